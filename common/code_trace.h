@@ -1,0 +1,11 @@
+// Test hook: which error codes have been produced. A test at the end of the suite demands all of them.
+#pragma once
+
+#include "common/error.h"
+
+namespace mrun {
+
+// With MRUN_TEST_HOOKS and the environment's MRUN_CODE_TRACE=DIR: leaves an empty file DIR/M1234. Else nothing.
+void trace_code(ErrorCode code);
+
+} // namespace mrun

@@ -1,0 +1,56 @@
+// A limit on everything that a user, a file or a peer can make grow. docs/limits.md lists them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace mrun {
+
+inline constexpr std::size_t k_kib = 1024;
+inline constexpr std::size_t k_mib = 1024 * k_kib;
+
+// Text formats
+inline constexpr std::size_t k_max_path_bytes = 4096;
+inline constexpr std::size_t k_max_manifest_bytes = 1 * k_mib; // mrun.yaml
+inline constexpr std::size_t k_max_manifest_nodes = 100'000;
+inline constexpr std::size_t k_max_manifest_depth = 64;
+inline constexpr std::size_t k_max_json_depth = 64;
+inline constexpr std::size_t k_max_bundle_files = 100'000;
+inline constexpr std::size_t k_max_oci_manifest_bytes = 4 * k_mib;
+inline constexpr std::size_t k_max_index_bytes = 64 * k_mib;
+
+// HTTP
+inline constexpr std::size_t k_max_head_bytes = 16 * k_kib;
+inline constexpr std::size_t k_max_body_bytes = 16 * k_mib;     // JSON bodies, data URIs included
+inline constexpr std::size_t k_max_upload_bytes = 100 * k_mib;  // POST /v1/files
+inline constexpr std::size_t k_inline_file_bytes = 256 * k_kib; // data URI up to here, a file above
+inline constexpr std::size_t k_max_connections = 1024;
+inline constexpr std::chrono::seconds k_head_timeout{10};
+inline constexpr std::chrono::seconds k_body_idle_timeout{30};
+inline constexpr std::chrono::seconds k_max_wait{60};           // Prefer: wait
+inline constexpr std::chrono::seconds k_keep_alive_comment{15}; // `:` lines on an event stream
+
+// Frames between daemon and worker
+inline constexpr std::size_t k_max_frame_header_bytes = 64 * k_kib;
+inline constexpr std::size_t k_max_inline_payload_bytes = 64 * k_kib;  // above: a sealed memfd
+inline constexpr std::size_t k_max_payload_bytes = 1024 * k_mib;       // one output or input value
+inline constexpr std::size_t k_max_frame_fds = 64;
+
+// Predictions
+inline constexpr std::size_t k_max_queue_length = 256;                 // per model version
+inline constexpr std::size_t k_max_log_bytes = 1 * k_mib;              // per prediction
+inline constexpr std::size_t k_max_log_line_bytes = 8 * k_kib;
+inline constexpr std::size_t k_max_worker_log_bytes = 8 * k_mib;       // per worker, then rotated once
+inline constexpr std::size_t k_max_output_items = 100'000;
+inline constexpr std::size_t k_max_metrics = 256;
+inline constexpr std::chrono::minutes k_prediction_timeout{30};
+inline constexpr std::chrono::minutes k_load_timeout{5};
+inline constexpr std::chrono::seconds k_cancel_grace{5};               // then SIGTERM
+inline constexpr std::chrono::seconds k_term_grace{5};                 // then SIGKILL
+inline constexpr std::chrono::seconds k_drain_timeout{30};
+inline constexpr std::chrono::minutes k_zygote_idle{10};
+inline constexpr std::chrono::hours k_lease_lifetime{24};
+inline constexpr std::chrono::hours k_file_lifetime{24};
+
+} // namespace mrun

@@ -1,0 +1,40 @@
+#include <doctest/doctest.h>
+
+#include "common/json.h"
+
+using namespace mrun;
+
+namespace {
+Result<Json> parse(std::string_view text) { return parse_json(text, ErrorCode::body_invalid, "the body"); }
+} // namespace
+
+TEST_CASE("valid JSON is parsed and written in canonical form") {
+  CHECK(canonical_json(parse(R"({ "b": [1, 2.5, null], "a": "ü" })").value()) == R"({"a":"ü","b":[1,2.5,null]})");
+}
+
+TEST_CASE("duplicate keys, depth, size, trailing text and bad UTF-8 are refused with the place") {
+  CHECK(parse(R"({"a":1,"a":2})").error().message == "the body is not valid JSON: key `a` is there twice");
+  CHECK(parse(std::string(100, '[')).error().message.find("nested more than 64 levels") != std::string::npos);
+  CHECK(parse("{} x").error().message.find("at byte 4") != std::string::npos);
+  CHECK(parse("\"\xff\"").error().code == ErrorCode::body_invalid);
+  CHECK(parse_json("[1,2,3]", ErrorCode::body_invalid, "the body", {.max_bytes = 3}).error().message ==
+        "the body has over 3 bytes");
+  CHECK(parse(std::string(1'000'000, '[')).error().code == ErrorCode::body_invalid);
+  CHECK(parse("").error().code == ErrorCode::body_invalid);
+}
+
+TEST_CASE("typed reads name the key that is wrong") {
+  const Json object = {{"name", "x"}, {"count", 3}, {"big", 18446744073709551615ULL}, {"flag", true}};
+  CHECK(need_string(object, "name", ErrorCode::body_invalid, "the body").value() == "x");
+  CHECK(need_integer(object, "count", ErrorCode::body_invalid, "the body").value() == 3);
+  CHECK(json_bool(object, "flag", ErrorCode::body_invalid, "the body").value() == true);
+  CHECK(json_string(object, "absent", ErrorCode::body_invalid, "the body").value() == std::nullopt);
+  CHECK(need_string(object, "absent", ErrorCode::body_invalid, "the body").error().message ==
+        "the body: `absent` is missing");
+  CHECK(need_string(object, "count", ErrorCode::body_invalid, "the body").error().message ==
+        "the body: `count` is not a string");
+  CHECK(need_integer(object, "big", ErrorCode::body_invalid, "the body").error().message ==
+        "the body: `big` is not an integer");
+  CHECK(json_bool(object, "count", ErrorCode::body_invalid, "the body").error().message ==
+        "the body: `count` is not true or false");
+}

@@ -1,0 +1,54 @@
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "common/clock.h"
+#include "common/text.h"
+
+using namespace mrun;
+
+TEST_CASE("split, trim and lower") {
+  CHECK(split("a,,b", ',') == std::vector<std::string_view>{"a", "", "b"});
+  CHECK(trim("  a b\n") == "a b");
+  CHECK(lower_ascii("ÄbC") == "Äbc");
+}
+
+TEST_CASE("UTF-8 is checked to the letter of RFC 3629") {
+  CHECK(is_valid_utf8("aß水🙂"));
+  for (const char* bad : {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8", "\xc3"})
+    CHECK_FALSE(is_valid_utf8(bad));
+}
+
+TEST_CASE("text from elsewhere is made printable") {
+  CHECK(printable("a\x1b[31m\n\xff") == "a\\x1b[31m\\x0a\\xff");
+  CHECK(printable(std::string(300, 'x'), 10) == "xxxxxxxxxx…");
+}
+
+TEST_CASE("the nearest name is suggested only when it is near") {
+  const std::vector<std::string> names = {"prompt", "width", "top_k"};
+  CHECK(nearest("promt", names) == "prompt");
+  CHECK(nearest("widht", names) == "width");
+  CHECK(nearest("TOP_K", names) == "top_k");
+  CHECK(nearest("zebra", names).empty());
+  CHECK(edit_distance("ab", "ba") == 1);
+}
+
+TEST_CASE("sizes, durations and times read well") {
+  CHECK(format_bytes(1023) == "1023 B");
+  CHECK(format_bytes(91541504) == "87.3 MiB");
+  CHECK(format_duration(830'000) == "830 µs");
+  CHECK(format_duration(42'300'000) == "42 ms");
+  CHECK(format_duration(1'840'000'000) == "1.8 s");
+  CHECK(rfc3339_utc(1'700'000'000'123'456'789) == "2023-11-14T22:13:20.123456Z");
+}
+
+TEST_CASE("base64 goes both ways and refuses what is not base64") {
+  for (const std::string& text : {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x80", 3)}) {
+    std::string back;
+    CHECK(base64_decode(base64_encode(text), back));
+    CHECK(back == text);
+  }
+  std::string out;
+  for (const char* bad : {"a", "ab=c", "====", "a===", "ab\n=", "_-__"})
+    CHECK_FALSE(base64_decode(bad, out));
+}
