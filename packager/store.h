@@ -1,0 +1,103 @@
+// The store: a valid OCI image layout (docs/formats/store.md). CLI and daemon use it alike.
+//
+// Blobs are immutable once visible: written to tmp/, hashed in the same pass, fsynced, renamed, folder fsynced.
+// index.json (tags) changes under an exclusive lock by write + rename. Writers hold a shared flock on `lock`; gc holds
+// it alone. A crash at any point leaves a valid store plus leftovers that gc removes.
+// Reading needs no lock and works on a read-only store. A Store may be used from several threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/fd.h"
+#include "common/fs.h"
+#include "common/safe_path.h"
+#include "packager/manifest.h"
+#include "packager/reference.h"
+
+namespace mrun {
+
+// A stretch of a file that lies in one blob. A file is the concatenation of its segments.
+struct Segment {
+  Digest blob;
+  std::uint64_t offset = 0; // inside the blob
+  std::uint64_t length = 0;
+};
+
+struct BundleFile {
+  SafePath path;
+  unsigned mode = 0644; // or 0755
+  std::uint64_t size = 0;
+  std::vector<Segment> segments;
+};
+
+struct Bundle {
+  Digest digest; // of the OCI manifest: the version id
+  Manifest manifest;
+  std::vector<BundleFile> files; // sorted by path; mrun.yaml included
+  std::uint64_t size_bytes = 0;  // of all files
+
+  const BundleFile* find(std::string_view path) const;
+};
+
+struct TagEntry {
+  std::string model; // owner/name
+  std::string tag;   // "" when the version has no tag (a lease keeps it)
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+  std::int64_t created_ns = 0; // wall clock of the tag on this machine
+};
+
+struct GcPlan {
+  std::vector<Digest> blobs;       // unreferenced
+  std::uint64_t size_bytes = 0;
+  std::size_t leftovers = 0;       // temporary files of interrupted writers
+};
+
+class Store {
+public:
+  // Opens (and, unless `read_only`, creates) the store. Errors: store_corrupt, store_read_only, disk_full, io.
+  static Result<Store> open(const std::filesystem::path& folder, bool read_only = false,
+                            FileSystem& file_system = real_file_system(), const Clock& clock = system_clock());
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // All tags, sorted by model then tag. Fast: reads index.json only (1,000 entries in milliseconds).
+  Result<std::vector<TagEntry>> list() const;
+  // The version that a reference means here. Errors: model_not_found (nearest name in the hint), digest_ambiguous.
+  Result<Digest> resolve(const Reference& reference) const;
+  // Reads and checks manifest, config and mrun.yaml. Errors: model_not_found, store_corrupt, bundle_invalid.
+  Result<Bundle> load(const Digest& digest) const;
+  // Reads a small blob whole (at most `limit` bytes) and verifies its digest.
+  Result<std::string> read_blob(const Digest& digest, std::size_t limit) const;
+  Result<UniqueFd> open_blob(const Digest& digest) const;
+  // blobs/sha256 as a directory descriptor, for workers.
+  int blobs_dir_fd() const;
+
+  Result<void> tag(const Reference& reference, const Digest& digest); // moves the tag if it exists
+  Result<void> untag(const Reference& reference);                     // model_not_found
+  // Keeps a version from gc until the lease ends, without a tag.
+  Result<void> lease(const Digest& digest, std::chrono::seconds lifetime);
+  Result<GcPlan> plan_gc() const;
+  Result<GcPlan> collect_garbage(); // what it removed
+
+  // ---- for writers (pack, later pull) --------------------------------------------------------------------
+  class Writer; // holds the shared lock; see packager/store_writer.h
+  Result<std::unique_ptr<Writer>> begin_write();
+
+private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> m_impl;
+};
+
+} // namespace mrun

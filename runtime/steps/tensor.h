@@ -1,0 +1,59 @@
+// The worker's own tensor for pre and post steps: contiguous, row-major, on the CPU, without LibTorch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+
+namespace mrun {
+
+enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean };
+
+std::size_t dtype_size(DType type);
+std::string_view dtype_name(DType type); // "f32", …, "bool"
+// DLPack code and bits (mrun_tensor).
+std::uint8_t dlpack_code(DType type);
+bool dtype_of_dlpack(std::uint8_t code, std::uint8_t bits, std::uint16_t lanes, DType& type);
+
+class Tensor {
+public:
+  Tensor() = default;
+  // Zero-filled. Error output_limit when the product of the sizes overflows or passes k_max_payload_bytes.
+  static Result<Tensor> make(DType type, std::vector<std::int64_t> shape);
+
+  DType dtype() const { return m_type; }
+  const std::vector<std::int64_t>& shape() const { return m_shape; }
+  std::size_t element_count() const { return m_element_count; }
+  std::size_t size_bytes() const { return m_element_count * dtype_size(m_type); }
+  void* data() { return m_data.get(); }
+  const void* data() const { return m_data.get(); }
+  // The elements as T, which must have the dtype's size.
+  template <class T>
+  std::span<T> as() {
+    MRUN_CHECK(sizeof(T) == dtype_size(m_type));
+    return {static_cast<T*>(data()), m_element_count};
+  }
+  template <class T>
+  std::span<const T> as() const {
+    MRUN_CHECK(sizeof(T) == dtype_size(m_type));
+    return {static_cast<const T*>(data()), m_element_count};
+  }
+  // The same elements under another shape of the same count (1s added or removed).
+  void reshape(std::vector<std::int64_t> shape);
+
+private:
+  DType m_type = DType::f32;
+  std::vector<std::int64_t> m_shape;
+  std::size_t m_element_count = 0;
+  std::shared_ptr<std::byte[]> m_data; // shared: copies of a Tensor are views of one buffer (steps never write into an input)
+};
+
+// f16/bf16/f64/integers → f32 copy; f32 → the same buffer.
+Result<Tensor> to_f32(const Tensor& tensor);
+
+} // namespace mrun
