@@ -1,0 +1,62 @@
+// What daemon and CLI both know about predictions: states, events, ids, and their JSON.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+#include "common/json.h"
+#include "common/phases.h"
+
+namespace mrun {
+
+enum class PredictionStatus : std::uint8_t { starting, processing, succeeded, failed, canceled, aborted };
+std::string_view status_name(PredictionStatus status);
+bool find_status(std::string_view name, PredictionStatus& status);
+constexpr bool is_terminal(PredictionStatus status) { return status >= PredictionStatus::succeeded; }
+
+enum class EventType : std::uint8_t { queued, phase, started, output, log, metric, done };
+std::string_view event_name(EventType type);
+bool find_event(std::string_view name, EventType& type);
+
+// One entry of a prediction's event list (docs/formats/events.md).
+struct Event {
+  std::uint64_t seq = 0; // from 1
+  std::int64_t wall_ns = 0;
+  EventType type = EventType::queued;
+  Json data;
+};
+
+// 26 characters of lower-case Crockford base32, time-ordered (48 bits of milliseconds, 80 random bits).
+std::string new_prediction_id(std::int64_t wall_ns);
+bool is_prediction_id(std::string_view text);
+
+// A prediction as the service holds and stores it.
+struct Prediction {
+  std::string id;
+  std::string model;   // owner/name
+  std::string version; // 64 hex
+  Json input;          // as given, after defaults
+  Json output;         // null until there is one
+  PredictionStatus status = PredictionStatus::starting;
+  std::optional<Error> error;
+  std::string logs;
+  Json metrics = Json::object();
+  std::int64_t created_ns = 0; // wall clock
+  std::optional<std::int64_t> started_ns, completed_ns, deadline_ns;
+  std::string log_path;                    // of the worker, on failure
+  std::vector<std::string> last_log_lines; // of the worker, on failure
+};
+
+// Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
+// `output` must already have its files replaced by URLs.
+Json prediction_json(const Prediction& prediction, std::string_view base_url);
+// RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable, notes?}.
+Json problem_json(const Error& error);
+// The other way round, for the client; nullopt when it is no problem object.
+std::optional<Error> error_of_problem(const Json& problem);
+
+} // namespace mrun

@@ -1,0 +1,133 @@
+// The runner: predictions in, worker processes underneath, events out.
+//
+// It joins the scheduler (a pure step function, daemon/runner/scheduler.h) with the supervisor (processes, frames,
+// kill ladder, backoff). It knows nothing of HTTP, of the database or of money. Everything here runs on the one
+// io thread; no call blocks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/fd.h"
+#include "common/json.h"
+#include "common/paths.h"
+#include "common/phases.h"
+#include "daemon/api/prediction.h"
+#include "packager/store.h"
+
+namespace mrun {
+
+using RunKey = std::uint64_t; // chosen by the caller, unique while it runs
+
+struct RunRequest {
+  RunKey key = 0;
+  std::shared_ptr<const Bundle> bundle; // shared: by every queued prediction and the worker that has it loaded
+  Json input;                           // checked; file inputs are {"$file": index into files, name, media_type, size}
+  std::vector<UniqueFd> files;
+  std::optional<std::int64_t> deadline_monotonic_ns;
+  std::string device = "auto"; // auto | cpu | cuda:N
+};
+
+// One output value of a running prediction.
+struct RunOutput {
+  enum class Kind { json, text, file };
+  Kind kind = Kind::json;
+  Json value;             // json
+  std::string text;       // text chunk
+  std::string media_type; // file
+  std::string name;
+  std::string_view bytes; // file; valid during the call only
+};
+
+struct RunOutcome {
+  PredictionStatus status = PredictionStatus::failed; // succeeded, failed, canceled or aborted
+  std::optional<Error> error;                         // for every status but succeeded
+  Phases phases;                                      // queue … predict, from the daemon's and the worker's clocks
+  bool cold_start = false;                            // this prediction waited for a load
+  std::uint64_t peak_memory_bytes = 0;
+  std::string device = "cpu";
+  int worker_pid = 0;
+  std::string log_path;                               // of the worker, "" when it never ran
+  std::vector<std::string> last_log_lines;            // at most 50; filled on failure
+};
+
+// What the service hears; called on the io thread, in the order of the events of each key.
+class RunListener {
+public:
+  virtual ~RunListener() = default;
+  virtual void on_phase(RunKey key, Phase phase) = 0; // the load that this key waits for entered a phase
+  virtual void on_started(RunKey key) = 0;
+  virtual void on_output(RunKey key, const RunOutput& output) = 0;
+  virtual void on_log(RunKey key, std::string_view level, std::string_view text) = 0;
+  virtual void on_metric(RunKey key, const std::string& name, double value) = 0;
+  virtual void on_done(RunKey key, RunOutcome outcome) = 0; // exactly once per accepted key, last
+};
+
+struct WorkerStatus {
+  Digest version;
+  std::string model;
+  std::string state; // starting, loading, idle, busy, stopping, cooling
+  int pid = 0;
+  std::string device;
+  int threads = 0;
+  std::uint64_t memory_bytes = 0;
+  std::size_t running = 0, queued = 0;
+  std::int64_t loaded_ns = 0;   // wall clock, 0 while loading
+  std::int64_t idle_ns = 0;     // since the last prediction ended
+  std::uint64_t predictions = 0;
+  std::string last_error;       // of a model in cool-down
+};
+
+struct RunnerConfig {
+  InstallPaths install;
+  std::filesystem::path log_folder;
+  std::filesystem::path cache_folder;      // <cache>/prepared/<version> is the worker's cache directory
+  std::string torch_dir;                   // absolute, "" when there is none
+  std::uint64_t memory_budget_bytes = 0;   // for all workers
+  int core_tokens = 1;                     // affinity ∩ cgroup quota
+  std::size_t max_queue = k_max_queue_length;
+  bool use_zygote = true;
+  std::chrono::seconds idle_unload{0};     // 0: workers stay until memory is needed
+};
+
+class Runner {
+public:
+  // `store` and `listener` outlive the runner.
+  Runner(boost::asio::io_context& io, RunnerConfig config, Store& store, RunListener& listener,
+         const Clock& clock = system_clock());
+  ~Runner(); // kills every worker
+
+  // Accepts or refuses at once. Errors: queue_full, draining, model_unhealthy, memory_insufficient (larger than the
+  // whole budget), engine_missing, device_unavailable. After acceptance on_done comes exactly once.
+  Result<void> submit(RunRequest request);
+  // Idempotent; unknown keys are ignored. on_done follows with canceled (or its real end, whichever is first).
+  void cancel(RunKey key);
+  // Unloads a model: its queue goes on (reloads), unless `force`, which cancels what runs and waits. `done` gets the
+  // number of workers that ended.
+  void stop_model(const Digest& version, bool force, std::function<void(std::size_t)> done);
+  // Accepts nothing more; waits for running predictions up to `limit`, then cancels; aborts what is queued beyond
+  // the limit; then ends all workers and calls `done`.
+  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+  // Starts the zygote when the store holds a torch bundle (call when ready, and after a pack).
+  void prepare_zygote();
+
+  std::vector<WorkerStatus> workers() const;
+  std::optional<int> zygote_pid() const;
+  std::size_t active() const; // queued and running predictions
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+} // namespace mrun

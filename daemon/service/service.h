@@ -1,0 +1,116 @@
+// The prediction service: what every API surface is an adapter of. Runs on the io thread; no call blocks.
+//
+// It resolves and checks, keeps the event list of each live prediction, drives the runner, stores (one writer
+// thread), bills, and answers. A prediction acknowledged before it ran is durable first; a synchronous one is
+// committed before its end is announced.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "common/error.h"
+#include "common/fd.h"
+#include "common/json.h"
+#include "daemon/api/prediction.h"
+#include "daemon/runner/runner.h"
+
+namespace mrun {
+
+template <class T>
+using Callback = std::function<void(Result<T>)>;
+
+struct CreatePrediction {
+  std::string version;  // owner/name[:tag|:64hex|@sha256:…], or 8..64 hex
+  Json input;
+  std::optional<std::chrono::nanoseconds> cancel_after; // Cancel-After
+  std::string device = "auto";
+  bool durable_first = true; // false: the caller waits for the end (Prefer: wait, event stream)
+};
+
+// A stored output file.
+struct OutputFile {
+  std::string media_type;
+  std::string name;
+  std::uint64_t size_bytes = 0;
+  UniqueFd fd; // read-only, at offset 0
+};
+
+struct UploadedFile {
+  std::string id;
+  std::string name;
+  std::string media_type;
+  std::uint64_t size_bytes = 0;
+  std::string sha256_hex;
+  std::int64_t created_ns = 0;
+  std::int64_t expires_ns = 0;
+};
+
+struct PredictionPage {
+  std::vector<Prediction> predictions; // newest first
+  std::string next_cursor;             // "" at the end
+};
+
+// Ends the subscription when destroyed.
+class Subscription {
+public:
+  virtual ~Subscription() = default;
+};
+
+class PredictionService {
+public:
+  virtual ~PredictionService() = default;
+
+  // `done` gets the prediction as accepted (status starting). With durable_first, after its row is on disk.
+  // Errors: reference_*, model_not_found, input_*, queue_full, draining, database, …
+  virtual void create(CreatePrediction request, Callback<Prediction> done) = 0;
+  // A live or stored prediction. Error prediction_not_found.
+  virtual void get(const std::string& id, Callback<Prediction> done) = 0;
+  virtual void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) = 0;
+  // Asks it to stop; answers with its state then. A finished one is returned unchanged.
+  virtual void cancel(const std::string& id, Callback<Prediction> done) = 0;
+  // Calls once: when it has ended and is committed, or at once when it has. Error prediction_not_found.
+  virtual std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) = 0;
+  // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up waiting).
+  virtual void make_durable(const std::string& id, Callback<Prediction> done) = 0;
+  // Every event after `after_seq`, then new ones as they come, `done` last. Error prediction_not_found.
+  virtual Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
+                                                       std::function<void(const Event&)> on_event) = 0;
+  // The caller of a synchronous prediction went away: cancel it, unless it was made durable.
+  virtual void abandon(const std::string& id) = 0;
+
+  virtual void open_output(const std::string& id, std::size_t index, Callback<OutputFile> done) = 0;
+
+  // Uploads: write to the descriptor, then finish; an unfinished upload vanishes.
+  virtual Result<UniqueFd> begin_upload() = 0; // an unnamed file in state/files
+  virtual void finish_upload(UniqueFd fd, std::string name, std::string media_type, Callback<UploadedFile> done) = 0;
+  virtual void get_file(const std::string& id, Callback<UploadedFile> done) = 0; // file_not_found
+  virtual void open_file(const std::string& id, Callback<OutputFile> done) = 0;
+  virtual void remove_file(const std::string& id, Callback<UploadedFile> done) = 0;
+
+  // {models: WorkerStatus…, zygote, core tokens, memory} for `mrun ps`; schema mrun.ps/v1.
+  virtual Json ps() const = 0;
+  virtual void stop_model(const std::string& reference, bool force, Callback<std::size_t> done) = 0;
+  // Last measured latency and phases of a version, from finished predictions; null when there is none.
+  virtual void version_stats(const std::string& version, Callback<Json> done) = 0;
+  // {build, version, pid, uptime_ns, idle, active, draining, home…}; schema mrun.status/v1.
+  virtual Json status() const = 0;
+  virtual void shut_down() = 0; // begins to drain; the process ends after it
+  virtual bool draining() const = 0;
+
+  // Models and versions for Replicate's GET /v1/models…: read from the store.
+  virtual Result<Json> model_json(const std::string& owner, const std::string& name) = 0;
+  virtual Result<Json> version_json(const std::string& owner, const std::string& name, const std::string& id) = 0;
+  virtual Result<Json> list_models_json() = 0;
+
+  // The output of a prediction with its file markers replaced: small files by data URIs, larger ones by URLs.
+  virtual void externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) = 0;
+};
+
+} // namespace mrun
