@@ -46,6 +46,12 @@ inline constexpr std::size_t k_max_output_items = 100'000;
 inline constexpr std::size_t k_max_metrics = 256;
 inline constexpr std::chrono::minutes k_prediction_timeout{30};
 inline constexpr std::chrono::minutes k_load_timeout{5};
+inline constexpr std::chrono::seconds k_first_load_backoff{1};         // after a failed load; doubles
+inline constexpr std::chrono::seconds k_max_load_backoff{60};
+inline constexpr std::size_t k_max_load_failures = 5;                  // within the window: cool-down
+inline constexpr std::chrono::seconds k_load_failure_window{60};
+inline constexpr std::chrono::seconds k_load_cool_down{60};
+inline constexpr std::chrono::seconds k_swap_patience{2};              // a load waits so long behind busy models
 inline constexpr std::chrono::seconds k_cancel_grace{5};               // then SIGTERM
 inline constexpr std::chrono::seconds k_term_grace{5};                 // then SIGKILL
 inline constexpr std::chrono::seconds k_drain_timeout{30};
