@@ -79,7 +79,10 @@ public:
   virtual std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) = 0;
   // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up waiting).
   virtual void make_durable(const std::string& id, Callback<Prediction> done) = 0;
-  // Every event after `after_seq`, then new ones as they come, `done` last. Error prediction_not_found.
+  // Every event after `after_seq`, then new ones as they come, `done` last. The data of `done` is {id, status}: the
+  // surface asks get() for the object (at once from memory) and dresses it for its caller. Of a prediction that is
+  // not live the list is read in the background; call get() first to know whether the id exists: for an unknown id
+  // nothing ever comes. Never calls `on_event` before it has returned. Error prediction_not_found: not an id at all.
   virtual Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
                                                        std::function<void(const Event&)> on_event) = 0;
   // The caller of a synchronous prediction went away: cancel it, unless it was made durable.
