@@ -104,6 +104,8 @@ public:
   virtual void version_stats(const std::string& version, Callback<Json> done) = 0;
   // {build, version, pid, uptime_ns, idle, active, draining, home…}; schema mrun.status/v1.
   virtual Json status() const = 0;
+  // A bundle was packed: what its first prediction needs may be started ahead (Runner::prepare_zygote).
+  virtual void prepare() = 0;
   virtual void shut_down() = 0; // begins to drain; the process ends after it
   virtual bool draining() const = 0;
 
