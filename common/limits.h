@@ -22,12 +22,17 @@ inline constexpr std::size_t k_max_index_bytes = 64 * k_mib;
 
 // HTTP
 inline constexpr std::size_t k_max_head_bytes = 16 * k_kib;
+inline constexpr std::size_t k_max_header_count = 64;
 inline constexpr std::size_t k_max_body_bytes = 16 * k_mib;     // JSON bodies, data URIs included
 inline constexpr std::size_t k_max_upload_bytes = 100 * k_mib;  // POST /v1/files
 inline constexpr std::size_t k_inline_file_bytes = 256 * k_kib; // data URI up to here, a file above
 inline constexpr std::size_t k_max_connections = 1024;
 inline constexpr std::chrono::seconds k_head_timeout{10};
 inline constexpr std::chrono::seconds k_body_idle_timeout{30};
+inline constexpr std::chrono::seconds k_keep_alive_timeout{60};  // an idle connection
+inline constexpr std::chrono::seconds k_write_stall_timeout{30}; // a reply of which the caller reads nothing
+inline constexpr std::chrono::seconds k_stream_stall_timeout{600}; // the same for an event stream (a paused terminal)
+inline constexpr std::size_t k_stream_pending_bytes = 256 * k_kib; // then the stream waits for its reader
 inline constexpr std::chrono::seconds k_max_wait{60};           // Prefer: wait
 inline constexpr std::chrono::seconds k_keep_alive_comment{15}; // `:` lines on an event stream
 
