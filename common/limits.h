@@ -42,6 +42,13 @@ inline constexpr std::size_t k_max_inline_payload_bytes = 64 * k_kib;  // above:
 inline constexpr std::size_t k_max_payload_bytes = 1024 * k_mib;       // one output or input value
 inline constexpr std::size_t k_max_frame_fds = 64;
 
+// What a predictor module may give (runtime/mrun_predictor.h)
+inline constexpr std::size_t k_max_value_name_bytes = 256;      // names and media types of values and files
+inline constexpr std::size_t k_max_failure_bytes = 4 * k_kib;   // the message of a failure
+inline constexpr std::size_t k_max_details_bytes = 64 * k_kib;  // its details
+inline constexpr int k_max_tensor_dims = 16;
+inline constexpr int k_max_concurrency = 256;                   // predictions at once inside one worker
+
 // Predictions
 inline constexpr std::size_t k_max_queue_length = 256;                 // per model version
 inline constexpr std::size_t k_max_log_bytes = 1 * k_mib;              // per prediction
