@@ -20,6 +20,13 @@ inline constexpr std::size_t k_max_bundle_files = 100'000;
 inline constexpr std::size_t k_max_oci_manifest_bytes = 4 * k_mib;
 inline constexpr std::size_t k_max_index_bytes = 64 * k_mib;
 
+// Pre and post steps
+inline constexpr std::size_t k_max_image_pixels = 100'000'000; // decoded or resized
+inline constexpr std::size_t k_max_image_side = 65'535;
+inline constexpr std::size_t k_max_tokenizer_bytes = 64 * k_mib;
+inline constexpr std::size_t k_max_vocabulary = 4'000'000;     // tokens
+inline constexpr std::size_t k_max_tensor_rank = 16;
+
 // HTTP
 inline constexpr std::size_t k_max_head_bytes = 16 * k_kib;
 inline constexpr std::size_t k_max_header_count = 64;
