@@ -1,0 +1,114 @@
+"""The chaos driver: clients that create predictions, a killer, and the invariants afterwards.
+
+MRUN_CHAOS_KILLS: how many kills; MRUN_CHAOS_SEED: the random seed (printed).
+"""
+
+import os
+import pathlib
+import random
+import signal
+import sqlite3
+import threading
+import time
+
+from harness import wait_for
+
+TERMINAL = {"succeeded", "failed", "canceled", "aborted"}
+
+
+class Client(threading.Thread):
+    """Creates predictions without waiting and remembers each id that was acknowledged."""
+
+    def __init__(self, home, seed):
+        super().__init__(name=f"client-{seed}")
+        self.home, self.random, self.stop = home, random.Random(seed), threading.Event()
+        self.acknowledged, self.strange = [], []
+
+    def run(self):
+        while not self.stop.is_set():
+            body = {"version": "test/echo", "input": {"text": "x" * self.random.randint(1, 2000)}}
+            try:
+                reply = self.home.api("POST", "/v1/predictions", body, timeout=20)
+            except (OSError, ConnectionError, Exception) as error:  # noqa: BLE001  a dead daemon is the point
+                if not isinstance(error, (OSError, EOFError)) and "Remote end closed" not in repr(error):
+                    self.strange.append(repr(error))
+                time.sleep(0.005)
+                continue
+            if reply.status in (201, 202):
+                self.acknowledged.append(reply.json()["id"])
+            elif reply.status not in (429, 503):
+                self.strange.append(repr(reply))
+            time.sleep(self.random.random() * 0.005)
+
+
+def victims(home):
+    """(daemon pids, worker pids) of this home, by their command lines."""
+    daemons, workers = [], []
+    for pid in home.processes():
+        try:
+            command = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            continue
+        if "mrund" in command.split("\0")[0]:
+            daemons.append(pid)
+        elif "mrun-worker" in command:
+            workers.append(pid)
+    return daemons, workers
+
+
+def kill(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def main(home):
+    kills = int(os.environ.get("MRUN_CHAOS_KILLS", "12"))
+    seed = int(os.environ.get("MRUN_CHAOS_SEED", random.randrange(1 << 30)))
+    print(f"seed {seed}, {kills} kills", flush=True)
+    chance = random.Random(seed)
+    home.model("test/echo")
+    home.mrun("daemon", "start")
+    clients = [Client(home, seed + number) for number in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        for _ in range(kills):
+            time.sleep(chance.uniform(0.01, 0.4))
+            daemons, workers = victims(home)
+            if chance.random() < 0.5 and workers:
+                kill([chance.choice(workers)])
+            else:
+                kill(daemons)
+                home.mrun("daemon", "start")
+    finally:
+        for client in clients:
+            client.stop.set()
+        for client in clients:
+            client.join()
+
+    home.mrun("daemon", "start")
+    acknowledged = [one for client in clients for one in client.acknowledged]
+    strange = [one for client in clients for one in client.strange]
+    assert not strange, strange[:5]
+    assert len(acknowledged) == len(set(acknowledged)) > kills, "ids must be unique, and there must have been load"
+    statuses = {}
+    for one in acknowledged:
+        prediction = home.finish(one, timeout=15)
+        assert prediction["status"] in TERMINAL
+        statuses[prediction["status"]] = statuses.get(prediction["status"], 0) + 1
+    assert statuses.get("succeeded", 0) > 0, statuses
+    print(statuses)
+
+    # The database agrees: one terminal row and one ledger row each.
+    home.mrun("daemon", "stop")
+    database = sqlite3.connect(f"file:{home.home}/state/mrun.db?mode=ro", uri=True)
+    rows = dict(database.execute("SELECT id, status FROM predictions").fetchall())
+    ledger = [row[0] for row in database.execute("SELECT prediction_id FROM ledger").fetchall()]
+    assert set(acknowledged) <= set(rows), "an acknowledged prediction is lost"
+    assert all(status in TERMINAL for status in rows.values()), rows
+    assert len(ledger) == len(set(ledger)), "a prediction was billed twice"
+    assert set(rows) == set(ledger), "every terminal prediction has its ledger row"
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

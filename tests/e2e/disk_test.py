@@ -1,0 +1,47 @@
+"""Goal: a full disk and a read-only store are errors of that command; nothing half-written stays, the daemon lives."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from harness import run
+
+# In a mount namespace of its own, so that a plain user can do it too.
+INSIDE = "MRUN_INSIDE_NAMESPACE"
+
+
+def main(home):
+    folder = home.model("test/big", pack=False, files={"weights.bin": os.urandom(3_000_000)})
+    text = (folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin]")
+    (folder / "mrun.yaml").write_text(text)
+    home.model("test/small", pack=False)
+    data = home.home / "data"
+    data.mkdir(parents=True, mode=0o700)
+    os.chmod(home.home, 0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", str(data)], check=True)
+    try:
+        outcome = home.fails("M1207", 1, "pack", folder)
+        assert "weights.bin" in outcome.err or str(data) in outcome.err, outcome
+        left = [str(path) for path in data.rglob("*") if path.is_file() and path.stat().st_size > 100_000]
+        assert not left, f"a failed pack left {left}"
+        home.mrun("pack", home.path / "test-small")
+        home.mrun("predict", "test/small", "-i", "text=x")
+
+        subprocess.run(["mount", "-o", "remount,ro", str(data)], check=True)
+        home.fails("M1206", 1, "pack", folder)
+        home.fails("M1206", 1, "rm", "-y", "test/small")
+        assert "test/small" in home.mrun("ls").out
+        home.mrun("predict", "test/small", "-i", "text=y")
+        home.mrun("show", "test/small")
+    finally:
+        home.try_mrun("daemon", "stop")
+        subprocess.run(["umount", "-l", str(data)], check=False)
+
+
+if os.environ.get(INSIDE):
+    run(main)
+else:
+    command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), sys.executable, __file__]
+    sys.exit(subprocess.run(command, env=os.environ | {INSIDE: "1"}).returncode)
