@@ -1,0 +1,205 @@
+#include "daemon/state/reader_database.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+
+namespace mrun {
+namespace {
+
+#define MRUN_PREDICTION_COLUMNS                                                                              \
+  "id, model, version, status, created_ns, started_ns, completed_ns, deadline_ns, input, output, error, "    \
+  "logs, metrics, log_path, last_log_lines"
+
+constexpr std::size_t k_max_page = 1000;
+
+Result<Json> stored_json(const Statement& row, int column) {
+  JsonLimits limits;
+  limits.max_bytes = k_max_payload_bytes;
+  limits.max_depth = k_max_json_depth + 4;
+  return parse_json(row.text(column), ErrorCode::database_corrupt, "a stored value", limits);
+}
+
+Result<Prediction> read_prediction(const Statement& row) {
+  Prediction prediction;
+  prediction.id = row.text(0);
+  prediction.model = row.text(1);
+  prediction.version = row.text(2);
+  prediction.status = static_cast<PredictionStatus>(row.integer(3));
+  prediction.created_ns = row.integer(4);
+  prediction.started_ns = row.optional_integer(5);
+  prediction.completed_ns = row.optional_integer(6);
+  prediction.deadline_ns = row.optional_integer(7);
+  MRUN_ASSIGN(prediction.input, stored_json(row, 8));
+  MRUN_ASSIGN(prediction.output, stored_json(row, 9));
+  if (!row.is_null(10)) prediction.error = decode_error(row.text(10));
+  prediction.logs = row.text(11);
+  MRUN_ASSIGN(prediction.metrics, stored_json(row, 12));
+  prediction.log_path = row.text(13);
+  MRUN_ASSIGN(const Json lines, stored_json(row, 14));
+  for (const Json& line : lines)
+    if (line.is_string()) prediction.last_log_lines.push_back(line.get<std::string>());
+  return prediction;
+}
+
+struct Cursor {
+  std::int64_t created_ns = INT64_MAX;
+  std::string id;
+};
+
+Result<Cursor> read_cursor(const std::string& text) {
+  Cursor cursor;
+  if (text.empty()) return cursor;
+  const std::size_t dash = text.find('-');
+  if (dash != std::string::npos) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + dash, cursor.created_ns);
+    cursor.id = text.substr(dash + 1);
+    if (error == std::errc() && end == text.data() + dash && is_prediction_id(cursor.id)) return cursor;
+  }
+  return fail(ErrorCode::request_invalid,
+              fmt::format("cursor '{}' is not one of this list", printable(text, 60)),
+              "follow the `next` address of a page as it is");
+}
+
+} // namespace
+
+Result<ReaderDatabase> ReaderDatabase::open(const std::string& path) {
+  ReaderDatabase database;
+  MRUN_ASSIGN(database.m_connection, Sqlite::open(path, true));
+  MRUN_TRY(database.m_connection.execute("PRAGMA cache_size=-256; PRAGMA query_only=ON"));
+  MRUN_ASSIGN(database.m_get, database.m_connection.prepare("SELECT " MRUN_PREDICTION_COLUMNS
+                                                            " FROM predictions WHERE id = ?1"));
+  MRUN_ASSIGN(database.m_list,
+              database.m_connection.prepare("SELECT " MRUN_PREDICTION_COLUMNS
+                                            " FROM predictions WHERE (created_ns, id) < "
+                                            "(?1, ?2) ORDER BY created_ns DESC, id DESC LIMIT ?3"));
+  MRUN_ASSIGN(database.m_output,
+              database.m_connection.prepare("SELECT digest, media_type, name, size_bytes FROM outputs WHERE "
+                                            "prediction_id = ?1 AND position = ?2"));
+  return database;
+}
+
+Result<Prediction> ReaderDatabase::get(const std::string& id) {
+  MRUN_ASSIGN(const bool found, m_get.bind(1, std::string_view(id)).step());
+  if (!found)
+    return fail(ErrorCode::prediction_not_found,
+                fmt::format("there is no prediction '{}'", printable(id, 60)));
+  Result<Prediction> prediction = read_prediction(m_get);
+  m_get.reset();
+  return prediction;
+}
+
+Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t limit) {
+  MRUN_ASSIGN(const Cursor from, read_cursor(cursor));
+  const std::size_t count = std::min(std::max<std::size_t>(limit, 1), k_max_page);
+  m_list.bind(1, from.created_ns)
+      .bind(2, std::string_view(from.id))
+      .bind(3, static_cast<std::int64_t>(count + 1));
+  StoredPage page;
+  while (true) {
+    MRUN_ASSIGN(const bool row, m_list.step());
+    if (!row) return page;
+    if (page.predictions.size() == count) {
+      const Prediction& last = page.predictions.back();
+      page.next_cursor = fmt::format("{}-{}", last.created_ns, last.id);
+      m_list.reset();
+      return page;
+    }
+    Result<Prediction> prediction = read_prediction(m_list);
+    if (!prediction) {
+      m_list.reset();
+      return tl::unexpected(std::move(prediction).error());
+    }
+    page.predictions.push_back(std::move(*prediction));
+  }
+}
+
+Result<std::vector<Event>> ReaderDatabase::events(const std::string& id) {
+  MRUN_ASSIGN(Statement statement,
+              m_connection.prepare("SELECT events, status, coalesce(completed_ns, created_ns) "
+                                   "FROM predictions WHERE id = ?1"));
+  MRUN_ASSIGN(const bool found, statement.bind(1, std::string_view(id)).step());
+  if (!found)
+    return fail(ErrorCode::prediction_not_found,
+                fmt::format("there is no prediction '{}'", printable(id, 60)));
+  MRUN_ASSIGN(std::vector<Event> events, decode_events(statement.text(0)));
+  const auto status = static_cast<PredictionStatus>(statement.integer(1));
+  if (is_terminal(status))
+    events.push_back({events.size() + 1,
+                      statement.integer(2),
+                      EventType::done,
+                      {{"id", id}, {"status", status_name(status)}}});
+  return events;
+}
+
+Result<StoredOutput> ReaderDatabase::output(const std::string& id, std::size_t index) {
+  MRUN_ASSIGN(const bool found,
+              m_output.bind(1, std::string_view(id)).bind(2, static_cast<std::int64_t>(index)).step());
+  if (!found)
+    return fail(ErrorCode::file_not_found,
+                fmt::format("prediction '{}' has no output file {}", printable(id, 60), index));
+  StoredOutput output;
+  const Result<Digest> digest = Digest::parse_hex(m_output.text(0));
+  output.media_type = m_output.text(1);
+  output.name = m_output.text(2);
+  output.size_bytes = static_cast<std::uint64_t>(m_output.integer(3));
+  m_output.reset();
+  if (!digest)
+    return fail(ErrorCode::database_corrupt, fmt::format("the row of an output of '{}' has no digest", id));
+  output.digest = *digest;
+  return output;
+}
+
+Result<std::vector<StoredFile>> ReaderDatabase::files() {
+  MRUN_ASSIGN(Statement row,
+              m_connection.prepare("SELECT id, name, media_type, size_bytes, sha256, created_ns, "
+                                   "expires_ns FROM files ORDER BY created_ns"));
+  std::vector<StoredFile> files;
+  while (true) {
+    MRUN_ASSIGN(const bool found, row.step());
+    if (!found) return files;
+    files.push_back({row.text(0), row.text(1), row.text(2), static_cast<std::uint64_t>(row.integer(3)),
+                     row.text(4), row.integer(5), row.integer(6)});
+  }
+}
+
+Result<Json> ReaderDatabase::version_stats(const std::string& version) {
+  MRUN_ASSIGN(Statement row,
+              m_connection.prepare("SELECT model, runs, warm, cold FROM versions WHERE version = ?1"));
+  MRUN_ASSIGN(const bool found, row.bind(1, std::string_view(version)).step());
+  if (!found) return Json(nullptr);
+  Json stats = {{"version", version}, {"model", row.text(0)}, {"runs", row.integer(1)}};
+  MRUN_ASSIGN(stats["warm"], stored_json(row, 2));
+  MRUN_ASSIGN(stats["cold"], stored_json(row, 3));
+  return stats;
+}
+
+Result<Json> ReaderDatabase::run_counts() {
+  MRUN_ASSIGN(Statement row, m_connection.prepare("SELECT model, sum(runs) FROM versions GROUP BY model"));
+  Json counts = Json::object();
+  while (true) {
+    MRUN_ASSIGN(const bool found, row.step());
+    if (!found) return counts;
+    counts[row.text(0)] = row.integer(1);
+  }
+}
+
+Result<void> ReaderDatabase::check_ledger() {
+  MRUN_ASSIGN(
+      const std::string unbilled,
+      m_connection.text("SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
+                        "p.status >= 2 AND (l.seq IS NULL OR l.status <> p.status) LIMIT 1"));
+  if (!unbilled.empty())
+    return fail(ErrorCode::database_corrupt,
+                fmt::format("prediction '{}' ended without its ledger row", unbilled));
+  MRUN_ASSIGN(const std::string orphan,
+              m_connection.text("SELECT l.prediction_id FROM ledger l LEFT JOIN predictions p ON p.id = "
+                                "l.prediction_id WHERE p.id IS NULL OR p.status < 2 LIMIT 1"));
+  if (!orphan.empty())
+    return fail(ErrorCode::database_corrupt, fmt::format("the ledger bills '{}', which did not end", orphan));
+  return {};
+}
+
+} // namespace mrun

@@ -1,0 +1,57 @@
+// What the database holds, as types.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/digest.h"
+#include "daemon/api/prediction.h"
+#include "daemon/ledger/cost.h"
+
+namespace mrun {
+
+// An output file of a prediction; its bytes lie in state/outputs by digest.
+struct StoredOutput {
+  Digest digest;
+  std::string media_type;
+  std::string name;
+  std::uint64_t size_bytes = 0;
+};
+
+struct StoredFile { // an upload; its bytes lie in state/files by id
+  std::string id;
+  std::string name;
+  std::string media_type;
+  std::uint64_t size_bytes = 0;
+  std::string sha256_hex;
+  std::int64_t created_ns = 0;
+  std::int64_t expires_ns = 0;
+};
+
+struct LedgerRow {
+  std::string device;
+  std::int64_t predict_ns = 0;
+  Charge own;
+  Charge reference;
+};
+
+// Everything that the end of a prediction writes, in one transaction.
+struct FinishedPrediction {
+  Prediction prediction; // terminal
+  std::string events;    // encode_events() of all but `done`
+  std::vector<StoredOutput> outputs;
+  LedgerRow ledger;
+  bool cold_start = false;
+};
+
+// A JSON array of [wall_ns, type, data]; an event's number is its place, from 1.
+std::string encode_events(const std::vector<Event>& events);
+// Error database_corrupt.
+Result<std::vector<Event>> decode_events(const std::string& text);
+
+// {code, message, hint, notes}, as the column `error` holds it.
+std::string encode_error(const Error& error);
+Error decode_error(const std::string& text);
+
+} // namespace mrun

@@ -1,0 +1,141 @@
+#include "daemon/state/schema.h"
+
+#include <array>
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+namespace mrun {
+namespace {
+
+constexpr std::int64_t k_application_id = 0x6d72756e; // "mrun"
+
+// Step n brings schema n-1 to n. A step that has shipped is never edited; a change is a new step.
+constexpr std::array<const char*, 1> k_steps = {R"sql(
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- status: 0 starting, 1 processing, 2 succeeded, 3 failed, 4 canceled, 5 aborted. Times: wall clock, ns.
+CREATE TABLE predictions (
+  id TEXT NOT NULL UNIQUE,
+  model TEXT NOT NULL,
+  version TEXT NOT NULL,
+  status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 5),
+  durable INTEGER NOT NULL,
+  created_ns INTEGER NOT NULL,
+  started_ns INTEGER,
+  completed_ns INTEGER,
+  deadline_ns INTEGER,
+  input TEXT NOT NULL,
+  output TEXT NOT NULL DEFAULT 'null',
+  error TEXT,
+  logs TEXT NOT NULL DEFAULT '',
+  metrics TEXT NOT NULL DEFAULT '{}',
+  log_path TEXT NOT NULL DEFAULT '',
+  last_log_lines TEXT NOT NULL DEFAULT '[]',
+  events TEXT NOT NULL DEFAULT '[]'
+);
+CREATE INDEX predictions_by_time ON predictions (created_ns, id);
+CREATE INDEX predictions_open ON predictions (status) WHERE status < 2;
+
+CREATE TABLE outputs (
+  prediction_id TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  name TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  PRIMARY KEY (prediction_id, position)
+) WITHOUT ROWID;
+
+-- One row for each prediction that ended, written in the transaction that ended it. Amounts and rates: 10^-12 units.
+CREATE TABLE ledger (
+  seq INTEGER PRIMARY KEY,
+  prediction_id TEXT NOT NULL UNIQUE,
+  status INTEGER NOT NULL CHECK (status BETWEEN 2 AND 5),
+  at_ns INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  predict_ns INTEGER NOT NULL,
+  amount_pico INTEGER,
+  currency TEXT NOT NULL,
+  rate_pico INTEGER NOT NULL,
+  per TEXT NOT NULL,
+  billed_ns INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  reference_amount_pico INTEGER,
+  reference_currency TEXT NOT NULL,
+  reference_rate_pico INTEGER NOT NULL,
+  reference_per TEXT NOT NULL,
+  reference_billed_ns INTEGER NOT NULL,
+  reference_granularity_ns INTEGER NOT NULL,
+  reference_reason TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  source TEXT NOT NULL,
+  read_on TEXT NOT NULL
+);
+
+CREATE TABLE files (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- How often a version ran and what its last warm and last cold success took.
+CREATE TABLE versions (
+  version TEXT PRIMARY KEY,
+  model TEXT NOT NULL,
+  runs INTEGER NOT NULL,
+  warm TEXT NOT NULL DEFAULT 'null',
+  cold TEXT NOT NULL DEFAULT 'null'
+) WITHOUT ROWID;
+)sql"};
+
+Result<void> check_owner(Sqlite& database, std::int64_t schema) {
+  MRUN_ASSIGN(const std::int64_t application, database.integer("PRAGMA application_id"));
+  if (application == k_application_id) return {};
+  MRUN_ASSIGN(const std::int64_t tables, database.integer("SELECT count(*) FROM sqlite_master"));
+  if (application == 0 && schema == 0 && tables == 0) return {};
+  return fail(
+      ErrorCode::database_corrupt,
+      fmt::format("{} is a database of another program", sqlite3_db_filename(database.handle(), "main")),
+      "move it away and start again");
+}
+
+Result<void> apply(Sqlite& database, std::int64_t from, std::int64_t to) {
+  for (std::int64_t step = from; step < to; ++step)
+    MRUN_TRY(database.execute(k_steps[static_cast<std::size_t>(step)]));
+  MRUN_TRY(database.execute(fmt::format("PRAGMA user_version = {}", to).c_str()));
+  return database.execute(fmt::format("PRAGMA application_id = {}", k_application_id).c_str());
+}
+
+} // namespace
+
+std::int64_t newest_schema() {
+  return static_cast<std::int64_t>(k_steps.size());
+}
+
+Result<void> migrate(Sqlite& database, std::int64_t last_step) {
+  MRUN_ASSIGN(const std::int64_t schema, database.integer("PRAGMA user_version"));
+  if (schema > newest_schema())
+    return fail(ErrorCode::database_newer,
+                fmt::format("{} has schema {}, this mrun knows schemas up to {}",
+                            sqlite3_db_filename(database.handle(), "main"), schema, newest_schema()));
+  MRUN_TRY(check_owner(database, schema));
+  if (schema >= last_step) return {};
+  MRUN_TRY(database.execute("BEGIN IMMEDIATE"));
+  if (Result<void> applied = apply(database, schema, last_step); !applied) {
+    // The first error is the one to tell; a rollback that fails leaves the file to SQLite's own recovery.
+    (void)database.execute("ROLLBACK");
+    return applied;
+  }
+  return database.execute("COMMIT");
+}
+
+} // namespace mrun

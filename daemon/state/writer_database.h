@@ -1,0 +1,51 @@
+// The writing side of the database: prepared statements over one connection, used by one thread. The caller
+// begins and ends transactions (daemon/state/writer.h); every method is part of one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "daemon/state/records.h"
+#include "daemon/state/sqlite.h"
+
+namespace mrun {
+
+class WriterDatabase {
+ public:
+  // Opens or creates the file (mode 0600), checks it after an unclean stop, migrates it, and marks it as in
+  // use. Errors: database_newer, database_corrupt (names the file and the way out), disk_full, database.
+  static Result<WriterDatabase> open(const std::string& path, std::string_view build);
+
+  // Every prediction that has not ended becomes failed with `interrupted`, costs nothing and gets its ledger
+  // row, in one durable transaction. Returns how many. Called once, at start, before any other use.
+  Result<std::size_t> fail_interrupted(std::int64_t wall_ns);
+  // Notes that this was a clean stop, and empties the write-ahead log.
+  Result<void> close_cleanly();
+
+  Result<void> insert(const Prediction& prediction, bool durable);
+  // Makes a row that is there durable by changing it (a batch without a change would not be synced).
+  Result<void> mark_durable(const std::string& id);
+  // Ends a prediction: its row (made if it was never there), outputs, ledger and statistics. A prediction
+  // that has ended already is left as it is: the first end stands, and the ledger keeps one row.
+  Result<void> finish(const FinishedPrediction& finished);
+
+  Result<void> insert_file(const StoredFile& file);
+  Result<void> remove_file(const std::string& id);
+  Result<void> touch(); // a write that changes nothing that matters: does the disk work again?
+
+  Sqlite& connection() { return m_connection; }
+
+ private:
+  Result<void> prepare();
+  Result<bool> end_row(const FinishedPrediction& finished);
+  Result<void> add_outputs(const FinishedPrediction& finished);
+  Result<void> add_ledger(const FinishedPrediction& finished);
+  Result<void> add_statistics(const FinishedPrediction& finished);
+
+  Sqlite m_connection;
+  Statement m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger, m_statistics, m_insert_file,
+      m_remove_file, m_touch;
+};
+
+} // namespace mrun
