@@ -1,0 +1,28 @@
+// How predictions look on the two surfaces, and how JSON bodies are read; shared by the endpoint files.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/http/router.h"
+
+namespace mrun {
+
+enum class Surface { replicate, mrun };
+
+// The JSON object of a request's body. Errors: media_type, body_invalid.
+Result<Json> json_body(const Request& request);
+// Refuses members that are not in `known`, suggesting the nearest. Error body_invalid.
+Result<void> check_members(const Json& object, const std::vector<std::string>& known);
+
+// The prediction object. On Replicate's surface `aborted` reads `canceled`: no official client knows it, all
+// of them would poll for ever.
+Json prediction_view(Prediction prediction, std::string_view base_url, Surface surface);
+
+// Dresses the output's files as the service decides (data URI or URL), then answers `head` with the object as
+// body.
+void reply_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
+                      Reply head, Responder responder);
+
+} // namespace mrun
