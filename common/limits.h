@@ -19,6 +19,7 @@ inline constexpr std::size_t k_max_json_depth = 64;
 inline constexpr std::size_t k_max_bundle_files = 100'000;
 inline constexpr std::size_t k_max_oci_manifest_bytes = 4 * k_mib;
 inline constexpr std::size_t k_max_index_bytes = 64 * k_mib;
+inline constexpr std::size_t k_max_recipe_bytes = 64 * k_mib;      // which segments make up the cut files
 
 // Pre and post steps
 inline constexpr std::size_t k_max_image_pixels = 100'000'000; // decoded or resized
