@@ -63,6 +63,7 @@ inline constexpr std::size_t k_max_log_bytes = 1 * k_mib;              // per pr
 inline constexpr std::size_t k_max_log_line_bytes = 8 * k_kib;
 inline constexpr std::size_t k_max_worker_log_bytes = 8 * k_mib;       // per worker, then rotated once
 inline constexpr std::size_t k_max_output_items = 100'000;
+inline constexpr std::size_t k_max_output_bytes = 64 * k_mib;           // of JSON and text of one prediction; files are apart
 inline constexpr std::size_t k_max_json_output_bytes = 64 * k_mib;     // one value; larger ones are files
 inline constexpr std::size_t k_max_metrics = 256;
 inline constexpr std::chrono::minutes k_prediction_timeout{30};
