@@ -45,7 +45,8 @@ enum {
   MRUN_CANCELLED = 4,     /* stopped because cancelled() said so */
   MRUN_OUT_OF_MEMORY = 5, /* the worker is ended after the reply */
   MRUN_DEVICE_ERROR = 6,  /* a device error that can't be recovered; the worker is ended after the reply */
-  MRUN_MISMATCH = 7       /* built for another version of a library */
+  MRUN_MISMATCH = 7,      /* built for another version of a library */
+  MRUN_MISSING = 8        /* a library that the predictor needs is not there */
 };
 
 typedef struct mrun_text {
