@@ -30,6 +30,6 @@ function(mrun_add_test name)
   add_executable(${name} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/tests/doctest_main.cpp")
   target_link_libraries(${name} PRIVATE mrun_build_flags ${arg_LIBS})
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120 FIXTURES_REQUIRED code_trace
     ENVIRONMENT "MRUN_CODE_TRACE=${CMAKE_BINARY_DIR}/code-trace")
 endfunction()

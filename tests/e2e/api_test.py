@@ -1,9 +1,9 @@
 """Goal: Replicate's HTTP API works over the socket: create, wait, get, cancel, list, stream, files, models, errors."""
 
-import json
-import time
+from harness import run
 
-from harness import run, wait_for
+
+INPUTS = "text: {type: string, default: hello}\nmode: {type: string, default: echo}\nms: {type: integer, default: 100}"
 
 
 def events(reply):
@@ -22,7 +22,7 @@ def events(reply):
 
 
 def main(home):
-    home.model("test/echo", output="type: string\niterator: true\nconcatenate: true")
+    home.model("test/echo", inputs=INPUTS, output="type: string\niterator: true\nconcatenate: true")
     home.mrun("daemon", "start")
 
     # Wait: 201 with the whole thing.
@@ -44,8 +44,12 @@ def main(home):
     assert home.api("POST", "/v1/v1/predictions", {"version": "test/echo", "input": {"text": "x"}}, {"Prefer": "wait"}).status == 201
 
     # A wait that ends too early says "starting", and the prediction goes on; cancel ends it.
-    reply = home.api("POST", "/v1/predictions", {"version": "test/echo", "input": {"mode": "slow", "ms": 20000} if False else {"text": "x"}}, {"Prefer": "wait=1"})
-    assert reply.status in (201, 202)
+    reply = home.api("POST", "/v1/predictions", {"version": "test/echo", "input": {"mode": "slow", "ms": 30000}}, {"Prefer": "wait=1"})
+    assert reply.status in (201, 202) and reply.json()["status"] == "starting", reply
+    slow = reply.json()["id"]
+    assert home.api("GET", f"/v1/predictions/{slow}").json()["status"] == "processing"
+    assert home.api("POST", f"/v1/predictions/{slow}/cancel").json()["id"] == slow
+    assert home.finish(slow)["status"] == "canceled"
 
     # List: newest first, pages by absolute URLs.
     page = home.api("GET", "/v1/predictions").json()
