@@ -1,0 +1,365 @@
+#include "runtime/engines/torch/compile.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "runtime/engines/torch/operands.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+constexpr std::string_view k_op_prefix = "torch.ops.";
+constexpr std::string_view k_higher_prefix = "torch.ops.higher_order.";
+
+// What a higher-order operator's inputs are, in order: g a graph, c a constant or value, * the rest,
+// flattened.
+struct HigherOrder {
+  std::string_view name;
+  Instruction::Kind kind;
+  std::string_view inputs;
+};
+
+constexpr std::array<HigherOrder, 6> k_higher_order = {{
+    {"cond", Instruction::Kind::cond, "cgg*"},
+    {"while_loop", Instruction::Kind::while_loop, "gg*"},
+    {"map_impl", Instruction::Kind::map, "g*"},
+    {"scan", Instruction::Kind::scan, "g*"},
+    {"wrap_with_set_grad_enabled", Instruction::Kind::inlined, "cg*"},
+    {"wrap_with_autocast", Instruction::Kind::autocast, "ccccg*"},
+}};
+
+class Compiler {
+ public:
+  Compiler(const Graph& graph, c10::Device device)
+      : m_graph(graph),
+        m_resolved(graph.value_names.size()),
+        m_context{m_resolved, device} {
+    std::iota(m_resolved.begin(), m_resolved.end(), ValueId{0});
+  }
+  Result<std::unique_ptr<CompiledGraph>> compile();
+
+ private:
+  void find_operators();
+  void find_live_nodes();
+  bool skip(const Node& node); // drops a node that does nothing in a prediction
+  Result<Instruction> instruction(const Node& node, std::size_t index);
+  Result<void> op_instruction(const Node& node, Instruction& result);
+  Result<void> sym_instruction(const Node& node, Instruction& result);
+  Result<void> higher_instruction(const Node& node, const HigherOrder& higher, Instruction& result);
+  void set_outputs(const Node& node, Instruction& result);
+  void find_releases();
+  void find_written();
+
+  const Graph& m_graph;
+  Resolved m_resolved;
+  OperandContext m_context;
+  std::vector<std::optional<c10::OperatorHandle>> m_ops; // by node
+  std::vector<bool> m_live;                              // by node
+  std::unique_ptr<CompiledGraph> m_result = std::make_unique<CompiledGraph>();
+};
+
+std::size_t index_of(ValueId value) {
+  return static_cast<std::size_t>(value);
+}
+
+// "torch.ops.aten.add.Tensor" → {"aten::add", "Tensor"}.
+std::optional<c10::OperatorName> operator_name(std::string_view target) {
+  if (!target.starts_with(k_op_prefix) || target.starts_with(k_higher_prefix)) return std::nullopt;
+  target.remove_prefix(k_op_prefix.size());
+  const std::size_t first = target.find('.');
+  const std::size_t last = target.rfind('.');
+  if (first == std::string_view::npos || first == last) return std::nullopt;
+  std::string overload(target.substr(last + 1));
+  if (overload == "default") overload.clear();
+  return c10::OperatorName(
+      fmt::format("{}::{}", target.substr(0, first), target.substr(first + 1, last - first - 1)),
+      std::move(overload));
+}
+
+template<class Visit>
+void for_each_value(const Argument& argument, Visit visit) {
+  if (argument.value != k_no_value) visit(argument.value);
+  for (const Element& element : argument.elements)
+    if (element.value != k_no_value) visit(element.value);
+}
+
+bool is_check(std::string_view target) {
+  return target == "torch.ops.aten._assert_tensor_metadata.default";
+}
+
+void Compiler::find_operators() {
+  std::unordered_map<std::string_view, std::optional<c10::OperatorHandle>> known;
+  for (const Node& node : m_graph.nodes) {
+    auto found = known.find(node.target);
+    if (found == known.end()) {
+      const std::optional<c10::OperatorName> name = operator_name(node.target);
+      found = known.emplace(node.target, name ? c10::Dispatcher::singleton().findSchema(*name) : std::nullopt)
+                  .first;
+    }
+    m_ops.push_back(found->second);
+  }
+}
+
+// Backwards from the outputs: a node lives when something reads it, when it writes into a value, or when it
+// is a check (it has no outputs).
+void Compiler::find_live_nodes() {
+  std::vector<bool> read(m_graph.value_names.size(), false);
+  const auto mark = [&](ValueId value) { read[index_of(value)] = true; };
+  for (const Argument& output : m_graph.outputs)
+    for_each_value(output, mark);
+  m_live.assign(m_graph.nodes.size(), false);
+  for (std::size_t i = m_graph.nodes.size(); i-- > 0;) {
+    const Node& node = m_graph.nodes[i];
+    bool live = node.outputs.empty() || node.target.starts_with(k_higher_prefix) ||
+                (m_ops[i] && m_ops[i]->schema().is_mutable());
+    for (const Argument& output : node.outputs)
+      for_each_value(output, [&](ValueId value) { live = live || read[index_of(value)]; });
+    m_live[i] = live && !is_check(node.target);
+    if (!m_live[i]) continue;
+    for (const NamedArgument& input : node.inputs)
+      for_each_value(input.argument, mark);
+  }
+}
+
+bool Compiler::skip(const Node& node) {
+  constexpr std::array<std::string_view, 5> k_dropouts = {
+      "torch.ops.aten.dropout.default", "torch.ops.aten.feature_dropout.default",
+      "torch.ops.aten.alpha_dropout.default", "torch.ops.aten.feature_alpha_dropout.default",
+      "torch.ops.aten.dropout_.default"};
+  if (std::ranges::find(k_dropouts, node.target) == k_dropouts.end()) return false;
+  if (node.inputs.size() != 3 || node.outputs.size() != 1 || node.outputs[0].value == k_no_value)
+    return false;
+  const Argument& input = node.inputs[0].argument;
+  const Argument& train = node.inputs[2].argument;
+  if (train.kind != ArgumentKind::boolean || train.integer != 0 || input.kind != ArgumentKind::tensor)
+    return false;
+  m_resolved[index_of(node.outputs[0].value)] = m_resolved[index_of(input.value)];
+  return true;
+}
+
+void Compiler::set_outputs(const Node& node, Instruction& result) {
+  for (const Argument& output : node.outputs) {
+    const bool is_list = output.kind == ArgumentKind::tensors ||
+                         output.kind == ArgumentKind::optional_tensors ||
+                         output.kind == ArgumentKind::sym_ints;
+    if (!is_list) {
+      result.outputs.push_back(output.value);
+      continue;
+    }
+    result.spreads_list = true;
+    for (const Element& element : output.elements)
+      result.outputs.push_back(element.value);
+  }
+}
+
+Result<void> Compiler::op_instruction(const Node& node, Instruction& result) {
+  const c10::FunctionSchema& schema = result.op->schema();
+  std::vector<const Argument*> given(schema.arguments().size(), nullptr);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const std::string& name = node.inputs[i].name;
+    const std::optional<int> at =
+        name.empty() ? std::optional<int>(static_cast<int>(i)) : schema.argumentIndexWithName(name);
+    if (!at || static_cast<std::size_t>(*at) >= given.size())
+      return fail(ErrorCode::load_failed,
+                  fmt::format("the operator has no argument `{}`", printable(name, 80)));
+    given[static_cast<std::size_t>(*at)] = &node.inputs[i].argument;
+  }
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const c10::Argument& argument = schema.arguments()[i];
+    if (given[i] != nullptr) {
+      MRUN_ASSIGN(Operand operand, make_operand(*given[i], argument, m_context));
+      result.operands.push_back(std::move(operand));
+    } else if (argument.default_value()) {
+      result.operands.push_back({Operand::Kind::constant, k_no_value, *argument.default_value(), {}});
+    } else if (argument.type()->kind() == c10::TypeKind::OptionalType) {
+      result.operands.push_back({});
+    } else {
+      return fail(ErrorCode::load_failed, fmt::format("argument `{}` is missing", argument.name()));
+    }
+  }
+  if (result.spreads_list ? schema.returns().size() != 1 : result.outputs.size() > schema.returns().size())
+    return fail(ErrorCode::load_failed, fmt::format("the operator gives {} values, not {}",
+                                                    schema.returns().size(), result.outputs.size()));
+  return {};
+}
+
+Result<void> Compiler::sym_instruction(const Node& node, Instruction& result) {
+  for (const NamedArgument& input : node.inputs) {
+    MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(input.argument, m_context));
+    std::ranges::move(operands, std::back_inserter(result.operands));
+  }
+  if (result.outputs.size() != 1) return fail(ErrorCode::load_failed, "it must give one value");
+  return {};
+}
+
+Result<void> Compiler::higher_instruction(const Node& node, const HigherOrder& higher, Instruction& result) {
+  result.kind = higher.kind;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const Argument& argument = node.inputs[i].argument;
+    const char expected = i < higher.inputs.size() ? higher.inputs[i] : '*';
+    if ((expected == 'g') != (argument.kind == ArgumentKind::graph))
+      return fail(ErrorCode::load_failed, fmt::format("its input {} is not what {} takes", i, higher.name));
+    if (expected == 'g') {
+      MRUN_ASSIGN(std::unique_ptr<CompiledGraph> graph, compile_graph(*argument.graph, m_context.device));
+      result.graphs.push_back(std::move(graph));
+      continue;
+    }
+    if (argument.kind ==
+        ArgumentKind::scalar_type) { // of autocast; schema.py's number is looked up when it runs
+      result.operands.push_back({Operand::Kind::constant, k_no_value, c10::IValue(argument.integer), {}});
+      continue;
+    }
+    MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(argument, m_context));
+    if (expected == '*')
+      result.groups.push_back(std::move(operands));
+    else
+      std::ranges::move(operands, std::back_inserter(result.operands));
+  }
+  const auto graphs = static_cast<std::size_t>(std::ranges::count(higher.inputs, 'g'));
+  const auto fixed = static_cast<std::size_t>(std::ranges::count(higher.inputs, 'c'));
+  if (result.graphs.size() != graphs || result.operands.size() != fixed)
+    return fail(ErrorCode::load_failed, fmt::format("it lacks an input that {} takes", higher.name));
+  return {};
+}
+
+Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
+  Instruction result;
+  result.name = node.name;
+  result.target = node.target;
+  result.source = node.source;
+  set_outputs(node, result);
+  if (node.target.starts_with(k_higher_prefix)) {
+    const std::string_view name = std::string_view(node.target).substr(k_higher_prefix.size());
+    const auto* found = std::ranges::find(k_higher_order, name, &HigherOrder::name);
+    if (found == k_higher_order.end())
+      return fail(ErrorCode::engine_unsupported, "this higher-order operator is not supported");
+    MRUN_TRY(higher_instruction(node, *found, result));
+  } else if (m_ops[index]) {
+    result.op = m_ops[index];
+    MRUN_TRY(op_instruction(node, result));
+  } else if ((result.sym = find_sym_function(node.target)) != nullptr) {
+    result.kind = Instruction::Kind::sym;
+    MRUN_TRY(sym_instruction(node, result));
+  } else if (node.target.starts_with(k_op_prefix)) {
+    return fail(ErrorCode::engine_unsupported, "LibTorch has no such operator",
+                "operators of other libraries (torchvision.ops, custom kernels) are not part of LibTorch");
+  } else {
+    return fail(ErrorCode::engine_unsupported, "this Python function is not supported in a graph");
+  }
+  return result;
+}
+
+// Each value is freed after the last instruction that reads or defines it, unless the outputs read it.
+void Compiler::find_releases() {
+  std::vector<bool> needed(m_result->value_count, false);
+  for (const Operand& output : m_result->outputs)
+    for_each_value(output, [&](ValueId value) { needed[index_of(value)] = true; });
+  for (auto instruction = m_result->instructions.rbegin(); instruction != m_result->instructions.rend();
+       ++instruction) {
+    const auto last_use = [&](ValueId value) {
+      if (value == k_no_value || needed[index_of(value)]) return;
+      needed[index_of(value)] = true;
+      instruction->release.push_back(value);
+    };
+    for (const Operand& operand : instruction->operands)
+      for_each_value(operand, last_use);
+    for (const auto& group : instruction->groups)
+      for (const Operand& operand : group)
+        for_each_value(operand, last_use);
+    std::ranges::for_each(instruction->outputs, last_use);
+  }
+}
+
+// Values whose memory an operator may write. Two values may share memory when an operator's schema says that
+// a result aliases an argument; a sub-graph is assumed to alias everything it is given.
+void Compiler::find_written() {
+  std::vector<ValueId> parent(m_result->value_count);
+  std::iota(parent.begin(), parent.end(), ValueId{0});
+  const auto root = [&](ValueId value) {
+    while (parent[index_of(value)] != value)
+      value = parent[index_of(value)] = parent[index_of(parent[index_of(value)])];
+    return value;
+  };
+  std::vector<ValueId> targets;
+  const auto join_all = [&](const std::vector<ValueId>& values) {
+    for (const ValueId value : values)
+      parent[index_of(root(value))] = root(values.front());
+  };
+  for (const Instruction& instruction : m_result->instructions) {
+    std::vector<ValueId> shared;
+    const auto share = [&](ValueId value) { shared.push_back(value); };
+    if (instruction.kind == Instruction::Kind::sym) continue;
+    if (instruction.kind == Instruction::Kind::op) {
+      const c10::FunctionSchema& schema = instruction.op->schema();
+      for (std::size_t i = 0; i < instruction.operands.size(); ++i) {
+        const c10::AliasInfo* alias = schema.arguments()[i].alias_info();
+        if (alias == nullptr) continue;
+        for_each_value(instruction.operands[i], share);
+        if (alias->isWrite())
+          for_each_value(instruction.operands[i], [&](ValueId value) { targets.push_back(value); });
+      }
+    } else {
+      const bool writes = std::ranges::any_of(instruction.graphs, [](const auto& graph) {
+        return std::ranges::find(graph->written, true) != graph->written.end();
+      });
+      for (const auto& group : instruction.groups)
+        for (const Operand& operand : group) {
+          for_each_value(operand, share);
+          if (writes) for_each_value(operand, [&](ValueId value) { targets.push_back(value); });
+        }
+    }
+    if (shared.empty()) continue;
+    for (const ValueId output : instruction.outputs)
+      if (output != k_no_value) shared.push_back(output);
+    join_all(shared);
+  }
+  std::vector<bool> written_roots(m_result->value_count, false);
+  for (const ValueId value : targets)
+    written_roots[index_of(root(value))] = true;
+  m_result->written.resize(m_result->value_count);
+  for (std::size_t i = 0; i < m_result->value_count; ++i)
+    m_result->written[i] = written_roots[index_of(root(static_cast<ValueId>(i)))];
+}
+
+Result<std::unique_ptr<CompiledGraph>> Compiler::compile() {
+  m_result->value_count = m_graph.value_names.size();
+  for (const Argument& input : m_graph.inputs)
+    m_result->inputs.push_back(input.value);
+  find_operators();
+  find_live_nodes();
+  for (std::size_t i = 0; i < m_graph.nodes.size(); ++i) {
+    const Node& node = m_graph.nodes[i];
+    if (!m_live[i] || skip(node)) continue;
+    Result<Instruction> made = instruction(node, i);
+    if (!made) return tl::unexpected(at_node(std::move(made).error(), node.name, node.target, node.source));
+    m_result->instructions.push_back(std::move(*made));
+  }
+  for (const Argument& output : m_graph.outputs) {
+    MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(output, m_context));
+    std::ranges::move(operands, std::back_inserter(m_result->outputs));
+  }
+  find_releases();
+  find_written();
+  return std::move(m_result);
+}
+
+} // namespace
+
+Result<std::unique_ptr<CompiledGraph>> compile_graph(const Graph& graph, c10::Device device) {
+  return Compiler(graph, device).compile();
+}
+
+Error at_node(Error error, const std::string& name, const std::string& target, const std::string& source) {
+  const std::string where = fmt::format("node `{}` ({})", printable(name, 80), printable(target, 120));
+  if (error.message.starts_with("node `")) return error; // an inner graph's node is nearer
+  error.message = fmt::format("{}: {}", where, error.message);
+  if (!source.empty()) error.notes.push_back("at " + source);
+  return error;
+}
+
+} // namespace mrun::torch_engine

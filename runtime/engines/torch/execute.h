@@ -1,0 +1,22 @@
+// Runs a compiled graph: one thread, slots of its own, shared code and weights.
+#pragma once
+
+#include <vector>
+
+#include "runtime/engines/torch/compile.h"
+#include "runtime/mrun_predictor.h"
+
+namespace mrun::torch_engine {
+
+struct RunContext {
+  const mrun_host& host; // asked between instructions whether to stop
+  std::uint64_t request = 0;
+};
+
+// `slots` has value_count entries with the inputs (and weights) in place; consumed. Gives the graph's outputs
+// in order. Needs InferenceMode. Error prediction_failed names node, operator and Python line; cancelled;
+// out_of_memory.
+Result<std::vector<c10::IValue>> run_graph(const CompiledGraph& graph, std::vector<c10::IValue> slots,
+                                           RunContext& context);
+
+} // namespace mrun::torch_engine

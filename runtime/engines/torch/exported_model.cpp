@@ -1,0 +1,258 @@
+#include "runtime/engines/torch/exported_model.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "runtime/engines/torch/execute.h"
+#include "runtime/engines/torch/tensors.h"
+#include "runtime/engines/torch/types.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+// Where the program is: `<prefix>models/<name>.json`.
+struct Location {
+  std::string prefix;
+  std::string name;
+};
+
+Result<Location> locate_program(const Archive& archive) {
+  std::vector<Location> found;
+  for (const ArchiveMember& member : archive.members()) {
+    const std::size_t folder = member.name.find("models/");
+    const bool top = folder == 0 || (folder != std::string_view::npos && member.name.find('/') == folder - 1);
+    if (!top || !member.name.ends_with(".json")) continue;
+    const std::string_view stem = member.name.substr(folder + 7, member.name.size() - folder - 12);
+    if (stem.find('/') == std::string_view::npos)
+      found.push_back({std::string(member.name.substr(0, folder)), std::string(stem)});
+  }
+  if (found.size() == 1) return std::move(found.front());
+  return fail(ErrorCode::engine_unsupported,
+              fmt::format("the archive holds {} programs; an archive with one is needed", found.size()),
+              "save one program with torch.export.save");
+}
+
+Result<Payloads> read_payloads(const Archive& archive, const std::string& prefix, std::string_view folder,
+                               std::string_view file) {
+  const std::string path = fmt::format("{}data/{}/{}", prefix, folder, file);
+  if (archive.find(path) == nullptr) return Payloads();
+  MRUN_ASSIGN(const std::string_view json, archive.stored_bytes(path));
+  return parse_payloads(json, folder);
+}
+
+Result<c10::IValue> map_payload(const Archive& archive, const std::string& folder, const Payload& payload,
+                                const std::string& name) {
+  if (payload.pickled || !payload.has_meta)
+    return fail(ErrorCode::engine_unsupported,
+                fmt::format("weight `{}` is a pickled object (a tensor subclass or custom class)",
+                            printable(name, 120)),
+                "export the model with plain tensors");
+  MRUN_ASSIGN(const std::string_view bytes, archive.stored_bytes(folder + payload.member));
+  MRUN_ASSIGN(at::Tensor tensor, map_tensor(payload.meta, bytes, name));
+  return c10::IValue(std::move(tensor));
+}
+
+std::string shape_text(const TensorMeta& meta) {
+  std::vector<std::string> sizes;
+  for (const Extent& size : meta.sizes)
+    sizes.push_back(size.constant ? std::to_string(*size.constant) : size.symbol.empty() ? "?" : size.symbol);
+  return fmt::format("[{}]", fmt::join(sizes, ", "));
+}
+
+std::string range_text(const Range& range) {
+  return fmt::format("{} to {}", range.min ? std::to_string(*range.min) : "any",
+                     range.max ? std::to_string(*range.max) : "any");
+}
+
+// Checks a prediction's tensors against the shapes that the program was exported for.
+class ShapeCheck {
+ public:
+  explicit ShapeCheck(const std::unordered_map<std::string, Range>& ranges) : m_ranges(ranges) {}
+  Result<void> check(const at::Tensor& tensor, const UserInput& input);
+
+ private:
+  Result<void> check_axis(std::int64_t size, const Extent& extent, std::size_t axis, const UserInput& input);
+
+  struct Bound {
+    std::int64_t size = 0;
+    std::string where; // "axis 0 of `in.x`"
+  };
+  const std::unordered_map<std::string, Range>& m_ranges;
+  std::unordered_map<std::string, Bound> m_bound; // symbols seen so far
+};
+
+Result<void> ShapeCheck::check_axis(std::int64_t size, const Extent& extent, std::size_t axis,
+                                    const UserInput& input) {
+  const std::string where = fmt::format("axis {} of `{}`", axis, input.name);
+  if (extent.constant) {
+    if (size == *extent.constant) return {};
+    return fail(ErrorCode::input_range,
+                fmt::format("{} is {}, the program was exported for {}", where, size, *extent.constant));
+  }
+  if (extent.symbol.empty()) return {};
+  const auto [bound, first] = m_bound.emplace(extent.symbol, Bound{size, where});
+  if (!first && bound->second.size != size)
+    return fail(ErrorCode::input_range, fmt::format("{} is {}, but {} is {} and they must be equal", where,
+                                                    size, bound->second.where, bound->second.size));
+  const auto range = m_ranges.find(extent.symbol);
+  if (range == m_ranges.end()) return {};
+  const bool low = range->second.min && size < *range->second.min;
+  const bool high = range->second.max && size > *range->second.max;
+  if (!low && !high) return {};
+  return fail(ErrorCode::input_range,
+              fmt::format("{} is {}, the program takes {}", where, size, range_text(range->second)));
+}
+
+Result<void> ShapeCheck::check(const at::Tensor& tensor, const UserInput& input) {
+  const auto type = scalar_type_of(input.meta.dtype);
+  if (type && tensor.scalar_type() != *type)
+    return fail(ErrorCode::input_type, fmt::format("`{}` is {}, the program takes {}", input.name,
+                                                   type_name(tensor.scalar_type()), type_name(*type)));
+  if (static_cast<std::size_t>(tensor.dim()) != input.meta.sizes.size())
+    return fail(ErrorCode::input_range, fmt::format("`{}` has {} axes, the program takes {}", input.name,
+                                                    tensor.dim(), shape_text(input.meta)));
+  for (std::size_t axis = 0; axis < input.meta.sizes.size(); ++axis)
+    MRUN_TRY(check_axis(tensor.size(static_cast<std::int64_t>(axis)), input.meta.sizes[axis], axis, input));
+  return {};
+}
+
+Result<c10::IValue> number_input(const mrun_value& value, const UserInput& input) {
+  if (value.kind == MRUN_VALUE_TENSOR) {
+    MRUN_ASSIGN(const at::Tensor tensor, tensor_of(*value.tensor, input.name));
+    if (tensor.numel() != 1)
+      return fail(ErrorCode::input_type, fmt::format("`{}` is not one number", input.name));
+    return c10::IValue(tensor.item());
+  }
+  if (value.kind != MRUN_VALUE_JSON)
+    return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", input.name));
+  MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, input.name));
+  if (json.is_boolean()) return c10::IValue(json.get<bool>());
+  if (json.is_number_integer() && input.kind != ArgumentKind::sym_float)
+    return c10::IValue(json.get<std::int64_t>());
+  if (json.is_number()) return c10::IValue(json.get<double>());
+  return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", input.name));
+}
+
+const mrun_value* find_user_input(const mrun_request& request, const UserInput& input) {
+  for (const std::string* name : {&input.name, &input.position_name})
+    if (const mrun_value* value = find_input(request, *name)) return value;
+  return input.kind == ArgumentKind::tensor ? nullptr : find_input(request, input.plain_name);
+}
+
+} // namespace
+
+Result<void> ExportedModel::map_weights(const Archive& archive, const std::string& prefix,
+                                        const std::string& name, const Program& program) {
+  MRUN_ASSIGN(const Payloads weights,
+              read_payloads(archive, prefix, "weights", name + "_weights_config.json"));
+  MRUN_ASSIGN(const Payloads constants,
+              read_payloads(archive, prefix, "constants", name + "_constants_config.json"));
+  m_initial.resize(m_graph->value_count);
+  for (const InputSpec& spec : program.inputs) {
+    if (spec.kind != InputKind::parameter && spec.kind != InputKind::buffer &&
+        spec.kind != InputKind::tensor_constant)
+      continue;
+    // Buffers that are not persistent are kept beside the constants.
+    const bool is_weight = weights.contains(spec.target);
+    const auto found = is_weight ? weights.find(spec.target) : constants.find(spec.target);
+    if (found == (is_weight ? weights : constants).end())
+      return fail(ErrorCode::load_failed,
+                  fmt::format("the archive has no weight `{}`", printable(spec.target, 120)));
+    MRUN_ASSIGN(c10::IValue tensor,
+                map_payload(archive, prefix + (is_weight ? "data/weights/" : "data/constants/"),
+                            found->second, spec.target));
+    m_initial[static_cast<std::size_t>(spec.value)] = std::move(tensor);
+    if (m_graph->written[static_cast<std::size_t>(spec.value)]) m_private.push_back(spec.value);
+  }
+  return {};
+}
+
+Result<void> ExportedModel::set_signature(Program& program) {
+  std::unordered_map<ValueId, ArgumentKind> kinds;
+  for (const Argument& input : program.graph.inputs)
+    kinds.emplace(input.value, input.kind);
+  std::size_t position = 0;
+  for (const InputSpec& spec : program.inputs) {
+    if (spec.kind != InputKind::user && spec.kind != InputKind::constant) continue;
+    const std::string& path = program.user_input_paths[position++];
+    if (spec.kind == InputKind::constant) continue; // a Python value that is part of the program
+    UserInput input{"in." + path,      path, fmt::format("in.{}", position - 1), spec.value,
+                    kinds[spec.value], {}};
+    const auto meta = program.graph.input_metas.find(spec.value);
+    if (meta != program.graph.input_metas.end())
+      input.meta = std::move(meta->second);
+    else if (input.kind == ArgumentKind::tensor)
+      return fail(ErrorCode::load_failed,
+                  fmt::format("the program says nothing about its input `{}`", printable(path, 120)));
+    m_inputs.push_back(std::move(input));
+  }
+  std::size_t given = 0;
+  for (std::size_t i = 0; i < program.outputs.size(); ++i)
+    if (program.outputs[i].user) m_outputs.push_back({i, program.user_output_paths[given++]});
+  if (m_graph->outputs.size() != program.outputs.size())
+    return fail(ErrorCode::load_failed, "the program is damaged: an output is not one value");
+  m_ranges = std::move(program.ranges);
+  return {};
+}
+
+Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request) const {
+  std::vector<c10::IValue> slots = m_initial;
+  for (const ValueId value : m_private) {
+    c10::IValue& slot = slots[static_cast<std::size_t>(value)];
+    slot = slot.toTensor().clone();
+  }
+  ShapeCheck shapes(m_ranges);
+  for (const UserInput& input : m_inputs) {
+    const mrun_value* value = find_user_input(request, input);
+    if (value == nullptr)
+      return fail(
+          ErrorCode::input_missing,
+          fmt::format("the program's input `{}` {} was not given", input.name, shape_text(input.meta)),
+          "a pre step of mrun.yaml writes it: `to: " + input.name + "`");
+    c10::IValue& slot = slots[static_cast<std::size_t>(input.value)];
+    if (input.kind != ArgumentKind::tensor) {
+      MRUN_ASSIGN(slot, number_input(*value, input));
+      continue;
+    }
+    if (value->kind != MRUN_VALUE_TENSOR)
+      return fail(ErrorCode::input_type, fmt::format("`{}` is not a tensor", input.name));
+    MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, input.name));
+    MRUN_TRY(shapes.check(tensor, input));
+    slot = m_graph->written[static_cast<std::size_t>(input.value)] ? tensor.clone() : std::move(tensor);
+  }
+  return slots;
+}
+
+Result<void> ExportedModel::run(const mrun_host& host, const mrun_request& request) const {
+  const c10::InferenceMode inference;
+  MRUN_ASSIGN(std::vector<c10::IValue> slots, bind(request));
+  RunContext context{host, request.id};
+  MRUN_ASSIGN(const std::vector<c10::IValue> results, run_graph(*m_graph, std::move(slots), context));
+  for (const UserOutput& output : m_outputs)
+    MRUN_TRY(emit_value(host, request.id, output.path, results[output.index]));
+  return {};
+}
+
+Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const Archive& archive) {
+  const c10::InferenceMode inference;
+  host.phase(&host, text_of("build"));
+  MRUN_ASSIGN(const Location location, locate_program(archive));
+  MRUN_ASSIGN(const std::string_view json,
+              archive.stored_bytes(location.prefix + "models/" + location.name + ".json"));
+  MRUN_ASSIGN(Program program, parse_program(json));
+  auto model = std::make_unique<ExportedModel>();
+  MRUN_ASSIGN(model->m_graph, compile_graph(program.graph, c10::Device(c10::DeviceType::CPU)));
+  MRUN_TRY(model->map_weights(archive, location.prefix, location.name, program));
+  MRUN_TRY(model->set_signature(program));
+  return std::unique_ptr<Model>(std::move(model));
+}
+
+Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive) {
+  return ExportedModel::load(host, archive);
+}
+
+} // namespace mrun::torch_engine

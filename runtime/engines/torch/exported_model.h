@@ -1,0 +1,48 @@
+// An exported program that is ready to run: code, mapped weights and what its inputs must look like.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/engines/torch/compile.h"
+#include "runtime/engines/torch/model.h"
+
+namespace mrun::torch_engine {
+
+// One input that a prediction gives.
+struct UserInput {
+  std::string name;          // "in.input_ids": its pytree path
+  std::string plain_name;    // "input_ids": a JSON number of that name serves too
+  std::string position_name; // "in.0"
+  ValueId value = k_no_value;
+  ArgumentKind kind = ArgumentKind::tensor; // or sym_int, sym_float, sym_bool
+  TensorMeta meta;
+};
+
+struct UserOutput {
+  std::size_t index = 0; // of the graph's outputs
+  std::string path;
+};
+
+class ExportedModel : public Model {
+ public:
+  static Result<std::unique_ptr<Model>> load(const mrun_host& host, const Archive& archive);
+  Result<void> run(const mrun_host& host, const mrun_request& request) const override;
+
+ private:
+  Result<void> map_weights(const Archive& archive, const std::string& prefix, const std::string& name,
+                           const Program& program);
+  Result<void> set_signature(Program& program);
+  Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
+
+  std::unique_ptr<CompiledGraph> m_graph;
+  std::vector<c10::IValue> m_initial; // slots with weights and constants in place
+  std::vector<ValueId> m_private;     // weights that the graph writes: copied for each prediction
+  std::vector<UserInput> m_inputs;
+  std::vector<UserOutput> m_outputs;
+  std::unordered_map<std::string, Range> m_ranges;
+};
+
+} // namespace mrun::torch_engine

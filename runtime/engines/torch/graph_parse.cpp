@@ -1,0 +1,324 @@
+#include "runtime/engines/torch/graph_parse.h"
+
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+namespace dom = simdjson::dom;
+
+// A float may be written without a fraction, and Python writes NaN and infinities as strings.
+double number_of(dom::element element) {
+  if (element.is_string()) {
+    const std::string_view word = element;
+    if (word == "Infinity") return HUGE_VAL;
+    if (word == "-Infinity") return -HUGE_VAL;
+    if (word == "NaN") return NAN;
+    damaged(fmt::format("`{}` is not a number", printable(word, 40)));
+  }
+  return element.get_double();
+}
+
+Extent extent_of(dom::element element) {
+  Extent extent;
+  dom::element part;
+  if (element["as_int"].get(part) == simdjson::SUCCESS) {
+    extent.constant = part.get_int64();
+    return extent;
+  }
+  // `Symbol('s43', positive=True, integer=True)` since 2.6, `s43` before; anything else is an expression.
+  std::string_view text = element["as_expr"]["expr_str"];
+  constexpr std::string_view k_prefix = "Symbol('";
+  if (text.starts_with(k_prefix)) {
+    text.remove_prefix(k_prefix.size());
+    const std::size_t quote = text.find('\'');
+    if (quote == std::string_view::npos || text.find("Symbol(") != std::string_view::npos ||
+        text.back() != ')')
+      return extent;
+    text = text.substr(0, quote);
+  }
+  const bool symbol = text.find_first_of(" ()*+-/,") == std::string_view::npos;
+  if (symbol) extent.symbol = std::string(text);
+  return extent;
+}
+
+std::vector<Extent> extents_of(dom::element list) {
+  std::vector<Extent> extents;
+  for (const dom::element item : list.get_array())
+    extents.push_back(extent_of(item));
+  return extents;
+}
+
+// The innermost frame of a stack trace, in one line: `modeling_bert.py:95: token_type_ids = …`.
+std::string innermost_source(std::string_view trace) {
+  const std::size_t frame = trace.rfind("File \"");
+  if (frame == std::string_view::npos) return {};
+  trace.remove_prefix(frame + 6);
+  const std::size_t quote = trace.find("\", line ");
+  if (quote == std::string_view::npos) return {};
+  std::string_view file = trace.substr(0, quote);
+  const std::size_t slash = file.rfind('/');
+  if (slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  std::string_view rest = trace.substr(quote + 8);
+  const std::string_view line = rest.substr(0, rest.find_first_not_of("0123456789"));
+  const std::size_t code = rest.find('\n');
+  std::string_view words = code == std::string_view::npos ? std::string_view() : rest.substr(code + 1);
+  words = words.substr(0, words.find('\n'));
+  words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
+  return fmt::format("{}:{}: {}", printable(file, 80), line, printable(words, 160));
+}
+
+constexpr std::array<std::pair<std::string_view, ArgumentKind>, 31> k_kinds = {{
+    {"as_tensor", ArgumentKind::tensor},
+    {"as_int", ArgumentKind::integer},
+    {"as_none", ArgumentKind::none},
+    {"as_ints", ArgumentKind::integers},
+    {"as_float", ArgumentKind::floating},
+    {"as_bool", ArgumentKind::boolean},
+    {"as_tensors", ArgumentKind::tensors},
+    {"as_sym_int", ArgumentKind::sym_int},
+    {"as_sym_ints", ArgumentKind::sym_ints},
+    {"as_scalar_type", ArgumentKind::scalar_type},
+    {"as_device", ArgumentKind::device},
+    {"as_layout", ArgumentKind::layout},
+    {"as_memory_format", ArgumentKind::memory_format},
+    {"as_string", ArgumentKind::string},
+    {"as_strings", ArgumentKind::strings},
+    {"as_floats", ArgumentKind::floats},
+    {"as_bools", ArgumentKind::booleans},
+    {"as_sym_bool", ArgumentKind::sym_bool},
+    {"as_sym_bools", ArgumentKind::sym_bools},
+    {"as_sym_float", ArgumentKind::sym_float},
+    {"as_sym_floats", ArgumentKind::sym_floats},
+    {"as_optional_tensor", ArgumentKind::optional_tensor},
+    {"as_optional_tensors", ArgumentKind::optional_tensors},
+    {"as_graph", ArgumentKind::graph},
+    {"as_custom_obj", ArgumentKind::custom_obj},
+    {"as_operator", ArgumentKind::op},
+    {"as_complex", ArgumentKind::complex_number},
+    {"as_nested_tensors", ArgumentKind::nested_tensors},
+    {"as_int_lists", ArgumentKind::int_lists},
+    {"as_float_lists", ArgumentKind::float_lists},
+    {"as_string_to_argument", ArgumentKind::string_to_argument},
+}};
+
+ArgumentKind kind_of(std::string_view key) {
+  for (const auto& [name, kind] : k_kinds)
+    if (name == key) return kind;
+  refuse(ErrorCode::engine_unsupported,
+         fmt::format("the program has an argument of kind `{}`, which this version does not know",
+                     printable(key, 40)));
+}
+
+// Parses one graph; names are its own.
+class GraphParser {
+ public:
+  Graph parse(dom::element element);
+
+ private:
+  Argument argument(dom::element element, bool defines);
+  void named(Argument& result, std::string_view name, bool defines);
+  void symbolic(Argument& result, dom::element element, bool defines);
+  Element list_element(ArgumentKind kind, dom::element element, bool defines);
+  ValueId resolve(std::string_view name, bool defines);
+  Node node(dom::element element);
+
+  Graph m_graph;
+  std::unordered_map<std::string_view, ValueId> m_ids; // views into simdjson's own text
+  std::string m_where = "the graph's inputs";
+};
+
+ValueId GraphParser::resolve(std::string_view name, bool defines) {
+  const auto found = m_ids.find(name);
+  if (!defines) {
+    if (found != m_ids.end()) return found->second;
+    damaged(fmt::format("{} reads `{}`, which nothing before it defines", m_where, printable(name, 80)));
+  }
+  const auto id = static_cast<ValueId>(m_graph.value_names.size());
+  if (!m_ids.emplace(name, id).second)
+    damaged(fmt::format("{} defines `{}` a second time", m_where, printable(name, 80)));
+  m_graph.value_names.emplace_back(name);
+  return id;
+}
+
+void GraphParser::named(Argument& result, std::string_view name, bool defines) {
+  result.value = name.empty() ? k_no_value : resolve(name, defines);
+}
+
+void GraphParser::symbolic(Argument& result, dom::element element, bool defines) {
+  dom::element part;
+  if (element["as_name"].get(part) == simdjson::SUCCESS) return named(result, part, defines);
+  if (element["as_int"].get(part) == simdjson::SUCCESS)
+    result.integer = part.get_int64();
+  else if (element["as_bool"].get(part) == simdjson::SUCCESS)
+    result.integer = part.get_bool() ? 1 : 0;
+  else
+    result.floating = number_of(element["as_float"]);
+}
+
+Element GraphParser::list_element(ArgumentKind kind, dom::element element, bool defines) {
+  Element result;
+  Argument symbol;
+  switch (kind) {
+  case ArgumentKind::tensors:
+    result.value = resolve(element["name"], defines);
+    break;
+  case ArgumentKind::optional_tensors: {
+    dom::element tensor;
+    if (element["as_tensor"].get(tensor) == simdjson::SUCCESS)
+      result.value = resolve(tensor["name"], defines);
+    break;
+  }
+  case ArgumentKind::integers:
+    result.integer = element.get_int64();
+    break;
+  case ArgumentKind::booleans:
+    result.integer = element.get_bool() ? 1 : 0;
+    break;
+  case ArgumentKind::floats:
+    result.floating = number_of(element);
+    break;
+  default:
+    symbolic(symbol, element, defines);
+    result = {symbol.value, symbol.integer, symbol.floating};
+  }
+  return result;
+}
+
+Argument GraphParser::argument(dom::element element, bool defines) {
+  const dom::object object = element.get_object();
+  if (object.size() != 1) damaged(fmt::format("{} has an argument that is not a union of one", m_where));
+  const dom::key_value_pair pair = *object.begin();
+  Argument result;
+  result.kind = kind_of(pair.key);
+  const dom::element value = pair.value;
+  switch (result.kind) {
+  case ArgumentKind::none:
+    break;
+  case ArgumentKind::tensor:
+    named(result, value["name"], defines);
+    break;
+  case ArgumentKind::optional_tensor: {
+    dom::element tensor;
+    if (value["as_tensor"].get(tensor) == simdjson::SUCCESS) named(result, tensor["name"], defines);
+    break;
+  }
+  case ArgumentKind::integer:
+  case ArgumentKind::scalar_type:
+  case ArgumentKind::layout:
+  case ArgumentKind::memory_format:
+    result.integer = value.get_int64();
+    break;
+  case ArgumentKind::boolean:
+    result.integer = value.get_bool() ? 1 : 0;
+    break;
+  case ArgumentKind::floating:
+    result.floating = number_of(value);
+    break;
+  case ArgumentKind::complex_number:
+    result.floating = number_of(value["real"]);
+    result.imaginary = number_of(value["imag"]);
+    break;
+  case ArgumentKind::string:
+  case ArgumentKind::op:
+    result.text = text_of(value);
+    break;
+  case ArgumentKind::custom_obj:
+    result.text = text_of(value["class_fqn"]);
+    break;
+  case ArgumentKind::device:
+    result.text = text_of(value["type"]);
+    break;
+  case ArgumentKind::strings:
+    for (const dom::element item : value.get_array())
+      result.strings.push_back(text_of(item));
+    break;
+  case ArgumentKind::sym_int:
+  case ArgumentKind::sym_float:
+  case ArgumentKind::sym_bool:
+    symbolic(result, value, defines);
+    break;
+  case ArgumentKind::graph:
+    result.graph = std::make_shared<Graph>(GraphParser().parse(value["graph"]));
+    result.text = text_of(value["name"]);
+    break;
+  case ArgumentKind::nested_tensors:
+  case ArgumentKind::int_lists:
+  case ArgumentKind::float_lists:
+  case ArgumentKind::string_to_argument:
+    break; // known, and refused when an operator takes it
+  default:
+    for (const dom::element item : value.get_array())
+      result.elements.push_back(list_element(result.kind, item, defines));
+  }
+  return result;
+}
+
+Node GraphParser::node(dom::element element) {
+  Node node;
+  node.target = text_of(element["target"]);
+  dom::element part;
+  if (element["name"].get(part) == simdjson::SUCCESS && part.is_string()) node.name = text_of(part);
+  m_where = fmt::format("node `{}` ({})", printable(node.name, 80), printable(node.target, 80));
+  if (element["metadata"]["stack_trace"].get(part) == simdjson::SUCCESS && part.is_string())
+    node.source = innermost_source(part);
+  for (const dom::element input : element["inputs"].get_array())
+    node.inputs.push_back({text_of(input["name"]), argument(input["arg"], false)});
+  for (const dom::element output : element["outputs"].get_array())
+    node.outputs.push_back(argument(output, true));
+  return node;
+}
+
+Graph GraphParser::parse(dom::element element) {
+  const dom::element metas = element["tensor_values"];
+  for (const dom::element input : element["inputs"].get_array()) {
+    Argument parsed = argument(input, true);
+    dom::element meta;
+    if (parsed.kind == ArgumentKind::tensor &&
+        metas[input["as_tensor"]["name"].get_string()].get(meta) == simdjson::SUCCESS)
+      m_graph.input_metas.emplace(parsed.value, parse_meta(meta));
+    m_graph.inputs.push_back(std::move(parsed));
+  }
+  const dom::array nodes = element["nodes"];
+  if (nodes.size() >= k_max_graph_nodes) damaged("too many nodes"); // simdjson's count saturates far above
+  for (const dom::element item : nodes)
+    m_graph.nodes.push_back(node(item));
+  m_where = "the graph's output";
+  for (const dom::element output : element["outputs"].get_array())
+    m_graph.outputs.push_back(argument(output, false));
+  return std::move(m_graph);
+}
+
+} // namespace
+
+void refuse(ErrorCode code, std::string message) {
+  throw Refused{fail(code, std::move(message)).value()};
+}
+void damaged(std::string message) {
+  refuse(ErrorCode::load_failed, "the program is damaged: " + std::move(message));
+}
+
+std::string text_of(dom::element element) {
+  return std::string(std::string_view(element));
+}
+
+TensorMeta parse_meta(dom::element element) {
+  TensorMeta meta;
+  meta.dtype = element["dtype"].get_int64();
+  meta.layout = element["layout"].get_int64();
+  meta.sizes = extents_of(element["sizes"]);
+  meta.strides = extents_of(element["strides"]);
+  meta.storage_offset = extent_of(element["storage_offset"]);
+  return meta;
+}
+
+Graph parse_graph(dom::element element) {
+  return GraphParser().parse(element);
+}
+
+} // namespace mrun::torch_engine

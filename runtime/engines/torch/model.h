@@ -1,0 +1,31 @@
+// A loaded model of any kind of file that the engine reads.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "common/error.h"
+#include "runtime/engines/torch/archive.h"
+#include "runtime/mrun_predictor.h"
+
+namespace mrun::torch_engine {
+
+// Immutable after load; run may be called from several threads at once, each with its own values.
+class Model {
+ public:
+  virtual ~Model() = default;
+  // Runs one prediction and emits its outputs. Errors: input_missing, input_type, input_range (the message
+  // names the graph's input), prediction_failed, cancelled, out_of_memory, output_limit.
+  virtual Result<void> run(const mrun_host& host, const mrun_request& request) const = 0;
+};
+
+enum class FileKind { exported_program, torchscript, aot_inductor, pickled_tensors, old_export, unknown };
+
+// What an archive holds, by its members' names.
+FileKind kind_of(const Archive& archive);
+
+// Both announce the phases map and build. `archive` and `bytes` live until the model is gone.
+Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive);
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, std::string_view bytes);
+
+} // namespace mrun::torch_engine

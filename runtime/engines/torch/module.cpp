@@ -1,0 +1,173 @@
+// impl/torch.so: the predictor behind torch.so's loader. Linked to LibTorch, opened only after it.
+#include <filesystem>
+#include <memory>
+#include <new>
+
+#include <fmt/format.h>
+#include <torch/version.h>
+
+#include "common/text.h"
+#include "runtime/engines/torch/archive.h"
+#include "runtime/engines/torch/model.h"
+#include "runtime/engines/torch/tensors.h"
+#include "runtime/engines/torch/torch_headers.h"
+#include "runtime/engines/torch/warm.h"
+#include "runtime/mrun_predictor.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+struct LoadedModel {
+  const mrun_host& host;
+  Archive archive;
+  std::unique_ptr<Model> model;
+};
+
+mrun_status status_of(ErrorCode code) {
+  switch (code) {
+  case ErrorCode::engine_unsupported:
+    return MRUN_UNSUPPORTED;
+  case ErrorCode::input_missing:
+  case ErrorCode::input_type:
+  case ErrorCode::input_range:
+    return MRUN_INVALID_INPUT;
+  case ErrorCode::cancelled:
+    return MRUN_CANCELLED;
+  case ErrorCode::out_of_memory:
+    return MRUN_OUT_OF_MEMORY;
+  default:
+    return MRUN_FAILED;
+  }
+}
+
+mrun_status report(const mrun_host& host, std::uint64_t request, const Error& error) {
+  std::string details;
+  for (const std::string& note : error.notes)
+    details += note + "\n";
+  if (!error.hint.empty()) details += error.hint + "\n";
+  host.fail(&host, request, text_of(error.message), text_of(details));
+  return status_of(error.code);
+}
+
+const mrun_file* find_file(const mrun_model& description) {
+  for (std::size_t i = 0; i < description.file_count; ++i)
+    if (view_of(description.files[i].name) == view_of(description.main_file)) return &description.files[i];
+  return nullptr;
+}
+
+Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive,
+                                         std::string_view bytes) {
+  switch (kind_of(archive)) {
+  case FileKind::exported_program:
+    return load_exported_program(host, archive);
+  case FileKind::torchscript:
+    return load_torchscript(host, bytes);
+  case FileKind::aot_inductor:
+    return fail(ErrorCode::engine_unsupported,
+                "the file is an AOTInductor package, which is not supported yet",
+                "save the program itself with torch.export.save");
+  case FileKind::old_export:
+    return fail(
+        ErrorCode::engine_unsupported, "the file is an exported program in the format before torch 2.8",
+        "load and save it again with a newer torch: torch.export.save(torch.export.load(FILE), FILE)");
+  case FileKind::pickled_tensors:
+    return fail(ErrorCode::engine_unsupported, "the file holds pickled tensors (torch.save), not a program",
+                "export the model: torch.export.save(torch.export.export(model, inputs), FILE)");
+  case FileKind::unknown:
+    break;
+  }
+  return fail(ErrorCode::engine_unsupported,
+              "the archive is neither an exported program (.pt2) nor TorchScript (.pt)");
+}
+
+Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mrun_model& description) {
+  if (description.device_type != 1)
+    return fail(ErrorCode::engine_unsupported, "this build of the torch engine runs on a CPU only",
+                "use --device cpu");
+  at::set_num_threads(std::max(description.threads, 1));
+  host.phase(&host, text_of("map"));
+  const mrun_file* file = find_file(description);
+  if (file == nullptr)
+    return fail(ErrorCode::load_failed,
+                fmt::format("the bundle has no file `{}`", printable(view_of(description.main_file), 200)));
+  const void* data = nullptr;
+  if (file->size == 0 || file->span(file, 0, file->size, &data) != MRUN_OK)
+    return fail(ErrorCode::load_failed,
+                fmt::format("`{}` ({} bytes) can't be mapped", view_of(file->name), file->size));
+  const std::string_view bytes(static_cast<const char*>(data), file->size);
+  MRUN_ASSIGN(Archive archive, Archive::open(bytes));
+  auto loaded = std::make_unique<LoadedModel>(LoadedModel{host, std::move(archive), nullptr});
+  MRUN_ASSIGN(loaded->model, load_kind(host, loaded->archive, bytes));
+  return loaded;
+}
+
+// Nothing may leave the module by throwing.
+template<class Body>
+mrun_status at_edge(const mrun_host& host, std::uint64_t request, Body body) {
+  try {
+    const Result<void> done = body();
+    return done ? MRUN_OK : report(host, request, done.error());
+  } catch (const std::bad_alloc&) {
+    return report(host, request, fail(ErrorCode::out_of_memory, "there is not enough memory").value());
+  } catch (const std::exception& error) {
+    return report(host, request, fail(ErrorCode::prediction_failed, printable(error.what(), 400)).value());
+  }
+}
+
+mrun_status warm(const mrun_host* host) {
+  return at_edge(*host, 0, [&]() -> Result<void> {
+    warm_up();
+    std::size_t threads = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+      ++threads;
+    if (threads != 1)
+      return fail(ErrorCode::internal, fmt::format("LibTorch left {} threads after its warm-up", threads));
+    return {};
+  });
+}
+
+mrun_status load(const mrun_host* host, const mrun_model* description, void** model) {
+  return at_edge(*host, 0, [&]() -> Result<void> {
+    MRUN_ASSIGN(std::unique_ptr<LoadedModel> loaded, load_model(*host, *description));
+    *model = loaded.release(); // unload takes it back
+    return {};
+  });
+}
+
+mrun_status start(void* model, const mrun_request* requests, std::size_t count) {
+  const auto& loaded = *static_cast<const LoadedModel*>(model);
+  for (std::size_t i = 0; i < count; ++i) {
+    const mrun_status status =
+        at_edge(loaded.host, requests[i].id, [&] { return loaded.model->run(loaded.host, requests[i]); });
+    if (status != MRUN_OK) return status;
+  }
+  return MRUN_OK;
+}
+
+void unload(void* model) {
+  const std::unique_ptr<LoadedModel> owned(static_cast<LoadedModel*>(model));
+}
+
+constexpr std::string_view k_name = "torch";
+constexpr std::string_view k_version = MRUN_VERSION " (torch " TORCH_VERSION ")";
+
+constexpr mrun_predictor k_predictor = {sizeof(mrun_predictor),
+                                        MRUN_ABI_MAJOR,
+                                        MRUN_ABI_MINOR,
+                                        0,
+                                        {k_name.data(), k_name.size()},
+                                        {k_version.data(), k_version.size()},
+                                        warm,
+                                        load,
+                                        start,
+                                        nullptr,
+                                        unload};
+
+} // namespace
+} // namespace mrun::torch_engine
+
+extern "C" const mrun_predictor* mrun_predictor_v1(const mrun_host* host) {
+  if (host == nullptr || host->abi_major != MRUN_ABI_MAJOR || host->struct_size < sizeof(mrun_host))
+    return nullptr;
+  return &mrun::torch_engine::k_predictor;
+}

@@ -1,0 +1,161 @@
+#include "runtime/engines/torch/program.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "common/text.h"
+#include "runtime/engines/torch/graph_parse.h"
+#include "runtime/engines/torch/pytree.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+namespace dom = simdjson::dom;
+
+InputSpec input_spec(dom::element element, const std::unordered_map<std::string, ValueId>& ids) {
+  const dom::key_value_pair pair = *element.get_object().begin();
+  const auto id = [&](dom::element name) {
+    const auto found = ids.find(text_of(name));
+    if (found == ids.end())
+      damaged(fmt::format("its signature names `{}`, no input of the graph", printable(name, 80)));
+    return found->second;
+  };
+  const dom::element value = pair.value;
+  const std::string_view kind = pair.key;
+  if (kind == "parameter")
+    return {InputKind::parameter, id(value["arg"]["name"]), text_of(value["parameter_name"])};
+  if (kind == "buffer") return {InputKind::buffer, id(value["arg"]["name"]), text_of(value["buffer_name"])};
+  if (kind == "tensor_constant")
+    return {InputKind::tensor_constant, id(value["arg"]["name"]), text_of(value["tensor_constant_name"])};
+  if (kind == "constant_input") return {InputKind::constant, k_no_value, text_of(value["name"])};
+  if (kind == "token") return {InputKind::token, k_no_value, {}};
+  if (kind != "user_input")
+    refuse(ErrorCode::engine_unsupported,
+           fmt::format("the program has an input of kind `{}` (a custom object)", printable(kind, 40)));
+  const dom::key_value_pair argument = *value["arg"].get_object().begin();
+  dom::element name;
+  if (argument.value["name"].get(name) == simdjson::SUCCESS ||
+      argument.value["as_name"].get(name) == simdjson::SUCCESS)
+    return {InputKind::user, id(name), {}};
+  return {InputKind::constant, k_no_value, {}};
+}
+
+void read_signature(dom::element module, Program& program) {
+  std::unordered_map<std::string, ValueId> ids;
+  for (const Argument& input : program.graph.inputs)
+    if (input.value != k_no_value)
+      ids.emplace(program.graph.value_names[static_cast<std::size_t>(input.value)], input.value);
+  for (const dom::element spec : module["signature"]["input_specs"].get_array())
+    program.inputs.push_back(input_spec(spec, ids));
+  for (const dom::element spec : module["signature"]["output_specs"].get_array()) {
+    const std::string_view kind = (*spec.get_object().begin()).key;
+    program.outputs.push_back({kind == "user_output" || kind == "loss_output"});
+  }
+  if (program.outputs.size() != program.graph.outputs.size())
+    damaged("its signature and its graph differ in outputs");
+}
+
+NamedTuples named_tuples_of(dom::element module) {
+  NamedTuples tuples;
+  dom::element fields;
+  if (module["treespec_namedtuple_fields"].get(fields) != simdjson::SUCCESS || !fields.is_object())
+    return tuples;
+  for (const auto [name, tuple] : fields.get_object())
+    for (const dom::element field : tuple["field_names"].get_array())
+      tuples[std::string(name)].push_back(text_of(field));
+  return tuples;
+}
+
+template<class T>
+T value_or_refuse(Result<T> result) {
+  if (!result) throw Refused{std::move(result).error()};
+  return std::move(*result);
+}
+
+void read_paths(dom::element module, Program& program) {
+  const dom::element call = module["module_call_graph"].at(0)["signature"];
+  std::vector<std::string> names;
+  dom::element list;
+  if (call["forward_arg_names"].get(list) == simdjson::SUCCESS && list.is_array())
+    for (const dom::element name : list.get_array())
+      names.push_back(text_of(name));
+  const NamedTuples tuples = named_tuples_of(module);
+  program.user_input_paths = value_or_refuse(input_paths(call["in_spec"], tuples, names));
+  program.user_output_paths = value_or_refuse(leaf_paths(call["out_spec"], tuples));
+  std::size_t inputs = 0;
+  for (const InputSpec& spec : program.inputs)
+    inputs += spec.kind == InputKind::user || spec.kind == InputKind::constant;
+  std::size_t outputs = 0;
+  for (const OutputSpec& spec : program.outputs)
+    outputs += spec.user;
+  if (inputs != program.user_input_paths.size() || outputs != program.user_output_paths.size())
+    damaged("its signature and its pytree specification differ");
+}
+
+void read_ranges(dom::element root, Program& program) {
+  for (const auto [symbol, element] : root["range_constraints"].get_object()) {
+    Range range;
+    if (element["min_val"].is_int64()) range.min = element["min_val"].get_int64();
+    if (element["max_val"].is_int64()) range.max = element["max_val"].get_int64();
+    program.ranges.emplace(std::string(symbol), range);
+  }
+}
+
+// Runs `body` on the parsed document and turns what it throws into an error.
+template<class Body>
+auto parse_with(std::string_view json, std::string_view what,
+                Body body) -> Result<decltype(body(dom::element()))> {
+  if (json.size() > k_max_program_bytes)
+    return fail(ErrorCode::load_failed, fmt::format("{} has {} bytes, at most {} are allowed", what,
+                                                    json.size(), k_max_program_bytes));
+  try {
+    dom::parser parser(k_max_program_bytes);
+    if (const auto problem = parser.allocate(json.size(), k_max_program_depth); problem != simdjson::SUCCESS)
+      return fail(ErrorCode::out_of_memory, fmt::format("no memory to parse {}", what));
+    return body(parser.parse(json.data(), json.size()).value());
+  } catch (const Refused& refused) {
+    return tl::unexpected(refused.error);
+  } catch (const simdjson::simdjson_error& error) {
+    return fail(ErrorCode::load_failed, fmt::format("{} is damaged: {}", what, error.what()));
+  }
+}
+
+} // namespace
+
+Result<Program> parse_program(std::string_view json) {
+  return parse_with(json, "the program", [](dom::element root) {
+    Program program;
+    const std::int64_t major = root["schema_version"]["major"].get_int64();
+    if (major != k_schema_major)
+      refuse(ErrorCode::engine_unsupported,
+             fmt::format("the program has schema version {}, this version reads {} (torch 2.6 to 2.15)",
+                         major, k_schema_major));
+    dom::element version;
+    if (root["torch_version"].get(version) == simdjson::SUCCESS && version.is_string())
+      program.torch_version = text_of(version);
+    const dom::element module = root["graph_module"];
+    program.graph = parse_graph(module["graph"]);
+    read_signature(module, program);
+    read_paths(module, program);
+    read_ranges(root, program);
+    return program;
+  });
+}
+
+Result<Payloads> parse_payloads(std::string_view json, std::string_view what) {
+  return parse_with(json, what, [](dom::element root) {
+    Payloads payloads;
+    for (const auto [name, element] : root["config"].get_object()) {
+      Payload payload;
+      payload.member = text_of(element["path_name"]);
+      payload.pickled = element["use_pickle"].get_bool();
+      dom::element meta;
+      payload.has_meta = element["tensor_meta"].get(meta) == simdjson::SUCCESS && meta.is_object();
+      if (payload.has_meta) payload.meta = parse_meta(meta);
+      payloads.emplace(std::string(name), std::move(payload));
+    }
+    return payloads;
+  });
+}
+
+} // namespace mrun::torch_engine

@@ -1,0 +1,106 @@
+#include "runtime/engines/torch/pytree.h"
+
+#include <fmt/format.h>
+
+namespace mrun::torch_engine {
+namespace {
+
+constexpr std::size_t k_max_leaves = 100'000;
+
+tl::unexpected<Error> bad_spec(std::string_view why) {
+  return fail(ErrorCode::load_failed, fmt::format("the program's pytree specification is damaged: {}", why));
+}
+
+struct Walker {
+  const NamedTuples& named_tuples;
+  std::vector<std::string> paths;
+
+  Result<void> walk(const Json& node, const std::string& prefix);
+  // What the children of `node` are called.
+  std::vector<std::string> child_names(const Json& node, std::size_t count) const;
+};
+
+std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+std::vector<std::string> positions(std::size_t count) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i)
+    names.push_back(std::to_string(i));
+  return names;
+}
+
+// A dict's context is a JSON list of its keys; ordered and default dicts nest it deeper or add a factory.
+std::vector<std::string> keys_of(const Json& context, std::size_t count) {
+  const Json* list = &context;
+  while (list->is_array() && list->size() != count && !list->empty())
+    list = &list->back();
+  if (!list->is_array() || list->size() != count) return positions(count);
+  std::vector<std::string> names;
+  for (const Json& key : *list)
+    names.push_back(key.is_string() ? key.get<std::string>() : key.dump());
+  return names;
+}
+
+std::vector<std::string> Walker::child_names(const Json& node, std::size_t count) const {
+  const auto context = node.find("context");
+  if (context == node.end() || !context->is_string()) return positions(count);
+  const std::string text = context->get<std::string>();
+  const auto tuple = named_tuples.find(text);
+  if (tuple != named_tuples.end() && tuple->second.size() == count) return tuple->second;
+  const Result<Json> parsed = parse_json(text, ErrorCode::load_failed, "pytree context");
+  return parsed ? keys_of(*parsed, count) : positions(count);
+}
+
+Result<void> Walker::walk(const Json& node, const std::string& prefix) {
+  if (!node.is_object() || !node.contains("type") || !node.contains("children_spec"))
+    return bad_spec("no type");
+  const Json& children = node["children_spec"];
+  if (!children.is_array()) return bad_spec("no children");
+  if (node["type"].is_null()) {
+    if (paths.size() >= k_max_leaves) return bad_spec("too many leaves");
+    paths.push_back(prefix.empty() ? "0" : prefix);
+    return {};
+  }
+  const std::vector<std::string> names = child_names(node, children.size());
+  for (std::size_t i = 0; i < children.size(); ++i)
+    MRUN_TRY(walk(children[i], join(prefix, names[i])));
+  return {};
+}
+
+Result<Json> parse_spec(std::string_view spec) {
+  MRUN_ASSIGN(Json parsed, parse_json(spec, ErrorCode::load_failed, "the program's pytree specification"));
+  if (!parsed.is_array() || parsed.size() != 2 || parsed[0] != 1) return bad_spec("another version");
+  return Json(std::move(parsed[1]));
+}
+
+} // namespace
+
+Result<std::vector<std::string>> leaf_paths(std::string_view spec, const NamedTuples& named_tuples) {
+  MRUN_ASSIGN(const Json root, parse_spec(spec));
+  Walker walker{named_tuples, {}};
+  MRUN_TRY(walker.walk(root, ""));
+  return std::move(walker.paths);
+}
+
+Result<std::vector<std::string>> input_paths(std::string_view spec, const NamedTuples& named_tuples,
+                                             const std::vector<std::string>& argument_names) {
+  MRUN_ASSIGN(const Json root, parse_spec(spec));
+  if (!root.is_object() || !root.contains("children_spec") || root["children_spec"].size() != 2)
+    return bad_spec("in_spec is not (args, kwargs)");
+  const Json& arguments = root["children_spec"][0];
+  const Json& keywords = root["children_spec"][1];
+  if (!arguments.is_object() || !arguments.contains("children_spec")) return bad_spec("no args");
+  Walker walker{named_tuples, {}};
+  const Json& positional = arguments["children_spec"];
+  for (std::size_t i = 0; i < positional.size(); ++i)
+    MRUN_TRY(walker.walk(positional[i], i < argument_names.size() ? argument_names[i] : std::to_string(i)));
+  if (!keywords.is_object() || !keywords.contains("children_spec")) return bad_spec("no kwargs");
+  const std::vector<std::string> names = walker.child_names(keywords, keywords["children_spec"].size());
+  for (std::size_t i = 0; i < names.size(); ++i)
+    MRUN_TRY(walker.walk(keywords["children_spec"][i], names[i]));
+  return std::move(walker.paths);
+}
+
+} // namespace mrun::torch_engine

@@ -1,0 +1,158 @@
+#include "runtime/engines/torch/tensors.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "common/text.h"
+#include "runtime/engines/torch/types.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+struct Shape {
+  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> strides;
+  std::uint64_t reach = 0; // elements from the first to the last, both included; 0 for an empty tensor
+};
+
+// Elements between the first and the last one that sizes and strides can address. False: negative or too
+// large.
+bool measure(Shape& shape) {
+  std::uint64_t last = 0;
+  bool empty = false;
+  for (std::size_t i = 0; i < shape.sizes.size(); ++i) {
+    if (shape.sizes[i] < 0 || shape.strides[i] < 0) return false;
+    empty = empty || shape.sizes[i] == 0;
+    if (shape.sizes[i] == 0) continue;
+    std::uint64_t step = 0;
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(shape.sizes[i] - 1),
+                               static_cast<std::uint64_t>(shape.strides[i]), &step) ||
+        __builtin_add_overflow(last, step, &last))
+      return false;
+  }
+  shape.reach = empty ? 0 : last + 1;
+  return last < (std::uint64_t{1} << 60);
+}
+
+at::Tensor view(const void* data, const Shape& shape, c10::ScalarType type) {
+  // LibTorch has no const tensors; whoever writes works on a copy (CompiledGraph::written).
+  at::Tensor tensor = at::from_blob(const_cast<void*>(data), shape.sizes, shape.strides, // NOLINT
+                                    at::TensorOptions().dtype(type).device(at::kCPU));
+  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(type) == 0) return tensor;
+  at::Tensor copy = at::empty_strided(shape.sizes, shape.strides, tensor.options());
+  if (shape.reach > 0) std::memcpy(copy.data_ptr(), data, shape.reach * c10::elementSize(type));
+  return copy;
+}
+
+Result<void> emit_tensor(const mrun_host& host, std::uint64_t request, const std::string& name,
+                         const at::Tensor& given) {
+  if (!given.defined()) return {};
+  const at::Tensor tensor = given.to(at::kCPU).resolve_conj().resolve_neg().contiguous();
+  mrun_tensor out{};
+  out.struct_size = sizeof out;
+  if (tensor.layout() != c10::kStrided || !abi_type_of(tensor.scalar_type(), out))
+    return fail(ErrorCode::prediction_failed,
+                fmt::format("output `{}` is a tensor of type {}, which can't be given out", name,
+                            type_name(tensor.scalar_type())));
+  out.ndim = static_cast<std::int32_t>(tensor.dim());
+  out.shape = tensor.sizes().data();
+  out.data = tensor.data_ptr();
+  out.device_type = 1;
+  mrun_value value{};
+  value.struct_size = sizeof value;
+  value.kind = MRUN_VALUE_TENSOR;
+  value.name = text_of(name);
+  value.tensor = &out;
+  if (host.emit(&host, request, &value) != MRUN_OK)
+    return fail(ErrorCode::output_limit, fmt::format("output `{}` was refused", name));
+  return {};
+}
+
+std::string key_text(const c10::IValue& key) {
+  if (key.isString()) return key.toStringRef();
+  if (key.isInt()) return std::to_string(key.toInt());
+  return fmt::format("{}", key.toScalar().toDouble());
+}
+
+} // namespace
+
+Result<at::Tensor> map_tensor(const TensorMeta& meta, std::string_view bytes, std::string_view name) {
+  const std::string shown = printable(name, 120);
+  const auto type = scalar_type_of(meta.dtype);
+  if (!type)
+    return fail(ErrorCode::load_failed,
+                fmt::format("weight `{}` has the unknown dtype {}", shown, meta.dtype));
+  if (layout_of(meta.layout) != c10::Layout::Strided)
+    return fail(ErrorCode::engine_unsupported, fmt::format("weight `{}` is not a strided tensor", shown));
+  if (meta.sizes.size() != meta.strides.size() || meta.sizes.size() > k_max_tensor_dims)
+    return fail(ErrorCode::load_failed, fmt::format("weight `{}` has {} sizes and {} strides", shown,
+                                                    meta.sizes.size(), meta.strides.size()));
+  Shape shape;
+  for (std::size_t i = 0; i < meta.sizes.size(); ++i) {
+    if (!meta.sizes[i].constant || !meta.strides[i].constant)
+      return fail(ErrorCode::load_failed, fmt::format("weight `{}` has a size that is not a number", shown));
+    shape.sizes.push_back(*meta.sizes[i].constant);
+    shape.strides.push_back(*meta.strides[i].constant);
+  }
+  const std::int64_t offset = meta.storage_offset.constant.value_or(-1);
+  const std::uint64_t elements = bytes.size() / c10::elementSize(*type);
+  if (!measure(shape) || offset < 0 || static_cast<std::uint64_t>(offset) > elements ||
+      shape.reach > elements - static_cast<std::uint64_t>(offset))
+    return fail(ErrorCode::load_failed, fmt::format("weight `{}` [{}] does not fit into its {} bytes", shown,
+                                                    fmt::join(shape.sizes, ", "), bytes.size()));
+  return view(bytes.data() + static_cast<std::uint64_t>(offset) * c10::elementSize(*type), shape, *type);
+}
+
+Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name) {
+  const auto type = scalar_type_of_abi(tensor);
+  if (!type)
+    return fail(ErrorCode::input_type,
+                fmt::format("input `{}` has a dtype that LibTorch lacks (code {}, {} bits)", name,
+                            tensor.dtype_code, tensor.dtype_bits));
+  if (tensor.ndim < 0 || static_cast<std::size_t>(tensor.ndim) > k_max_tensor_dims || tensor.device_type != 1)
+    return fail(ErrorCode::input_type, fmt::format("input `{}` is not a tensor on the CPU of at most {} axes",
+                                                   name, k_max_tensor_dims));
+  Shape shape;
+  const auto dims = static_cast<std::size_t>(tensor.ndim);
+  shape.sizes.assign(tensor.shape, tensor.shape + dims);
+  shape.strides.resize(dims, 1);
+  for (std::size_t i = dims; i-- > 1;)
+    shape.strides[i - 1] = shape.strides[i] * std::max<std::int64_t>(shape.sizes[i], 1);
+  if (tensor.strides != nullptr) shape.strides.assign(tensor.strides, tensor.strides + dims);
+  if (!measure(shape))
+    return fail(ErrorCode::input_type, fmt::format("input `{}` has a negative size or stride", name));
+  return view(static_cast<const char*>(tensor.data) + tensor.byte_offset, shape, *type);
+}
+
+Result<void> emit_value(const mrun_host& host, std::uint64_t request, const std::string& path,
+                        const c10::IValue& value) {
+  const auto leaf = [&](const std::string& name, const c10::IValue& element) {
+    return emit_value(host, request, path.empty() ? name : path + "." + name, element);
+  };
+  if (value.isTensor())
+    return emit_tensor(host, request, "out." + (path.empty() ? "0" : path), value.toTensor());
+  if (value.isScalar())
+    return emit_tensor(host, request, "out." + (path.empty() ? "0" : path),
+                       at::scalar_tensor(value.toScalar(), at::dtype(value.toScalar().type())));
+  if (value.isTuple()) {
+    const auto& elements = value.toTupleRef().elements();
+    for (std::size_t i = 0; i < elements.size(); ++i)
+      MRUN_TRY(leaf(std::to_string(i), elements[i]));
+  } else if (value.isList()) {
+    const auto elements = value.toList();
+    for (std::size_t i = 0; i < elements.size(); ++i)
+      MRUN_TRY(leaf(std::to_string(i), elements.get(i)));
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict())
+      MRUN_TRY(leaf(key_text(entry.key()), entry.value()));
+  }
+  return {};
+}
+
+const mrun_value* find_input(const mrun_request& request, std::string_view name) {
+  for (std::size_t i = 0; i < request.input_count; ++i)
+    if (view_of(request.inputs[i].name) == name) return &request.inputs[i];
+  return nullptr;
+}
+
+} // namespace mrun::torch_engine

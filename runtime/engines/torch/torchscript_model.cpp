@@ -1,0 +1,144 @@
+// TorchScript (.pt): a legacy format of PyTorch that many users still hold files of. One file, so that it can
+// go.
+#include <cstring>
+
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/profiling_graph_executor_impl.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "runtime/engines/torch/model.h"
+#include "runtime/engines/torch/tensors.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+// The mapped file as LibTorch's reader wants it.
+class MappedReader : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit MappedReader(std::string_view bytes) : m_bytes(bytes) {}
+  std::size_t size() const override { return m_bytes.size(); }
+  std::size_t read(std::uint64_t position, void* buffer, std::size_t length,
+                   const char* what) const override {
+    TORCH_CHECK(position <= m_bytes.size() && length <= m_bytes.size() - position,
+                "a read beyond the file's end: ", what);
+    std::memcpy(buffer, m_bytes.data() + position, length);
+    return length;
+  }
+
+ private:
+  std::string_view m_bytes;
+};
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+// The innermost line of a TorchScript error; its head is a preamble about the interpreter.
+std::string script_message(const std::string& text) {
+  const std::size_t mark = text.rfind("RuntimeError: ");
+  return first_line(mark == std::string::npos ? std::string_view(text)
+                                              : std::string_view(text).substr(mark + 14));
+}
+
+Result<c10::IValue> json_value(const mrun_value& value, const std::string& name, const c10::TypePtr& type) {
+  MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, name));
+  if (json.is_null()) return c10::IValue();
+  if (json.is_boolean()) return c10::IValue(json.get<bool>());
+  if (json.is_string()) return c10::IValue(json.get<std::string>());
+  if (json.is_number_integer() && type->kind() != c10::TypeKind::FloatType)
+    return c10::IValue(json.get<std::int64_t>());
+  if (json.is_number()) return c10::IValue(json.get<double>());
+  return fail(ErrorCode::input_type,
+              fmt::format("input `{}` must be one value, not a list or an object", name));
+}
+
+class TorchScriptModel : public Model {
+ public:
+  explicit TorchScriptModel(torch::jit::Module module) : m_module(std::move(module)) {}
+  Result<void> run(const mrun_host& host, const mrun_request& request) const override;
+
+ private:
+  Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
+
+  torch::jit::Module m_module;
+};
+
+Result<std::vector<c10::IValue>> TorchScriptModel::bind(const mrun_request& request) const {
+  const torch::jit::Method method = m_module.get_method("forward");
+  const auto& arguments = method.function().getSchema().arguments();
+  std::vector<c10::IValue> values;
+  for (std::size_t i = 1; i < arguments.size(); ++i) { // 0 is self
+    const std::string& name = arguments[i].name();
+    const mrun_value* value = find_input(request, "in." + name);
+    if (value == nullptr) value = find_input(request, fmt::format("in.{}", i - 1));
+    if (value == nullptr && arguments[i].type()->kind() != c10::TypeKind::TensorType)
+      value = find_input(request, name);
+    if (value == nullptr && arguments[i].default_value()) {
+      values.push_back(*arguments[i].default_value());
+    } else if (value == nullptr) {
+      return fail(ErrorCode::input_missing, fmt::format("the program's input `in.{}` was not given", name),
+                  fmt::format("a pre step of mrun.yaml writes it: `to: in.{}`", name));
+    } else if (value->kind == MRUN_VALUE_TENSOR) {
+      MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, name));
+      values.emplace_back(tensor.clone()); // a script may write into its inputs
+    } else if (value->kind == MRUN_VALUE_JSON) {
+      MRUN_ASSIGN(c10::IValue parsed, json_value(*value, name, arguments[i].type()));
+      values.push_back(std::move(parsed));
+    } else {
+      return fail(ErrorCode::input_type, fmt::format("`in.{}` is neither a tensor nor JSON", name));
+    }
+  }
+  return values;
+}
+
+Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& request) const {
+  const c10::InferenceMode inference;
+  if (host.cancelled(&host, request.id) != 0)
+    return fail(ErrorCode::cancelled, "the prediction was canceled");
+  MRUN_ASSIGN(std::vector<c10::IValue> inputs, bind(request));
+  c10::IValue result;
+  try {
+    result = m_module.get_method("forward")(std::move(inputs));
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::out_of_memory, "there is not enough memory for this input");
+  } catch (const c10::Error& error) {
+    return fail(ErrorCode::prediction_failed, script_message(error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::prediction_failed, script_message(error.what()));
+  }
+  return emit_value(host, request.id, "", result);
+}
+
+} // namespace
+
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, std::string_view bytes) {
+  host.phase(&host, text_of("build"));
+  try {
+    // The profiling executor makes the first calls of each shape slow and keeps memory; only both switches
+    // together are sound (pytorch issue 46380).
+    torch::jit::getExecutorMode() = false;
+    torch::jit::getProfilingMode() = false;
+    torch::jit::Module module =
+        torch::jit::load(std::make_shared<MappedReader>(bytes), c10::Device(c10::DeviceType::CPU));
+    module.eval();
+    if (!module.find_method("forward"))
+      return fail(ErrorCode::engine_unsupported, "the TorchScript module has no `forward`");
+    if (module.hasattr("training")) module = torch::jit::freeze(module); // already frozen ones lack it
+    return std::unique_ptr<Model>(std::make_unique<TorchScriptModel>(std::move(module)));
+  } catch (const c10::Error& error) {
+    const std::string message = error.what_without_backtrace();
+    const bool missing_operator = message.find("Unknown builtin op") != std::string::npos ||
+                                  message.find("unknown operator") != std::string::npos;
+    return fail(missing_operator ? ErrorCode::engine_unsupported : ErrorCode::load_failed,
+                "TorchScript: " + first_line(message));
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::load_failed, "TorchScript: " + first_line(error.what()));
+  }
+}
+
+} // namespace mrun::torch_engine
