@@ -66,6 +66,8 @@ Error error_of_status(mrun_status status, const std::optional<Failure>& failure,
       return {ErrorCode::device_error, "the device failed"};
     case MRUN_MISMATCH:
       return {ErrorCode::engine_mismatch, "the predictor was built for another version of a library"};
+    case MRUN_MISSING:
+      return {ErrorCode::engine_missing, "a library that the predictor needs is not there"};
     default:
       return {failed, "the predictor returned an unknown status"};
     }

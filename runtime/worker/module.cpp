@@ -1,8 +1,5 @@
 #include "runtime/worker/module.h"
 
-#include <array>
-#include <cstdlib>
-
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -20,23 +17,6 @@ std::string loader_words() {
   return words == nullptr ? "no reason given" : printable(words, 400);
 }
 
-// c10 comes before torch_cpu, which needs it; each is found by its soname afterwards, wherever a module names
-// it.
-Result<void> open_torch_libraries() {
-  const char* folder = std::getenv("MRUN_TORCH_DIR"); // NOLINT(concurrency-mt-unsafe)
-  if (folder == nullptr || *folder == '\0') return {};
-  if (*folder != '/')
-    return fail(ErrorCode::engine_missing,
-                fmt::format("MRUN_TORCH_DIR is not an absolute path: {}", printable(folder)));
-  constexpr std::array<const char*, 3> libraries = {"libc10.so", "libtorch_cpu.so", "libtorch.so"};
-  for (const char* library : libraries) {
-    const std::string path = fmt::format("{}/lib/{}", folder, library);
-    if (::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
-      return fail(ErrorCode::engine_missing, fmt::format("LibTorch can't be opened: {}", loader_words()));
-  }
-  return {};
-}
-
 bool is_complete(const mrun_predictor& predictor) {
   return MRUN_ABI_HAS(predictor, unload) && predictor.load != nullptr && predictor.start != nullptr &&
          predictor.unload != nullptr;
@@ -45,7 +25,6 @@ bool is_complete(const mrun_predictor& predictor) {
 } // namespace
 
 Result<Module> Module::open(const std::string& path, const mrun_host* host) {
-  MRUN_TRY(open_torch_libraries());
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     return fail(ErrorCode::engine_missing, fmt::format("the engine can't be opened: {}", loader_words()));

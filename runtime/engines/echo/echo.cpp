@@ -5,8 +5,10 @@
 // first text input, `file` the first file input's bytes, `object` and `any` all inputs, every other type the
 // first input.
 
+#include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "common/json.h"
@@ -32,6 +34,10 @@ mrun_text text_of(std::string_view text) {
 
 bool is_order(std::string_view name) {
   return name == "misbehave" || name == "mode";
+}
+
+bool is_number_beside(std::string_view name) {
+  return name == "ms" || name == "n" || name == "mb" || name == "bytes";
 }
 
 Json parse(mrun_text text) {
@@ -70,12 +76,21 @@ mrun_status warm(const mrun_host* host) {
   return MRUN_OK;
 }
 
+Order order_of_options(const Json& options) {
+  const std::string text = member_text(options, "misbehave");
+  Order order = parse_order(text.empty() ? member_text(options, "mode") : text);
+  if (options.is_object())
+    for (const auto& [name, value] : options.items())
+      if (is_number_beside(name) && value.is_number_integer()) order.beside = value.get<std::int64_t>();
+  return order;
+}
+
 mrun_status load(const mrun_host* host, const mrun_model* description, void** model) {
   auto echo = std::make_unique<EchoModel>();
   echo->host = host;
   const Json spec = parse(description->spec_json);
   const Json manifest = spec.is_object() ? spec.value("manifest", Json::object()) : Json::object();
-  echo->order = parse_order(member_text(manifest.value("options", Json::object()), "misbehave"));
+  echo->order = order_of_options(manifest.value("options", Json::object()));
   echo->output_type = member_text(manifest.value("output", Json::object()), "type");
   host->phase(host, text_of("build"));
   if (const Mode* mode = find_load_mode(echo->order.mode)) {
@@ -170,13 +185,22 @@ mrun_status give_first(const EchoModel& model, const mrun_request& request) {
 }
 
 Order order_of(const EchoModel& model, const mrun_request& request) {
+  Order order = model.order;
+  std::optional<std::int64_t> beside;
   for (std::size_t i = 0; i < request.input_count; ++i) {
     const mrun_value& input = request.inputs[i];
-    if (input.kind != MRUN_VALUE_JSON || !is_order(view(input.name))) continue;
-    if (const Json text = parse(input.text); text.is_string() && !text.get_ref<const std::string&>().empty())
-      return parse_order(text.get_ref<const std::string&>());
+    if (input.kind != MRUN_VALUE_JSON) continue;
+    if (is_order(view(input.name))) {
+      const Json text = parse(input.text);
+      if (text.is_string() && !text.get_ref<const std::string&>().empty())
+        order = parse_order(text.get_ref<const std::string&>());
+    } else if (is_number_beside(view(input.name))) {
+      const Json number = parse(input.text);
+      if (number.is_number_integer()) beside = number.get<std::int64_t>();
+    }
   }
-  return model.order;
+  if (beside) order.beside = beside;
+  return order;
 }
 
 mrun_status run(EchoModel& model, const mrun_request& request) {

@@ -328,7 +328,7 @@ std::string Order::text(std::string_view otherwise) const {
 Order parse_order(std::string_view text) {
   Order order;
   const std::vector<std::string_view> parts = split(text, ':');
-  order.mode = parts.front();
+  order.mode = parts.front() == "echo" ? std::string_view() : parts.front();
   order.arguments.assign(parts.begin() + 1, parts.end());
   return order;
 }

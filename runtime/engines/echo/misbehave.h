@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,12 @@ namespace mrun::echo {
 struct Order {
   std::string mode;
   std::vector<std::string> arguments;
+  std::optional<std::int64_t> beside; // the number given beside the mode: the first argument's stand-in
 
   std::int64_t number(std::size_t index, std::int64_t otherwise) const; // otherwise: absent or no number
   std::string text(std::string_view otherwise) const;                   // the first argument
 };
-Order parse_order(std::string_view text);
+Order parse_order(std::string_view text); // `echo` is no mode: ""
 
 // Wakes a slow prediction when it is to stop.
 struct CancelBell {
