@@ -23,11 +23,11 @@
 
 namespace mrun {
 
-template <class T>
+template<class T>
 using Callback = std::function<void(Result<T>)>;
 
 struct CreatePrediction {
-  std::string version;  // owner/name[:tag|:64hex|@sha256:…], or 8..64 hex
+  std::string version; // owner/name[:tag|:64hex|@sha256:…], or 8..64 hex
   Json input;
   std::optional<std::chrono::nanoseconds> cancel_after; // Cancel-After
   std::string device = "auto";
@@ -59,12 +59,12 @@ struct PredictionPage {
 
 // Ends the subscription when destroyed.
 class Subscription {
-public:
+ public:
   virtual ~Subscription() = default;
 };
 
 class PredictionService {
-public:
+ public:
   virtual ~PredictionService() = default;
 
   // `done` gets the prediction as accepted (status starting). With durable_first, after its row is on disk.
@@ -77,12 +77,14 @@ public:
   virtual void cancel(const std::string& id, Callback<Prediction> done) = 0;
   // Calls once: when it has ended and is committed, or at once when it has. Error prediction_not_found.
   virtual std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) = 0;
-  // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up waiting).
+  // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up
+  // waiting).
   virtual void make_durable(const std::string& id, Callback<Prediction> done) = 0;
-  // Every event after `after_seq`, then new ones as they come, `done` last. The data of `done` is {id, status}: the
-  // surface asks get() for the object (at once from memory) and dresses it for its caller. Of a prediction that is
-  // not live the list is read in the background; call get() first to know whether the id exists: for an unknown id
-  // nothing ever comes. Never calls `on_event` before it has returned. Error prediction_not_found: not an id at all.
+  // Every event after `after_seq`, then new ones as they come, `done` last. The data of `done` is {id,
+  // status}: the surface asks get() for the object (at once from memory) and dresses it for its caller. Of a
+  // prediction that is not live the list is read in the background; call get() first to know whether the id
+  // exists: for an unknown id nothing ever comes. Never calls `on_event` before it has returned. Error
+  // prediction_not_found: not an id at all.
   virtual Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
                                                        std::function<void(const Event&)> on_event) = 0;
   // The caller of a synchronous prediction went away: cancel it, unless it was made durable.
@@ -92,7 +94,8 @@ public:
 
   // Uploads: write to the descriptor, then finish; an unfinished upload vanishes.
   virtual Result<UniqueFd> begin_upload() = 0; // an unnamed file in state/files
-  virtual void finish_upload(UniqueFd fd, std::string name, std::string media_type, Callback<UploadedFile> done) = 0;
+  virtual void finish_upload(UniqueFd fd, std::string name, std::string media_type,
+                             Callback<UploadedFile> done) = 0;
   virtual void get_file(const std::string& id, Callback<UploadedFile> done) = 0; // file_not_found
   virtual void open_file(const std::string& id, Callback<OutputFile> done) = 0;
   virtual void remove_file(const std::string& id, Callback<UploadedFile> done) = 0;
@@ -111,7 +114,8 @@ public:
 
   // Models and versions for Replicate's GET /v1/models…: read from the store.
   virtual Result<Json> model_json(const std::string& owner, const std::string& name) = 0;
-  virtual Result<Json> version_json(const std::string& owner, const std::string& name, const std::string& id) = 0;
+  virtual Result<Json> version_json(const std::string& owner, const std::string& name,
+                                    const std::string& id) = 0;
   virtual Result<Json> list_models_json() = 0;
 
   // The output of a prediction with its file markers replaced: small files by data URIs, larger ones by URLs.

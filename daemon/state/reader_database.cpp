@@ -27,7 +27,10 @@ Result<Prediction> read_prediction(const Statement& row) {
   prediction.id = row.text(0);
   prediction.model = row.text(1);
   prediction.version = row.text(2);
-  prediction.status = static_cast<PredictionStatus>(row.integer(3));
+  prediction.status = PredictionStatus::failed;
+  if (!find_status(row.text(3), prediction.status))
+    return fail(ErrorCode::database_corrupt,
+                fmt::format("prediction '{}' has no known status", prediction.id));
   prediction.created_ns = row.integer(4);
   prediction.started_ns = row.optional_integer(5);
   prediction.completed_ns = row.optional_integer(6);
@@ -118,15 +121,16 @@ Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t l
 
 Result<std::vector<Event>> ReaderDatabase::events(const std::string& id) {
   MRUN_ASSIGN(Statement statement,
-              m_connection.prepare("SELECT events, status, coalesce(completed_ns, created_ns) "
+              m_connection.prepare("SELECT events, status, coalesce(completed_ns, created_ns), output "
                                    "FROM predictions WHERE id = ?1"));
   MRUN_ASSIGN(const bool found, statement.bind(1, std::string_view(id)).step());
   if (!found)
     return fail(ErrorCode::prediction_not_found,
                 fmt::format("there is no prediction '{}'", printable(id, 60)));
-  MRUN_ASSIGN(std::vector<Event> events, decode_events(statement.text(0)));
-  const auto status = static_cast<PredictionStatus>(statement.integer(1));
-  if (is_terminal(status))
+  MRUN_ASSIGN(const Json output, stored_json(statement, 3));
+  MRUN_ASSIGN(std::vector<Event> events, decode_events(statement.text(0), output));
+  PredictionStatus status = PredictionStatus::starting;
+  if (find_status(statement.text(1), status) && is_terminal(status))
     events.push_back({events.size() + 1,
                       statement.integer(2),
                       EventType::done,
@@ -189,14 +193,16 @@ Result<Json> ReaderDatabase::run_counts() {
 Result<void> ReaderDatabase::check_ledger() {
   MRUN_ASSIGN(
       const std::string unbilled,
-      m_connection.text("SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
-                        "p.status >= 2 AND (l.seq IS NULL OR l.status <> p.status) LIMIT 1"));
+      m_connection.text(
+          "SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
+          "p.status NOT IN ('starting', 'processing') AND (l.seq IS NULL OR l.status <> p.status) LIMIT 1"));
   if (!unbilled.empty())
     return fail(ErrorCode::database_corrupt,
                 fmt::format("prediction '{}' ended without its ledger row", unbilled));
   MRUN_ASSIGN(const std::string orphan,
-              m_connection.text("SELECT l.prediction_id FROM ledger l LEFT JOIN predictions p ON p.id = "
-                                "l.prediction_id WHERE p.id IS NULL OR p.status < 2 LIMIT 1"));
+              m_connection.text(
+                  "SELECT l.prediction_id FROM ledger l LEFT JOIN predictions p ON p.id = "
+                  "l.prediction_id WHERE p.id IS NULL OR p.status IN ('starting', 'processing') LIMIT 1"));
   if (!orphan.empty())
     return fail(ErrorCode::database_corrupt, fmt::format("the ledger bills '{}', which did not end", orphan));
   return {};

@@ -1,5 +1,7 @@
 #include "daemon/state/records.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace mrun {
@@ -14,7 +16,7 @@ std::string encode_events(const std::vector<Event>& events) {
   return text + "]";
 }
 
-Result<std::vector<Event>> decode_events(const std::string& text) {
+Result<std::vector<Event>> decode_events(const std::string& text, const Json& output) {
   JsonLimits limits;
   limits.max_bytes = k_max_payload_bytes;
   limits.max_depth = k_max_json_depth + 4; // a value of a model may use the whole depth by itself
@@ -22,12 +24,12 @@ Result<std::vector<Event>> decode_events(const std::string& text) {
   std::vector<Event> events;
   for (const Json& entry : list) {
     Event event;
-    if (!entry.is_array() || entry.size() != 3 || !entry[0].is_number_integer() || !entry[1].is_string() ||
-        !find_event(entry[1].get<std::string>(), event.type))
+    if (!entry.is_array() || entry.size() < 2 || entry.size() > 3 || !entry[0].is_number_integer() ||
+        !entry[1].is_string() || !find_event(entry[1].get<std::string>(), event.type))
       return fail(ErrorCode::database_corrupt, "a stored event list has an entry that is no event");
     event.seq = events.size() + 1;
     event.wall_ns = entry[0].get<std::int64_t>();
-    event.data = entry[2];
+    event.data = entry.size() == 3 ? entry[2] : Json({{"value", output}});
     events.push_back(std::move(event));
   }
   return events;

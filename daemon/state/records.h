@@ -39,16 +39,18 @@ struct LedgerRow {
 // Everything that the end of a prediction writes, in one transaction.
 struct FinishedPrediction {
   Prediction prediction; // terminal
+  std::string output;    // canonical JSON of prediction.output
   std::string events;    // encode_events() of all but `done`
   std::vector<StoredOutput> outputs;
   LedgerRow ledger;
   bool cold_start = false;
 };
 
-// A JSON array of [wall_ns, type, data]; an event's number is its place, from 1.
-std::string encode_events(const std::vector<Event>& events);
+// A JSON array of [wall_ns, type, data]; an event's number is its place, from 1. The one output value that is
+// the whole output stands in the row already: its entry is [wall_ns, "output"].
+std::string encode_events(const std::vector<Event>& events, const Json& output);
 // Error database_corrupt.
-Result<std::vector<Event>> decode_events(const std::string& text);
+Result<std::vector<Event>> decode_events(const std::string& text, const Json& output);
 
 // {code, message, hint, notes}, as the column `error` holds it.
 std::string encode_error(const Error& error);

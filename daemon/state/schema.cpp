@@ -17,12 +17,12 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- status: 0 starting, 1 processing, 2 succeeded, 3 failed, 4 canceled, 5 aborted. Times: wall clock, ns.
+-- Times: wall clock, ns since 1970.
 CREATE TABLE predictions (
   id TEXT NOT NULL UNIQUE,
   model TEXT NOT NULL,
   version TEXT NOT NULL,
-  status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 5),
+  status TEXT NOT NULL CHECK (status IN ('starting', 'processing', 'succeeded', 'failed', 'canceled', 'aborted')),
   durable INTEGER NOT NULL,
   created_ns INTEGER NOT NULL,
   started_ns INTEGER,
@@ -38,7 +38,7 @@ CREATE TABLE predictions (
   events TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX predictions_by_time ON predictions (created_ns, id);
-CREATE INDEX predictions_open ON predictions (status) WHERE status < 2;
+CREATE INDEX predictions_open ON predictions (status) WHERE status IN ('starting', 'processing');
 
 CREATE TABLE outputs (
   prediction_id TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE outputs (
 CREATE TABLE ledger (
   seq INTEGER PRIMARY KEY,
   prediction_id TEXT NOT NULL UNIQUE,
-  status INTEGER NOT NULL CHECK (status BETWEEN 2 AND 5),
+  status TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'canceled', 'aborted')),
   at_ns INTEGER NOT NULL,
   device TEXT NOT NULL,
   predict_ns INTEGER NOT NULL,

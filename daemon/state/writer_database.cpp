@@ -99,7 +99,7 @@ Result<void> WriterDatabase::prepare() {
   MRUN_TRY(make(m_end,
                 "UPDATE predictions SET status = ?2, started_ns = ?3, completed_ns = ?4, output = ?5, "
                 "error = ?6, logs = ?7, metrics = ?8, log_path = ?9, last_log_lines = ?10, events = ?11 "
-                "WHERE id = ?1 AND status < 2"));
+                "WHERE id = ?1 AND status IN ('starting', 'processing')"));
   MRUN_TRY(make(m_insert_ended,
                 "INSERT INTO predictions (id, status, started_ns, completed_ns, output, error, logs, "
                 "metrics, log_path, "
@@ -121,23 +121,25 @@ Result<void> WriterDatabase::prepare() {
 }
 
 Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
-  MRUN_ASSIGN(const std::int64_t open,
-              m_connection.integer("SELECT count(*) FROM predictions WHERE status < 2"));
+  MRUN_ASSIGN(
+      const std::int64_t open,
+      m_connection.integer("SELECT count(*) FROM predictions WHERE status IN ('starting', 'processing')"));
   if (open == 0) return 0U;
   // Nothing ran to an end that anybody was told of, so nothing is billed; `error` is what decode_error()
   // reads.
   const Error interrupted =
       fail(ErrorCode::interrupted, "the daemon stopped before the prediction ended").value();
   MRUN_TRY(m_connection.execute("PRAGMA synchronous=FULL; BEGIN IMMEDIATE"));
-  MRUN_ASSIGN(Statement bill,
-              m_connection.prepare(
-                  "INSERT INTO ledger SELECT NULL, id, 3, ?1, '', 0, 0, '', 0, '', 0, 'interrupted: not "
-                  "billed', 0, '', 0, '', 0, 0, 'interrupted: not billed', '', '', '', '' "
-                  "FROM predictions WHERE status < 2 ORDER BY created_ns, id"));
+  MRUN_ASSIGN(
+      Statement bill,
+      m_connection.prepare(
+          "INSERT INTO ledger SELECT NULL, id, 'failed', ?1, '', 0, 0, '', 0, '', 0, 'interrupted: not "
+          "billed', 0, '', 0, '', 0, 0, 'interrupted: not billed', '', '', '', '' "
+          "FROM predictions WHERE status IN ('starting', 'processing') ORDER BY created_ns, id"));
   MRUN_TRY(bill.bind(1, wall_ns).run());
   MRUN_ASSIGN(Statement end,
-              m_connection.prepare("UPDATE predictions SET status = 3, completed_ns = ?1, error = ?2 "
-                                   "WHERE status < 2"));
+              m_connection.prepare("UPDATE predictions SET status = 'failed', completed_ns = ?1, error = ?2 "
+                                   "WHERE status IN ('starting', 'processing')"));
   MRUN_TRY(end.bind(1, wall_ns).bind(2, std::string_view(encode_error(interrupted))).run());
   MRUN_TRY(m_connection.execute("COMMIT"));
   return static_cast<std::size_t>(open);
@@ -154,7 +156,7 @@ Result<void> WriterDatabase::insert(const Prediction& prediction, bool durable) 
   m_insert.bind(1, std::string_view(prediction.id))
       .bind(2, std::string_view(prediction.model))
       .bind(3, std::string_view(prediction.version))
-      .bind(4, static_cast<std::int64_t>(prediction.status))
+      .bind(4, status_name(prediction.status))
       .bind(5, std::int64_t{durable})
       .bind(6, prediction.created_ns)
       .bind(7, prediction.started_ns)
@@ -180,10 +182,10 @@ Result<bool> WriterDatabase::end_row(const FinishedPrediction& finished) {
   const Prediction& prediction = finished.prediction;
   const auto bind_end = [&](Statement& statement) -> Statement& {
     statement.bind(1, std::string_view(prediction.id))
-        .bind(2, static_cast<std::int64_t>(prediction.status))
+        .bind(2, status_name(prediction.status))
         .bind(3, prediction.started_ns)
         .bind(4, prediction.completed_ns)
-        .bind(5, std::string_view(canonical_json(prediction.output)))
+        .bind(5, std::string_view(finished.output))
         .bind(7, std::string_view(prediction.logs))
         .bind(8, std::string_view(canonical_json(prediction.metrics)))
         .bind(9, std::string_view(prediction.log_path))
@@ -224,7 +226,7 @@ Result<void> WriterDatabase::add_ledger(const FinishedPrediction& finished) {
     return charge.amount ? std::optional(charge.amount->pico()) : std::nullopt;
   };
   m_ledger.bind(1, std::string_view(finished.prediction.id))
-      .bind(2, static_cast<std::int64_t>(finished.prediction.status))
+      .bind(2, status_name(finished.prediction.status))
       .bind(3, finished.prediction.completed_ns.value_or(0))
       .bind(4, std::string_view(row.device))
       .bind(5, row.predict_ns)

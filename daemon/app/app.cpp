@@ -1,0 +1,210 @@
+#include "daemon/app/app.h"
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <optional>
+
+#include <boost/asio/signal_set.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include "common/build_info.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "daemon/app/config.h"
+#include "daemon/app/instance.h"
+#include "daemon/app/machine.h"
+#include "daemon/http/server.h"
+#include "daemon/service/make_service.h"
+
+namespace mrun {
+namespace {
+
+constexpr int k_max_arenas =
+    2; // three threads share them: an arena of its own for each costs more than it brings
+
+// The descriptor of whoever starts the daemon and waits for one line.
+class Starter {
+ public:
+  // Error usage.
+  static Result<Starter> from_arguments(int argc, char** argv) {
+    Starter starter;
+    for (int i = 1; i < argc; ++i) {
+      const std::string_view word = argv[i];
+      const std::string_view number = word == "--ready-fd" && i + 1 < argc ? argv[++i] : "";
+      int fd = -1;
+      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), fd);
+      if (number.empty() || error != std::errc() || end != number.data() + number.size() ||
+          ::fcntl(fd, F_GETFD) < 0)
+        return fail(ErrorCode::usage, fmt::format("mrund does not take '{}'", printable(word, 60)),
+                    "it is started by `mrun daemon start`; by hand it takes no arguments");
+      ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+      starter.m_fd.reset(fd);
+    }
+    return starter;
+  }
+
+  // Says it once. A starter that went away is no concern of the daemon.
+  void tell(std::string_view text) {
+    if (m_fd && !write_all(m_fd.get(), text, "to the starter"))
+      log_warn("the process that started the daemon is gone");
+    m_fd.reset();
+  }
+
+ private:
+  UniqueFd m_fd;
+};
+
+// The text that `mrun` shows and takes apart again (docs/formats/config.md, "Start").
+std::string error_text(const Error& error) {
+  std::string text = fmt::format("error[{}]: {}\n", error_code_text(error.code), error.message);
+  for (const std::string& note : error.notes)
+    text += fmt::format("note: {}\n", note);
+  if (!error.help().empty()) text += fmt::format("help: {}\n", error.help());
+  return text;
+}
+
+std::optional<PriceRow> reference_row(const PriceBook& book, std::string_view sku) {
+  const PriceRow* row = book.find("replicate", sku, "public"); // DECISIONS "Money": the default reference
+  return row == nullptr ? std::nullopt : std::optional(*row);
+}
+
+// A price book that can't be read costs the reference, not the service.
+void set_reference(ServiceConfig& config, const InstallPaths& install) {
+  const std::string path = (install.share() / "prices.json").string();
+  const Result<PriceBook> book = PriceBook::load(path);
+  if (!book) {
+    log_warn("no price reference: {}", book.error().message);
+    return;
+  }
+  log_debug("{}: {} price rows, {} refused for lack of source, date or unit", path, book->rows.size(),
+            book->refused.size());
+  config.cpu_reference = reference_row(*book, "CPU 4x 8GB");
+  config.cuda_reference = reference_row(*book, "T4 16GB");
+}
+
+ServiceConfig service_config(const HomePaths& home, const InstallPaths& install, const DaemonConfig& user) {
+  ServiceConfig config;
+  config.home = home;
+  config.own_rate = user.cost;
+  config.drain_limit = user.drain_timeout;
+  config.build = build_id();
+  RunnerConfig& runner = config.runner;
+  runner.install = install;
+  runner.log_folder = home.logs();
+  runner.cache_folder = home.cache;
+  runner.torch_dir = find_torch(install, user.torch_dir);
+  runner.memory_budget_bytes = user.memory_budget_bytes.value_or(default_memory_budget_bytes());
+  runner.core_tokens = core_tokens();
+  runner.max_queue = user.max_queue;
+  runner.use_zygote = user.zygote;
+  runner.idle_unload = user.idle_unload;
+  set_reference(config, install);
+  return config;
+}
+
+// Everything that lives as long as the daemon; members go in reverse, so the threads and workers end before
+// the loop that their handlers need, and the lock last.
+class App {
+ public:
+  // Errors: whatever keeps a daemon from starting.
+  Result<void> start() {
+    MRUN_ASSIGN(m_home, HomePaths::from_environment());
+    MRUN_ASSIGN(const InstallPaths install, InstallPaths::of_this_process());
+    MRUN_TRY(m_home.create());
+    MRUN_ASSIGN(const DaemonConfig user, load_config(m_home.config_file.string()));
+    MRUN_ASSIGN(m_lock, take_instance_lock(m_home));
+    MRUN_ASSIGN(WriterDatabase database, WriterDatabase::open(m_home.database().string(), build_id()));
+    MRUN_ASSIGN(const std::size_t interrupted, database.fail_interrupted(system_clock().wall_ns()));
+    if (interrupted > 0)
+      log_warn("{} predictions did not end before the last stop; they are failed as M1414 (interrupted)",
+               interrupted);
+    MRUN_TRY(open_store());
+    ServiceConfig config = service_config(m_home, install, user);
+    config.on_drain = [this] { m_server->stop_accepting(); };
+    config.on_drained = [this] { m_server->drained([this] { m_io.stop(); }); };
+    MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
+    MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home));
+    HttpConfig http;
+    http.build_id = build_id();
+    http.owner_uid = ::geteuid();
+    m_server.emplace(m_io, *m_service, std::move(socket), std::move(http));
+    m_server->start();
+    wait_for_signal();
+    return {};
+  }
+
+  void run() {
+    log_info("mrund {} is ready: process {}, home {}", build_id(), ::getpid(), m_home.state.string());
+    m_service->prepare();
+    m_io.run();
+    // Under the lock still, so it can't be another daemon's.
+    if (::unlink(m_home.socket.c_str()) < 0 && errno != ENOENT)
+      log_warn("the socket {} stays: {}", m_home.socket.string(), std::generic_category().message(errno));
+    log_info("mrund stopped");
+  }
+
+ private:
+  // A store on a read-only disk still serves.
+  Result<void> open_store() {
+    Result<Store> store = Store::open(m_home.data);
+    if (!store && store.error().code == ErrorCode::store_read_only) store = Store::open(m_home.data, true);
+    if (!store) return tl::unexpected(std::move(store).error());
+    m_store.emplace(std::move(*store));
+    return {};
+  }
+
+  // The first signal drains, the second stops at once.
+  void wait_for_signal() {
+    m_signals.async_wait([this](const boost::system::error_code& stopped, int number) {
+      if (stopped) return;
+      if (m_service->draining()) {
+        log_warn("signal {} while stopping: stopping at once", number);
+        return m_io.stop();
+      }
+      m_service->shut_down();
+      wait_for_signal();
+    });
+  }
+
+  HomePaths m_home;
+  UniqueFd m_lock;
+  std::optional<Store> m_store;
+  boost::asio::io_context m_io{1};
+  boost::asio::signal_set m_signals{m_io, SIGTERM, SIGINT};
+  std::unique_ptr<PredictionService> m_service;
+  std::optional<HttpServer> m_server;
+};
+
+Result<void> run_app(Starter& starter) {
+  App app;
+  MRUN_TRY(app.start());
+  starter.tell("ready\n");
+  app.run();
+  return {};
+}
+
+} // namespace
+
+int run_daemon(int argc, char** argv) {
+  ::mallopt(M_ARENA_MAX, k_max_arenas);
+  ::signal(SIGPIPE, SIG_IGN);
+  set_log_level(LogLevel::info);
+  if (const char* level = std::getenv("MRUN_LOG");
+      level != nullptr && !set_log_level(std::string_view(level)))
+    log_warn("MRUN_LOG is none of error, warn, info, debug");
+  Result<Starter> starter = Starter::from_arguments(argc, argv);
+  Result<void> done = starter ? run_app(*starter) : tl::unexpected(starter.error());
+  if (done) return 0;
+  const std::string text = error_text(done.error());
+  // Standard error is the log, or the terminal of who runs mrund by hand; nothing is left to do if it is
+  // closed.
+  if (!write_all(STDERR_FILENO, text, "the error") || !starter) return done.error().row().exit_code;
+  starter->tell(text);
+  return done.error().row().exit_code;
+}
+
+} // namespace mrun

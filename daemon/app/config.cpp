@@ -1,0 +1,170 @@
+#include "daemon/app/config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/text.h"
+#include "packager/yaml_tree.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_max_config_bytes = 1 * k_mib;
+constexpr std::int64_t k_max_queue = 100'000;
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t factor;
+};
+constexpr std::array<Unit, 8> k_size_units = {{{"", 1},
+                                               {"KiB", k_kib},
+                                               {"MiB", k_mib},
+                                               {"GiB", 1024 * k_mib},
+                                               {"TiB", std::uint64_t{1024} * 1024 * k_mib},
+                                               {"KB", 1000},
+                                               {"MB", 1'000'000},
+                                               {"GB", 1'000'000'000}}};
+constexpr std::array<Unit, 4> k_time_units = {{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+
+// A whole number and one of the units; false for anything else or an overflow.
+template<std::size_t Count>
+bool with_unit(std::string_view text, const std::array<Unit, Count>& units, std::uint64_t& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc()) return false;
+  const std::string_view name =
+      trim(std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)));
+  for (const Unit& unit : units)
+    if (unit.name == name) {
+      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / unit.factor)
+        return false;
+      value *= unit.factor;
+      return true;
+    }
+  return false;
+}
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(std::string_view file_name) : m_file_name(file_name) {}
+
+  Result<DaemonConfig> read(const YamlNode& root) const {
+    DaemonConfig config;
+    if (root.kind == YamlNode::Kind::null) return config;
+    MRUN_TRY(check_keys(root, "the configuration",
+                        {"memory_budget", "max_queue", "idle_unload", "drain_timeout", "zygote", "torch_dir",
+                         "cost", "registry"}));
+    for (std::size_t i = 0; i < root.keys.size(); ++i)
+      MRUN_TRY(value(root.keys[i].text, root.items[i], config));
+    return config;
+  }
+
+ private:
+  tl::unexpected<Error> refuse(const YamlNode& node, std::string_view message, std::string hint = {}) const {
+    return fail_at(m_file_name, node.place, ErrorCode::config_invalid, message, std::move(hint));
+  }
+
+  Result<void> check_keys(const YamlNode& node, std::string_view what,
+                          const std::vector<std::string>& known) const {
+    if (node.kind != YamlNode::Kind::map) return refuse(node, fmt::format("{} is not a map of keys", what));
+    for (const YamlNode::Key& key : node.keys) {
+      if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
+      const std::string near = nearest(key.text, known);
+      return fail_at(m_file_name, key.place, ErrorCode::config_invalid,
+                     fmt::format("{} has no key `{}`", what, printable(key.text, 60)),
+                     near.empty() ? "see docs/formats/config.md" : fmt::format("did you mean `{}`?", near));
+    }
+    return {};
+  }
+
+  Result<void> value(const std::string& key, const YamlNode& node, DaemonConfig& config) const {
+    if (key == "cost") return cost(node, config);
+    if (node.kind != YamlNode::Kind::scalar)
+      return refuse(node, fmt::format("`{}` is not a single value", key));
+    if (key == "torch_dir" || key == "registry")
+      return plain(key, node, key == "torch_dir" ? config.torch_dir : config.registry);
+    if (key == "zygote") return boolean(node, config.zygote);
+    std::uint64_t number = 0;
+    if (key == "memory_budget") {
+      if (!with_unit(node.text, k_size_units, number) || number == 0)
+        return refuse(node, "`memory_budget` is not a size such as 6GiB");
+      config.memory_budget_bytes = number;
+      return {};
+    }
+    if (key == "max_queue") {
+      if (!with_unit(node.text, std::array<Unit, 1>{{{"", 1}}}, number) || number < 1 || number > k_max_queue)
+        return refuse(node, fmt::format("`max_queue` is not a number from 1 to {}", k_max_queue));
+      config.max_queue = number;
+      return {};
+    }
+    if (!with_unit(node.text, k_time_units, number) && node.text != "0")
+      return refuse(node, fmt::format("`{}` is not a time such as 30s or 10m", key));
+    if (key == "idle_unload")
+      config.idle_unload = std::chrono::seconds((number + 999) / 1000);
+    else
+      config.drain_timeout = std::chrono::milliseconds(number);
+    return {};
+  }
+
+  Result<void> plain(const std::string& key, const YamlNode& node, std::string& out) const {
+    if (key == "torch_dir" && !node.text.starts_with('/'))
+      return refuse(node, "`torch_dir` is not an absolute path");
+    out = node.text;
+    return {};
+  }
+
+  Result<void> boolean(const YamlNode& node, bool& out) const {
+    if (node.quoted || (node.text != "true" && node.text != "false"))
+      return refuse(node, "`zygote` is neither true nor false");
+    out = node.text == "true";
+    return {};
+  }
+
+  Result<void> cost(const YamlNode& node, DaemonConfig& config) const {
+    MRUN_TRY(check_keys(node, "`cost`", {"rate", "per", "currency"}));
+    for (const char* key : {"rate", "per", "currency"})
+      if (const YamlNode* member = node.find(key);
+          member == nullptr || member->kind != YamlNode::Kind::scalar)
+        return refuse(node, fmt::format("`cost` has no `{}`", key),
+                      "write cost: {rate: \"0.36\", per: instance_h, currency: USD}");
+    OwnRate own;
+    // The text of the file itself, quoted or not: it never becomes a binary float.
+    Result<Money> rate = Money::parse(node.find("rate")->text, ErrorCode::config_invalid);
+    if (!rate) return refuse(*node.find("rate"), rate.error().message, rate.error().hint);
+    own.rate = *rate;
+    own.per = node.find("per")->text;
+    own.currency = node.find("currency")->text;
+    if (own.per != "instance_h" && own.per != "instance_s")
+      return refuse(*node.find("per"), "`per` is neither instance_h nor instance_s");
+    if (own.currency.size() != 3 ||
+        own.currency.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos)
+      return refuse(*node.find("currency"), "`currency` is not a code such as USD (ISO 4217)");
+    config.cost = std::move(own);
+    return {};
+  }
+
+  std::string_view m_file_name;
+};
+
+} // namespace
+
+Result<DaemonConfig> parse_config(std::string_view text, std::string_view file_name) {
+  MRUN_ASSIGN(const YamlNode root,
+              parse_yaml(text, file_name, YamlErrors{ErrorCode::config_invalid, ErrorCode::config_invalid}));
+  return ConfigReader(file_name).read(root);
+}
+
+Result<DaemonConfig> load_config(const std::string& path) {
+  if (::access(path.c_str(), F_OK) < 0) return DaemonConfig();
+  MRUN_ASSIGN(const std::string text,
+              read_file(path, k_max_config_bytes, ErrorCode::config_invalid, ErrorCode::config_invalid));
+  return parse_config(text, path);
+}
+
+} // namespace mrun

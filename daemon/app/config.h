@@ -1,0 +1,32 @@
+// config.yaml of the user's home, as types (docs/formats/config.md).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/error.h"
+#include "common/limits.h"
+#include "daemon/ledger/cost.h"
+
+namespace mrun {
+
+struct DaemonConfig {
+  std::optional<std::uint64_t> memory_budget_bytes; // memory_budget: 6GiB; default: 80 % of what is available
+  std::size_t max_queue = k_max_queue_length;       // max_queue: 256
+  std::chrono::seconds idle_unload{0}; // idle_unload: 10m; 0: workers stay until memory is needed
+  std::chrono::milliseconds drain_timeout = k_drain_timeout; // drain_timeout: 30s
+  bool zygote = true;                                        // zygote: false starts every worker from nothing
+  std::string torch_dir;                                     // torch_dir: /absolute/folder
+  std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD}
+  std::string registry;        // registry: HOST, for the CLI's push and pull
+};
+
+// Unknown keys are errors, with the nearest known one. Error config_invalid: `config.yaml:3:1: …`.
+Result<DaemonConfig> parse_config(std::string_view text, std::string_view file_name);
+// An absent file is the default configuration.
+Result<DaemonConfig> load_config(const std::string& path);
+
+} // namespace mrun

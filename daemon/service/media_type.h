@@ -1,0 +1,19 @@
+// Media types of input files: told, sniffed, and checked against what a model accepts.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mrun {
+
+// From the first bytes (16 are enough): image/png, image/jpeg, image/gif, image/webp, audio/wav, audio/mpeg,
+// audio/flac, audio/ogg, video/mp4, application/pdf, application/x-npy, text/plain (UTF-8 without control
+// characters), else application/octet-stream.
+std::string sniff_media_type(std::string_view head);
+// `told` without its parameters, in lower case; what was not told (or octet-stream) is sniffed.
+std::string effective_media_type(std::string_view told, std::string_view head);
+// `accept` entries are types or type/*; an empty list accepts all.
+bool accepts_media_type(const std::vector<std::string>& accept, std::string_view media_type);
+
+} // namespace mrun

@@ -1,0 +1,35 @@
+// Which bundle a prediction's `version` means. Bundles are read once and kept by digest.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "common/error.h"
+#include "daemon/service/background.h"
+#include "daemon/service/service.h"
+#include "packager/store.h"
+
+namespace mrun {
+
+using BundlePtr = std::shared_ptr<const Bundle>; // shared by the cache, queued predictions and loaded workers
+
+class Resolver {
+ public:
+  Resolver(Store& store, Background& background) : m_store(store), m_background(background) {}
+
+  // owner/name[:tag|:64hex|@sha256:…] or 8 to 64 hex. `done` runs at once when the bundle is known already,
+  // else after it was read in the background. Errors: reference_invalid, model_not_found, digest_ambiguous,
+  // store_corrupt.
+  void resolve(const std::string& version, Callback<BundlePtr> done);
+
+ private:
+  void remember(const BundlePtr& bundle);
+
+  Store& m_store;
+  Background& m_background;
+  std::list<BundlePtr> m_recent; // most recently used first, at most k_kept_bundles
+};
+
+} // namespace mrun

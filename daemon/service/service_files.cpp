@@ -1,0 +1,203 @@
+// Output files and uploads.
+#include <algorithm>
+#include <cerrno>
+#include <variant>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/text.h"
+#include "daemon/service/media_type.h"
+#include "daemon/service/outputs.h"
+#include "daemon/service/service_impl.h"
+#include "packager/sha256.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_hash_chunk_bytes = 256 * k_kib;
+constexpr std::chrono::minutes k_expiry_period{30};
+
+UploadedFile public_file(const StoredFile& file) {
+  return {file.id,         file.name,       file.media_type, file.size_bytes,
+          file.sha256_hex, file.created_ns, file.expires_ns};
+}
+
+tl::unexpected<Error> no_file(const std::string& id) {
+  return fail(ErrorCode::file_not_found, fmt::format("there is no uploaded file '{}'", printable(id, 60)));
+}
+
+// Size, hash and, when nobody told it, the media type of what was uploaded.
+Result<void> describe(int fd, StoredFile& file) {
+  MRUN_ASSIGN(file.size_bytes, file_size(fd, "an upload"));
+  Sha256 hash;
+  std::string chunk(k_hash_chunk_bytes, '\0');
+  for (std::uint64_t offset = 0; offset < file.size_bytes;) {
+    const ssize_t got = ::pread(fd, chunk.data(), chunk.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return fail_errno(ErrorCode::io, got < 0 ? errno : EIO, "can't read an upload");
+    const std::string_view part(chunk.data(), static_cast<std::size_t>(got));
+    if (offset == 0) file.media_type = effective_media_type(file.media_type, part.substr(0, 64));
+    hash.update(part);
+    offset += part.size();
+  }
+  if (file.media_type.empty()) file.media_type = "application/octet-stream";
+  file.sha256_hex = hash.finish().hex();
+  return {};
+}
+
+// One marker of an output: a small file as a data: URI, a larger one as an address.
+Result<Json> dress_marker(const BlobFolder& blobs, const Json& marker, std::size_t index,
+                          const std::string& address) {
+  const std::uint64_t size_bytes = marker.value("size", std::uint64_t{0});
+  if (size_bytes > k_inline_file_bytes) return Json(fmt::format("{}/outputs/{}", address, index));
+  MRUN_ASSIGN(const Digest digest, Digest::parse(marker.value("digest", "")));
+  MRUN_ASSIGN(const UniqueFd fd, blobs.get(digest.hex()));
+  MRUN_ASSIGN(const std::string bytes, read_all(fd.get(), k_inline_file_bytes, "an output", ErrorCode::io));
+  return Json(fmt::format("data:{};base64,{}", marker.value("media_type", "application/octet-stream"),
+                          base64_encode(bytes)));
+}
+
+bool has_marker(const Json& output) {
+  if (marker_index(output)) return true;
+  return output.is_array() && std::any_of(output.begin(), output.end(),
+                                          [](const Json& item) { return marker_index(item).has_value(); });
+}
+
+} // namespace
+
+void Service::externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) {
+  if (!has_marker(prediction.output)) return done(std::move(prediction));
+  const std::string address = fmt::format("{}/mrun/v1/predictions/{}", base_url, prediction.id);
+  m_background.call<Prediction>(
+      [this, prediction = std::move(prediction), address](ReaderDatabase&) mutable -> Result<Prediction> {
+        const auto dress = [&](Json& value) -> Result<void> {
+          if (const auto index = marker_index(value)) {
+            MRUN_ASSIGN(value, dress_marker(m_outputs, value, *index, address));
+          }
+          return {};
+        };
+        if (prediction.output.is_array()) {
+          for (Json& item : prediction.output)
+            MRUN_TRY(dress(item));
+        } else {
+          MRUN_TRY(dress(prediction.output));
+        }
+        return std::move(prediction);
+      },
+      std::move(done));
+}
+
+void Service::open_output(const std::string& id, std::size_t index, Callback<OutputFile> done) {
+  const auto open = [this](const StoredOutput& output) -> Result<OutputFile> {
+    MRUN_ASSIGN(UniqueFd fd, m_outputs.get(output.digest.hex()));
+    return OutputFile{output.media_type, output.name, output.size_bytes, std::move(fd)};
+  };
+  const LivePtr live = find(id);
+  if (live != nullptr && index < live->outputs.size()) return done(open(live->outputs[index]));
+  m_background.call<OutputFile>(
+      [id, index, open](ReaderDatabase& reader) -> Result<OutputFile> {
+        MRUN_TRY(reader.get(id)); // an unknown prediction is told as such
+        MRUN_ASSIGN(const StoredOutput output, reader.output(id, index));
+        return open(output);
+      },
+      std::move(done));
+}
+
+Result<UniqueFd> Service::begin_upload() {
+  if (m_draining) return fail(ErrorCode::draining, "the daemon is stopping and takes no uploads");
+  return m_files.begin();
+}
+
+void Service::finish_upload(UniqueFd fd, std::string name, std::string media_type,
+                            Callback<UploadedFile> done) {
+  auto file = std::make_shared<StoredFile>();
+  file->created_ns = m_clock.wall_ns();
+  file->expires_ns = file->created_ns + std::chrono::nanoseconds(k_file_lifetime).count();
+  file->id = new_prediction_id(file->created_ns);
+  file->name = std::move(name);
+  file->media_type = std::move(media_type);
+  auto shared_fd = std::make_shared<UniqueFd>(std::move(fd)); // a std::function must be copyable
+  m_background.call<std::monostate>(
+      [this, file, shared_fd](ReaderDatabase&) -> Result<std::monostate> {
+        MRUN_TRY(describe(shared_fd->get(), *file));
+        MRUN_TRY(m_files.publish(shared_fd->get(), file->id));
+        return std::monostate();
+      },
+      [this, file, done = std::move(done)](const Result<std::monostate>& stored) {
+        if (!stored) return done(tl::unexpected(stored.error()));
+        m_writer.submit({[file](WriterDatabase& database) { return database.insert_file(*file); },
+                         [this, file, done](const Result<void>& written) {
+                           note_database(written);
+                           if (!written) return done(tl::unexpected(written.error()));
+                           m_uploads[file->id] = *file;
+                           done(public_file(*file));
+                         },
+                         true});
+      });
+}
+
+const StoredFile* Service::upload(const std::string& id) const {
+  const auto found = m_uploads.find(id);
+  return found == m_uploads.end() || found->second.expires_ns <= m_clock.wall_ns() ? nullptr : &found->second;
+}
+
+Result<InputFile> Service::open_upload(const std::string& id) const {
+  const StoredFile* file = upload(id);
+  if (file == nullptr) return no_file(id);
+  MRUN_ASSIGN(UniqueFd fd, m_files.get(id));
+  return InputFile{file->name, file->media_type, file->size_bytes, std::move(fd)};
+}
+
+void Service::get_file(const std::string& id, Callback<UploadedFile> done) {
+  const StoredFile* file = upload(id);
+  if (file == nullptr) return done(no_file(id));
+  done(public_file(*file));
+}
+
+void Service::open_file(const std::string& id, Callback<OutputFile> done) {
+  Result<InputFile> file = open_upload(id);
+  if (!file) return done(tl::unexpected(std::move(file).error()));
+  done(OutputFile{file->media_type, file->name, file->size_bytes, std::move(file->fd)});
+}
+
+void Service::remove_file(const std::string& id, Callback<UploadedFile> done) {
+  const StoredFile* file = upload(id);
+  if (file == nullptr) return done(no_file(id));
+  const UploadedFile removed = public_file(*file);
+  m_uploads.erase(id);
+  m_writer.submit({[id](WriterDatabase& database) { return database.remove_file(id); },
+                   [this, id, removed, done = std::move(done)](const Result<void>& written) {
+                     note_database(written);
+                     if (!written) return done(tl::unexpected(written.error()));
+                     m_background.run([this, id](ReaderDatabase&) {
+                       if (const Result<void> gone = m_files.remove(id); !gone)
+                         log_warn("an upload was not removed: {}", gone.error().message);
+                     });
+                     done(removed);
+                   },
+                   false});
+}
+
+void Service::remove_expired() {
+  std::vector<std::string> expired;
+  for (const auto& [id, file] : m_uploads)
+    if (file.expires_ns <= m_clock.wall_ns()) expired.push_back(id);
+  for (const std::string& id : expired) {
+    m_uploads.erase(id);
+    m_writer.submit({[id](WriterDatabase& database) { return database.remove_file(id); },
+                     [this](const Result<void>& written) { note_database(written); }, false});
+    m_background.run([this, id](ReaderDatabase&) {
+      if (const Result<void> gone = m_files.remove(id); !gone)
+        log_warn("an upload was not removed: {}", gone.error().message);
+    });
+  }
+  m_expiry.expires_after(k_expiry_period);
+  m_expiry.async_wait([this](const boost::system::error_code& stopped) {
+    if (!stopped) remove_expired();
+  });
+}
+
+} // namespace mrun

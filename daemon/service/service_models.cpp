@@ -1,0 +1,86 @@
+// Models and versions in Replicate's shapes, read from the store.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "daemon/service/service_impl.h"
+#include "packager/schema.h"
+
+namespace mrun {
+namespace {
+
+Json version_object(const Bundle& bundle, std::int64_t created_ns) {
+  return {{"id", bundle.digest.hex()},
+          {"created_at", rfc3339_utc(created_ns)},
+          {"cog_version", ""},
+          {"openapi_schema", openapi_schema(bundle.manifest)}};
+}
+
+bool is_local_model(const std::string& model, const std::string& owner, const std::string& name) {
+  return model == fmt::format("{}/{}", owner, name);
+}
+
+// The tag that stands for the model: `latest`, else the youngest.
+const TagEntry* main_tag(const std::vector<TagEntry>& tags, const std::string& owner,
+                         const std::string& name) {
+  const TagEntry* best = nullptr;
+  for (const TagEntry& tag : tags) {
+    if (!is_local_model(tag.model, owner, name) || tag.tag.empty()) continue;
+    if (best == nullptr || tag.tag == "latest" ||
+        (best->tag != "latest" && tag.created_ns > best->created_ns))
+      best = &tag;
+  }
+  return best;
+}
+
+} // namespace
+
+Result<Json> Service::model_json(const std::string& owner, const std::string& name) {
+  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+  const TagEntry* tag = main_tag(tags, owner, name);
+  if (tag == nullptr)
+    return fail(ErrorCode::model_not_found, fmt::format("there is no model '{}/{}'", owner, name));
+  MRUN_ASSIGN(const Bundle bundle, m_store.load(tag->digest));
+  const auto runs = m_runs.find(tag->model);
+  return Json{{"url", fmt::format("/{}", tag->model)},
+              {"owner", owner},
+              {"name", name},
+              {"description", bundle.manifest.description},
+              {"visibility", "private"},
+              {"github_url", nullptr},
+              {"paper_url", nullptr},
+              {"license_url", nullptr},
+              {"run_count", runs == m_runs.end() ? 0 : runs->second},
+              {"cover_image_url", nullptr},
+              {"default_example", nullptr},
+              {"latest_version", version_object(bundle, tag->created_ns)}};
+}
+
+Result<Json> Service::version_json(const std::string& owner, const std::string& name, const std::string& id) {
+  MRUN_ASSIGN(const Digest digest, Digest::parse_hex(id));
+  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+  const auto tag =
+      std::find_if(tags.begin(), tags.end(), [&](const TagEntry& entry) { return entry.digest == digest; });
+  MRUN_ASSIGN(const Bundle bundle, m_store.load(digest));
+  const bool tagged_so = tag != tags.end() && is_local_model(tag->model, owner, name);
+  if (!tagged_so && !is_local_model(bundle.manifest.name, owner, name))
+    return fail(ErrorCode::model_not_found,
+                fmt::format("'{}/{}' has no version {}", owner, name, digest.short_hex()));
+  return version_object(bundle, tag == tags.end() ? 0 : tag->created_ns);
+}
+
+Result<Json> Service::list_models_json() {
+  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+  Json models = Json::array();
+  std::string last;
+  for (const TagEntry& tag : tags) { // sorted by model
+    const std::size_t slash = tag.model.rfind('/');
+    if (tag.tag.empty() || tag.model == last || slash == std::string::npos) continue;
+    last = tag.model;
+    MRUN_ASSIGN(Json model, model_json(tag.model.substr(0, slash), tag.model.substr(slash + 1)));
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+} // namespace mrun

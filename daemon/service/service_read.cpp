@@ -1,0 +1,131 @@
+// Asking for predictions: one, many, the end, the events.
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "daemon/service/service_impl.h"
+
+namespace mrun {
+namespace {
+
+tl::unexpected<Error> not_found(const std::string& id) {
+  return fail(ErrorCode::prediction_not_found, fmt::format("there is no prediction '{}'", printable(id, 60)));
+}
+
+} // namespace
+
+LivePtr Service::find(const std::string& id) const {
+  if (const auto found = m_live.find(id); found != m_live.end()) return found->second;
+  const auto recent = std::find_if(m_recent.rbegin(), m_recent.rend(),
+                                   [&id](const LivePtr& live) { return live->prediction.id == id; });
+  return recent == m_recent.rend() ? nullptr : *recent;
+}
+
+void Service::get(const std::string& id, Callback<Prediction> done) {
+  if (!is_prediction_id(id)) return done(not_found(id));
+  if (const LivePtr live = find(id)) {
+    Prediction prediction = live->prediction;
+    // Until its end is committed nobody may see it: a crash could still give it another one.
+    if (is_terminal(prediction.status) && !live->committed) {
+      prediction.status = PredictionStatus::processing;
+      prediction.completed_ns.reset();
+      prediction.error.reset();
+      prediction.metrics = Json::object();
+    }
+    return done(std::move(prediction));
+  }
+  m_background.call<Prediction>([id](ReaderDatabase& reader) { return reader.get(id); }, std::move(done));
+}
+
+void Service::list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) {
+  m_background.call<PredictionPage>(
+      [cursor, limit](ReaderDatabase& reader) -> Result<PredictionPage> {
+        MRUN_ASSIGN(StoredPage page, reader.list(cursor, limit));
+        return PredictionPage{std::move(page.predictions), std::move(page.next_cursor)};
+      },
+      std::move(done));
+}
+
+void Service::cancel(const std::string& id, Callback<Prediction> done) {
+  if (const auto found = m_live.find(id); found != m_live.end() && !found->second->ended)
+    m_runner->cancel(found->second->key);
+  get(id, std::move(done));
+}
+
+std::unique_ptr<Subscription> Service::when_done(const std::string& id, Callback<Prediction> done) {
+  auto follower = std::make_shared<Follower>();
+  follower->on_done = std::move(done);
+  const LivePtr live = find(id);
+  if (live != nullptr && live->committed) {
+    follower->active = false;
+    follower->on_done(live->prediction);
+  } else if (live != nullptr) {
+    live->followers.push_back(follower);
+  } else {
+    get(id, [follower](Result<Prediction> prediction) {
+      if (follower->active) follower->on_done(std::move(prediction));
+    });
+  }
+  return std::make_unique<FollowerSubscription>(std::move(follower));
+}
+
+void Service::make_durable(const std::string& id, Callback<Prediction> done) {
+  const auto found = m_live.find(id);
+  if (found == m_live.end()) return get(id, std::move(done));
+  const LivePtr live = found->second;
+  live->durable = true;
+  const auto answer = [this, id, done = std::move(done)](const Result<void>& written) {
+    if (!written) return done(tl::unexpected(written.error()));
+    get(id, done);
+  };
+  // One that has ended is being committed in the order of the queue; marking its row syncs that as well.
+  if (!live->row_asked && !live->ended) return ask_for_row(live, true, answer);
+  m_writer.submit({[id](WriterDatabase& database) { return database.mark_durable(id); },
+                   [this, answer](const Result<void>& written) {
+                     note_database(written);
+                     answer(written);
+                   },
+                   true});
+}
+
+Result<std::unique_ptr<Subscription>> Service::follow(const std::string& id, std::uint64_t after_seq,
+                                                      std::function<void(const Event&)> on_event) {
+  if (!is_prediction_id(id)) return not_found(id);
+  auto follower = std::make_shared<Follower>();
+  follower->next_seq = after_seq + 1;
+  follower->on_event = std::move(on_event);
+  if (const LivePtr live = find(id)) {
+    live->followers.push_back(follower);
+    if (live->visible)
+      boost::asio::post(m_io, [this, live] { deliver(live); });
+    else if (!live->row_asked && !live->ended)
+      ask_for_row(live, false, nullptr); // an event shows the id, so the row comes first
+  } else {
+    replay(id, follower);
+  }
+  return std::make_unique<FollowerSubscription>(std::move(follower));
+}
+
+void Service::replay(const std::string& id, std::shared_ptr<Follower> follower) {
+  m_background.call<std::vector<Event>>(
+      [id](ReaderDatabase& reader) { return reader.events(id); },
+      [follower = std::move(follower)](const Result<std::vector<Event>>& events) {
+        for (std::size_t i = 0; events && i < events->size(); ++i)
+          if (follower->active && (*events)[i].seq >= follower->next_seq) follower->on_event((*events)[i]);
+      });
+}
+
+void Service::abandon(const std::string& id) {
+  if (const auto found = m_live.find(id);
+      found != m_live.end() && !found->second->durable && !found->second->ended)
+    m_runner->cancel(found->second->key);
+}
+
+void Service::version_stats(const std::string& version, Callback<Json> done) {
+  m_background.call<Json>([version](ReaderDatabase& reader) { return reader.version_stats(version); },
+                          std::move(done));
+}
+
+} // namespace mrun
