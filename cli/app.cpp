@@ -1,0 +1,98 @@
+#include "cli/app.h"
+
+#include <csignal>
+#include <exception>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/help.h"
+#include "cli/render/errors.h"
+#include "cli/render/json_text.h"
+#include "common/build_info.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+int show_error(Context& context, const Error& error) {
+  if (context.json)
+    context.terminal.err(canonical_json(error_json(error)) + "\n");
+  else
+    context.terminal.err(render_error(context.terminal, error));
+  return error.row().exit_code;
+}
+
+tl::unexpected<Error> unknown_command(std::string_view word) {
+  std::vector<std::string> names;
+  for (const CommandSpec* command : all_commands()) {
+    names.emplace_back(command->name);
+    for (const std::string_view alias : command->aliases)
+      names.emplace_back(alias);
+  }
+  const std::string near = nearest(word, names);
+  return fail(ErrorCode::unknown_command, fmt::format("there is no command `{}`", printable(word, 60)),
+              near.empty() ? "" : fmt::format("the nearest is `mrun {}`", near));
+}
+
+void apply_common_flags(Context& context, const Arguments& arguments) {
+  context.json = arguments.has("json");
+  context.quiet = arguments.has("quiet");
+  context.verbose = arguments.has("verbose");
+  if (arguments.has("no-color")) context.terminal.disable_color();
+}
+
+Result<int> run_command(Context& context, std::string_view name, std::span<const std::string_view> words) {
+  const CommandSpec* command = find_command(name);
+  if (command == nullptr) return unknown_command(name);
+  for (const std::string_view word : words)
+    if (word == "--json") context.json = true; // so that an error of the parser is JSON as well
+  MRUN_ASSIGN(const Arguments arguments, parse_arguments(*command, words));
+  apply_common_flags(context, arguments);
+  if (arguments.has("help")) {
+    MRUN_TRY(context.terminal.out(render_help(context.terminal, *command)));
+    return 0;
+  }
+  return command->run(context, arguments);
+}
+
+// Common flags may stand before the command: `mrun --json ls`.
+Result<int> run_words(Context& context, std::vector<std::string_view> words) {
+  std::size_t command_at = 0;
+  while (command_at < words.size() && words[command_at].starts_with('-'))
+    ++command_at;
+  const std::span<const std::string_view> leading(words.data(), command_at);
+  if (command_at < words.size()) {
+    const std::string_view name = words[command_at];
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(command_at));
+    return run_command(context, name, words);
+  }
+  for (const std::string_view flag : leading)
+    if (flag == "--version" || flag == "-V") return run_command(context, "version", {});
+  if (leading.empty() || leading[0] == "--help" || leading[0] == "-h") {
+    MRUN_TRY(context.terminal.out(render_overview(context.terminal)));
+    return 0;
+  }
+  return fail(ErrorCode::unknown_flag, fmt::format("`mrun` has no flag `{}`", printable(leading[0], 60)));
+}
+
+} // namespace
+
+int run_program(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  Terminal terminal(STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO);
+  Context context{.terminal = terminal};
+  try {
+    std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const Result<int> result = run_words(context, std::move(words));
+    if (!result) return show_error(context, result.error());
+    return terminal.out_closed() ? 0 : *result;
+  } catch (const std::exception& error) {
+    return show_error(context,
+                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
+  }
+}
+
+} // namespace mrun::cli

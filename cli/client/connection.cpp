@@ -1,0 +1,262 @@
+#include "cli/client/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/build_info.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+using boost::beast::string_view;
+
+constexpr std::size_t k_read_bytes = 64 * k_kib;
+
+// Beast's parser with the reply kept as plain strings; body bytes go to `body` in the order they come.
+class ReplyParser : public http::basic_parser<false> {
+ public:
+  ReplyParser() {
+    this->eager(true);
+    this->header_limit(k_max_head_bytes);
+    this->body_limit(boost::none); // the callers bound what they keep
+  }
+  HttpHead head;
+  std::string body;
+
+ private:
+  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
+  void on_response_impl(int code, string_view, int, error_code&) override { head.status = code; }
+  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+    head.headers.emplace_back(lower_ascii({name.data(), name.size()}),
+                              std::string(value.data(), value.size()));
+  }
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(string_view text, error_code&) override {
+    body.append(text.data(), text.size());
+    return text.size();
+  }
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view text, error_code&) override {
+    body.append(text.data(), text.size());
+    return text.size();
+  }
+  void on_finish_impl(error_code&) override {}
+};
+
+tl::unexpected<Error> broken(std::string_view what) {
+  return fail(ErrorCode::daemon_unreachable, fmt::format("the connection to the daemon broke: {}", what));
+}
+
+Result<void> send_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return broken(std::strerror(errno));
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<void> send_file(int fd, int file, std::uint64_t size) {
+  std::string buffer(k_read_bytes, '\0');
+  std::uint64_t offset = 0;
+  while (offset < size) {
+    const std::size_t want = std::min<std::uint64_t>(buffer.size(), size - offset);
+    const ssize_t got = ::pread(file, buffer.data(), want, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(ErrorCode::input_file, errno, "can't read the input file");
+    if (got == 0) return fail(ErrorCode::input_file, "the input file became shorter while it was sent");
+    MRUN_TRY(send_all(fd, std::string_view(buffer.data(), static_cast<std::size_t>(got))));
+    offset += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
+std::string head_text(const HttpRequest& request) {
+  std::string text =
+      fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: mrun/{}\r\nMrun-Build: {}\r\n",
+                  request.method, request.target, version_text(), build_id());
+  for (const auto& [name, value] : request.headers)
+    text += fmt::format("{}: {}\r\n", name, value);
+  const std::uint64_t size = request.body.size() + request.file_size + request.body_tail.size();
+  if (size > 0 || request.method != "GET") text += fmt::format("Content-Length: {}\r\n", size);
+  return text + "\r\n";
+}
+
+Result<void> check_peer(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+    return fail_errno(ErrorCode::daemon_unreachable, errno, "can't tell whose daemon this is");
+  if (peer.uid != ::geteuid())
+    return fail(ErrorCode::peer_refused,
+                fmt::format("the socket is served by user {}, not by you", peer.uid));
+  return {};
+}
+
+} // namespace
+
+std::string HttpHead::header(std::string_view lower_name) const {
+  for (const auto& [name, value] : headers)
+    if (name == lower_name) return value;
+  return {};
+}
+
+struct Connection::Impl {
+  std::filesystem::path socket;
+  UniqueFd fd;
+  std::optional<ReplyParser> parser;
+  std::string unparsed;
+
+  // Feeds the parser with what is there; leaves what it can't use yet.
+  Result<void> parse() {
+    while (!unparsed.empty() && !parser->is_done()) {
+      error_code error;
+      const std::size_t used = parser->put(boost::asio::buffer(unparsed), error);
+      unparsed.erase(0, used);
+      if (error == http::error::need_more) return {};
+      if (error) return broken(error.message());
+      if (used == 0) return {};
+    }
+    return {};
+  }
+  Result<ReadResult> receive(Deadline deadline, int interrupt_fd) {
+    switch (wait_readable(fd.get(), deadline, interrupt_fd)) {
+    case Wake::timed_out:
+      return ReadResult::timed_out;
+    case Wake::interrupted:
+      return ReadResult::interrupted;
+    case Wake::readable:
+      break;
+    }
+    const std::size_t before = unparsed.size();
+    unparsed.resize(before + k_read_bytes);
+    const ssize_t got = ::recv(fd.get(), unparsed.data() + before, k_read_bytes, 0);
+    unparsed.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return ReadResult::data;
+    if (got < 0) return broken(std::strerror(errno));
+    if (got == 0) return end_of_stream();
+    MRUN_TRY(parse());
+    return ReadResult::data;
+  }
+  Result<ReadResult> end_of_stream() {
+    if (parser->is_header_done() && parser->need_eof()) {
+      error_code error;
+      parser->put_eof(error);
+      if (!error) return ReadResult::end;
+    }
+    return broken("it ended in the middle of a reply");
+  }
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+Result<std::optional<Connection>> Connection::open(const std::filesystem::path& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.string().size() >= sizeof address.sun_path)
+    return fail(ErrorCode::home_refused, fmt::format("the socket's path is too long: {}", socket.string()));
+  std::memcpy(address.sun_path, socket.c_str(), socket.string().size());
+  auto impl = std::make_unique<Impl>();
+  impl->socket = socket;
+  impl->fd.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!impl->fd) return fail_errno(ErrorCode::resources, errno, "can't make a socket");
+  if (::connect(impl->fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) return std::nullopt;
+    return fail_errno(ErrorCode::daemon_unreachable, errno,
+                      fmt::format("can't connect to {}", socket.string()));
+  }
+  MRUN_TRY(check_peer(impl->fd.get()));
+  return Connection(std::move(impl));
+}
+
+Result<HttpHead> Connection::send(const HttpRequest& request) {
+  // A reply that was left unread, or after which the daemon closes, ends the use of the connection.
+  if (m_impl->parser && !(m_impl->parser->is_done() && m_impl->parser->keep_alive())) {
+    MRUN_ASSIGN(auto fresh, open(m_impl->socket));
+    if (!fresh) return broken("the daemon is gone");
+    m_impl = std::move(fresh->m_impl);
+  }
+  m_impl->parser.emplace();
+  // A daemon that refuses early (413) closes while we still send: its words count for more than the broken
+  // pipe.
+  Result<void> sent = send_all(m_impl->fd.get(), head_text(request) + request.body);
+  if (sent && request.file_fd >= 0) sent = send_file(m_impl->fd.get(), request.file_fd, request.file_size);
+  if (sent && !request.body_tail.empty()) sent = send_all(m_impl->fd.get(), request.body_tail);
+  if (!sent && sent.error().code == ErrorCode::input_file) return tl::unexpected<Error>(sent.error());
+  MRUN_TRY(m_impl->parse());
+  while (!m_impl->parser->is_header_done()) {
+    const Result<ReadResult> got = m_impl->receive(std::nullopt, -1);
+    if (!got) return tl::unexpected<Error>(sent ? got.error() : sent.error());
+  }
+  return m_impl->parser->head;
+}
+
+Result<ReadResult> Connection::read(std::string& sink, Deadline deadline, int interrupt_fd) {
+  ReplyParser& parser = *m_impl->parser;
+  while (true) {
+    if (!parser.body.empty()) {
+      sink += std::exchange(parser.body, {});
+      return ReadResult::data;
+    }
+    if (parser.is_done()) return ReadResult::end;
+    MRUN_ASSIGN(const ReadResult result, m_impl->receive(deadline, interrupt_fd));
+    if (result == ReadResult::end && parser.body.empty()) return result;
+    if (result == ReadResult::timed_out || result == ReadResult::interrupted) return result;
+  }
+}
+
+Result<HttpReply> Connection::exchange(const HttpRequest& request, std::size_t limit, Deadline deadline) {
+  HttpReply reply;
+  MRUN_ASSIGN(reply.head, send(request));
+  while (true) {
+    MRUN_ASSIGN(const ReadResult result, read(reply.body, deadline, -1));
+    if (result == ReadResult::end) return reply;
+    if (result == ReadResult::timed_out) return broken("no answer in time");
+    if (reply.body.size() > limit) return broken(fmt::format("the reply has over {}", format_bytes(limit)));
+  }
+}
+
+bool Connection::wait_closed(Deadline deadline) {
+  char byte = 0;
+  while (wait_readable(m_impl->fd.get(), deadline, -1) == Wake::readable)
+    if (::recv(m_impl->fd.get(), &byte, 1, 0) <= 0) return true;
+  return false;
+}
+
+Wake wait_readable(int fd, Deadline deadline, int interrupt_fd) {
+  while (true) {
+    std::array<pollfd, 2> waits = {pollfd{fd, POLLIN, 0}, pollfd{interrupt_fd, POLLIN, 0}};
+    int timeout_ms = -1;
+    if (deadline) {
+      const auto left = *deadline - std::chrono::steady_clock::now();
+      const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+      timeout_ms = static_cast<int>(std::clamp<long long>(ms, 0, 1'000'000'000));
+    }
+    const int ready = ::poll(waits.data(), interrupt_fd >= 0 ? 2 : 1, timeout_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return Wake::timed_out;
+    if (interrupt_fd >= 0 && waits[1].revents != 0) return Wake::interrupted;
+    return Wake::readable;
+  }
+}
+
+} // namespace mrun::cli

@@ -1,0 +1,162 @@
+#include "cli/client/daemon_client.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "cli/client/daemon_process.h"
+#include "common/build_info.h"
+#include "common/text.h"
+#include "daemon/api/prediction.h"
+
+namespace mrun::cli {
+namespace {
+
+// Replies of the API hold at most one prediction or a page of them.
+constexpr std::size_t k_max_reply_bytes = 4 * k_max_body_bytes;
+constexpr std::chrono::seconds k_replace_timeout{10};
+
+Deadline after(std::chrono::milliseconds wait) {
+  return std::chrono::steady_clock::now() + wait;
+}
+
+} // namespace
+
+HttpRequest json_request(std::string target, const Json& body) {
+  return {.method = "POST",
+          .target = std::move(target),
+          .headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}},
+          .body = canonical_json(body)};
+}
+
+Error error_of_reply(const HttpReply& reply) {
+  const auto problem = parse_json(reply.body, ErrorCode::daemon_unreachable, "the daemon's reply",
+                                  {.max_bytes = k_max_reply_bytes});
+  if (problem)
+    if (auto error = error_of_problem(*problem)) return std::move(*error);
+  return fail(ErrorCode::daemon_unreachable,
+              fmt::format("the daemon answered with status {} and no reason", reply.head.status))
+      .value();
+}
+
+std::string url_encode(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~").find(c) != std::string_view::npos;
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+DaemonClient::DaemonClient(const Context& context, Start start, HomePaths home, Connection connection)
+    : m_context(context),
+      m_start(start),
+      m_home(std::move(home)),
+      m_connection(std::move(connection)) {}
+
+Result<DaemonClient> DaemonClient::connect(const Context& context, Start start) {
+  MRUN_ASSIGN(HomePaths home, context.home());
+  MRUN_ASSIGN(Connection connection, reach(context, start, home));
+  return DaemonClient(context, start, std::move(home), std::move(connection));
+}
+
+Result<Connection> DaemonClient::reach(const Context& context, Start start, const HomePaths& home) {
+  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
+  if (connection) return std::move(*connection);
+  if (start == Start::never)
+    return fail(ErrorCode::daemon_unreachable, "no daemon is running", "start it with `mrun daemon start`");
+  if (autostart_disabled())
+    return fail(ErrorCode::daemon_unreachable, "no daemon is running and MRUN_NO_AUTOSTART is set",
+                "start it with `mrun daemon start`");
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  return start_daemon(home, install.daemon(), [&] {
+    if (!context.json) context.say("starting the daemon (`mrun daemon stop` ends it)");
+  });
+}
+
+Result<Json> DaemonClient::get(const std::string& target, Deadline deadline) {
+  return request({.target = target, .headers = {{"Accept", "application/json"}}}, deadline);
+}
+
+Result<Json> DaemonClient::post(const std::string& target, const Json& body, Deadline deadline) {
+  return request(json_request(target, body), deadline);
+}
+
+Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
+  MRUN_ASSIGN(HttpHead head, open(std::move(request)));
+  HttpReply reply{.head = std::move(head), .body = {}};
+  while (true) {
+    MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, deadline, -1));
+    if (result == ReadResult::end) break;
+    if (result == ReadResult::timed_out)
+      return fail(ErrorCode::daemon_unreachable, "the daemon did not answer in time");
+    if (reply.body.size() > k_max_reply_bytes)
+      return fail(ErrorCode::daemon_unreachable, "the daemon's reply is too large");
+  }
+  if (reply.body.empty()) return Json::object();
+  return parse_json(reply.body, ErrorCode::daemon_unreachable, "the daemon's reply",
+                    {.max_bytes = k_max_reply_bytes});
+}
+
+Result<HttpHead> DaemonClient::open(HttpRequest request) {
+  for (int attempt = 0;; ++attempt) {
+    MRUN_ASSIGN(HttpHead head, m_connection.send(request));
+    note_build(head);
+    if (head.status < 400) return head;
+    HttpReply reply{.head = std::move(head), .body = {}};
+    while (true) {
+      MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, after(k_replace_timeout), -1));
+      if (result != ReadResult::data || reply.body.size() > k_max_reply_bytes) break;
+    }
+    Error error = error_of_reply(reply);
+    const bool makes_room =
+        error.code == ErrorCode::version_skew && m_start == Start::if_needed && attempt == 0;
+    if (!makes_room) return tl::unexpected<Error>(std::move(error));
+    MRUN_TRY(replace_daemon(reply.head.header("mrun-pid")));
+  }
+}
+
+// The old daemon leaves; waits for it and starts the one that is installed beside this program.
+Result<void> DaemonClient::replace_daemon(const std::string& process_id) {
+  int number = 0;
+  std::from_chars(process_id.data(), process_id.data() + process_id.size(), number);
+  if (number > 0) {
+    MRUN_ASSIGN(const bool gone, wait_for_exit(number, after(k_replace_timeout), -1));
+    if (!gone)
+      return fail(ErrorCode::version_skew,
+                  fmt::format("the daemon of build {} does not end", m_daemon_build));
+  } else if (!m_connection.wait_closed(after(k_replace_timeout))) {
+    return fail(ErrorCode::version_skew, fmt::format("the daemon of build {} does not end", m_daemon_build));
+  }
+  MRUN_ASSIGN(m_connection, reach(m_context, m_start, m_home));
+  return {};
+}
+
+void DaemonClient::note_build(const HttpHead& head) {
+  m_daemon_build = head.header("mrun-build");
+  m_other_build = !m_daemon_build.empty() && m_daemon_build != build_id();
+}
+
+void DaemonClient::settle_build_skew() {
+  if (!m_other_build || m_start == Start::never || autostart_disabled()) return;
+  const auto warn_busy = [&] {
+    m_context.warn(
+        fmt::format("the daemon is of build {}, this mrun of {}; restart it with `mrun daemon stop`",
+                    printable(m_daemon_build, 60), build_id()));
+  };
+  auto fresh = Connection::open(m_home.socket);
+  if (!fresh || !*fresh) return;
+  m_connection = std::move(**fresh);
+  const auto status = get("/mrun/v1/status", after(std::chrono::seconds(2)));
+  if (!status || !status->value("idle", false)) return warn_busy();
+  const auto process_id = json_integer(*status, "pid", ErrorCode::daemon_unreachable, "the daemon's status");
+  auto again = Connection::open(m_home.socket);
+  if (!process_id || !*process_id || !again || !*again) return warn_busy();
+  m_connection = std::move(**again);
+  if (!post("/mrun/v1/shutdown", Json::object(), after(std::chrono::seconds(2)))) return warn_busy();
+  m_context.say(fmt::format("stopped the idle daemon of build {}; the next command starts the new one",
+                            printable(m_daemon_build, 60)));
+}
+
+} // namespace mrun::cli

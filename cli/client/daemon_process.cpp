@@ -1,0 +1,218 @@
+#include "cli/client/daemon_process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/text.h"
+
+extern char** environ;
+
+namespace mrun::cli {
+namespace {
+
+constexpr std::chrono::seconds k_ready_timeout{60}; // a database to repair, a slow disk
+constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
+constexpr int k_child_ready_fd = 3;
+
+struct SpawnSetup {
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+
+  SpawnSetup() {
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+  }
+  SpawnSetup(const SpawnSetup&) = delete;
+  SpawnSetup& operator=(const SpawnSetup&) = delete;
+  ~SpawnSetup() {
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+  }
+};
+
+// Its own session, default signals, nothing inherited but the log and the pipe.
+void set_up(SpawnSetup& setup, int log_fd, int ready_fd) {
+  ::posix_spawn_file_actions_addopen(&setup.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&setup.actions, log_fd, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&setup.actions, log_fd, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&setup.actions, ready_fd, k_child_ready_fd);
+  ::posix_spawn_file_actions_addclosefrom_np(&setup.actions, k_child_ready_fd + 1);
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::posix_spawnattr_setsigmask(&setup.attributes, &signals);
+  ::sigfillset(&signals);
+  ::posix_spawnattr_setsigdefault(&setup.attributes, &signals);
+  ::posix_spawnattr_setflags(&setup.attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+}
+
+// A descriptor above the ones that the child's files are put on, so that no dup2 overwrites another's source.
+Result<UniqueFd> raised(UniqueFd fd) {
+  UniqueFd high(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 10));
+  if (!high) return fail_errno(ErrorCode::resources, errno, "can't duplicate a descriptor");
+  return high;
+}
+
+Result<UniqueFd> spawn(const std::filesystem::path& program, UniqueFd log) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
+  UniqueFd read_end(ends[0]);
+  MRUN_ASSIGN(const UniqueFd write_end, raised(UniqueFd(ends[1])));
+  MRUN_ASSIGN(const UniqueFd log_fd, raised(std::move(log)));
+  SpawnSetup setup;
+  set_up(setup, log_fd.get(), write_end.get());
+  std::string name = program.string();
+  std::string flag = "--ready-fd";
+  std::string number = std::to_string(k_child_ready_fd);
+  char* const words[] = {name.data(), flag.data(), number.data(), nullptr};
+  pid_t child = 0;
+  const int problem = ::posix_spawn(&child, name.c_str(), &setup.actions, &setup.attributes, words, environ);
+  if (problem == ENOENT)
+    return fail(ErrorCode::daemon_start, fmt::format("the daemon's program is missing: {}", name),
+                "install mrun again (scripts/quickstart)");
+  if (problem != 0) return fail_errno(ErrorCode::daemon_start, problem, fmt::format("can't start {}", name));
+  return read_end;
+}
+
+// The daemon's last words are an error as the CLI renders them; its code is kept, so that the exit code is
+// right.
+Error error_of_words(std::string_view words) {
+  Error error = fail(ErrorCode::daemon_start, {}).value();
+  for (const std::string_view line : split(trim(words), '\n')) {
+    const std::size_t colon = line.find(": ");
+    const std::string_view head = line.substr(0, colon);
+    const std::string rest = printable(colon == std::string_view::npos ? line : line.substr(colon + 2), 2000);
+    if (head == "note")
+      error.notes.push_back(rest);
+    else if (head == "help")
+      error.hint = rest;
+    else if (head.starts_with("error[") && head.ends_with("]")) {
+      const ErrorRow* row = find_error_row(head.substr(6, head.size() - 7));
+      if (row != nullptr) error.code = row->code;
+      error.message = rest;
+    } else
+      error.message += (error.message.empty() ? "" : "; ") + printable(line, 2000);
+  }
+  return error;
+}
+
+tl::unexpected<Error> not_ready(std::string_view words, const HomePaths& home) {
+  const std::filesystem::path log = home.logs() / "mrund.log";
+  if (!trim(words).empty()) {
+    Error error = error_of_words(words);
+    error.notes.emplace_back("the daemon could not start");
+    return tl::unexpected<Error>(std::move(error));
+  }
+  Error error = fail(ErrorCode::daemon_start, "the daemon ended before it was ready",
+                     fmt::format("its log: {}", log.string()))
+                    .value();
+  for (const std::string& line : last_lines(log, 5))
+    error.notes.push_back(line);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Result<void> wait_ready(int fd, const HomePaths& home) {
+  const auto deadline = std::chrono::steady_clock::now() + k_ready_timeout;
+  std::string words;
+  char buffer[1024];
+  while (words.size() < k_ready_text_bytes) {
+    if (wait_readable(fd, deadline, -1) == Wake::timed_out)
+      return fail(ErrorCode::daemon_start,
+                  fmt::format("the daemon is not ready after {} s", k_ready_timeout.count()),
+                  fmt::format("its log: {}", (home.logs() / "mrund.log").string()));
+    const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    words.append(buffer, static_cast<std::size_t>(got));
+    if (words == "ready\n") return {};
+  }
+  return not_ready(words, home);
+}
+
+Result<UniqueFd> take_start_lock(const HomePaths& home) {
+  UniqueFd lock(::open(home.start_lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock)
+    return fail_errno(ErrorCode::home_refused, errno,
+                      fmt::format("can't open {}", home.start_lock().string()));
+  while (::flock(lock.get(), LOCK_EX) < 0)
+    if (errno != EINTR) return fail_errno(ErrorCode::home_refused, errno, "can't take the start lock");
+  return lock;
+}
+
+} // namespace
+
+bool autostart_disabled() {
+  const char* value = std::getenv("MRUN_NO_AUTOSTART");
+  return value != nullptr && *value != '\0' && std::string_view(value) != "0";
+}
+
+Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
+                                const std::function<void()>& on_start) {
+  MRUN_TRY(home.create());
+  MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home));
+  MRUN_ASSIGN(auto running, Connection::open(home.socket));
+  if (running) return std::move(*running);
+  on_start();
+  const std::filesystem::path log_path = home.logs() / "mrund.log";
+  UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!log)
+    return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't open {}", log_path.string()));
+  MRUN_ASSIGN(const UniqueFd ready, spawn(program, std::move(log)));
+  MRUN_TRY(wait_ready(ready.get(), home));
+  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
+  if (!connection)
+    return fail(ErrorCode::daemon_start, "the daemon said that it is ready, but does not answer");
+  return std::move(*connection);
+}
+
+Error exec_daemon(const std::filesystem::path& program) {
+  std::string name = program.string();
+  char* const words[] = {name.data(), nullptr};
+  std::signal(SIGPIPE, SIG_DFL);
+  ::execv(name.c_str(), words);
+  if (errno == ENOENT)
+    return fail(ErrorCode::daemon_start, fmt::format("the daemon's program is missing: {}", name),
+                "install mrun again (scripts/quickstart)")
+        .value();
+  return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't run {}", name)).value();
+}
+
+Result<bool> wait_for_exit(int process_id, Deadline deadline, int interrupt_fd) {
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, process_id, 0)));
+  if (!process) {
+    if (errno == ESRCH) return true;
+    return fail_errno(ErrorCode::daemon_unreachable, errno,
+                      fmt::format("can't watch process {}", process_id));
+  }
+  return wait_readable(process.get(), deadline, interrupt_fd) == Wake::readable;
+}
+
+std::vector<std::string> last_lines(const std::filesystem::path& file, std::size_t count) {
+  constexpr off_t k_tail_bytes = 8192;
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) < 0) return {};
+  const off_t from = std::max<off_t>(0, status.st_size - k_tail_bytes);
+  std::string text(static_cast<std::size_t>(status.st_size - from), '\0');
+  const ssize_t got = ::pread(fd.get(), text.data(), text.size(), from);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  std::vector<std::string> lines;
+  for (const std::string_view line : split(text, '\n'))
+    if (!trim(line).empty()) lines.push_back(printable(line));
+  if (lines.size() > count) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
+  return lines;
+}
+
+} // namespace mrun::cli

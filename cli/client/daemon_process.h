@@ -1,0 +1,36 @@
+// Starting mrund, and waiting for it to be ready or gone.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/client/connection.h"
+#include "common/error.h"
+#include "common/paths.h"
+
+namespace mrun::cli {
+
+// MRUN_NO_AUTOSTART is set (not empty, not 0).
+bool autostart_disabled();
+
+// Connects to a daemon that just became ready, starting it if nobody listens. Under the start lock, so that
+// of several callers one starts it and the others find it. The daemon gets its own session, no descriptor but
+// its log (state/logs/mrund.log) and the write end of a pipe, on which it writes "ready\n" or why it can't
+// start. `on_start` is called once when a daemon is really being started. Errors: daemon_start with the
+// daemon's own words, home_refused, disk_full, resources.
+Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
+                                const std::function<void()>& on_start);
+
+// Replaces this process by the daemon in the foreground; returns only when that failed.
+Error exec_daemon(const std::filesystem::path& program);
+
+// Waits for the end of a process that isn't ours. False when the deadline passed first.
+Result<bool> wait_for_exit(int process_id, Deadline deadline, int interrupt_fd);
+
+// The last `count` lines of a log file; empty when it can't be read.
+std::vector<std::string> last_lines(const std::filesystem::path& file, std::size_t count);
+
+} // namespace mrun::cli

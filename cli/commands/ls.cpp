@@ -1,0 +1,99 @@
+// mrun ls: the models of the store.
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+#include "cli/predict/target.h"
+#include "cli/render/json_text.h"
+#include "cli/render/table.h"
+#include "common/clock.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "NAME", .required = false, .help = "only models whose name begins so"}};
+constexpr FlagSpec k_flags[] = {{.name = "plain", .help = "tab-separated, whole digests, no header"}};
+constexpr ExampleSpec k_examples[] = {
+    {"ls", "every model here"}, {"ls demo/", "those of one owner"}, {"ls --json", "for programs"}};
+constexpr int k_exit_codes[] = {0, 2, 10, 130};
+
+std::string age_text(std::int64_t created_ns) {
+  const std::int64_t seconds = (system_clock().wall_ns() - created_ns) / 1'000'000'000;
+  if (created_ns == 0) return "";
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return fmt::format("{} min ago", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{} h ago", seconds / 3600);
+  return fmt::format("{} days ago", seconds / 86400);
+}
+
+Result<void> print_as_json(Context& context, const std::vector<TagEntry>& entries) {
+  Json models = Json::array();
+  for (const TagEntry& entry : entries)
+    models.push_back({{"model", entry.model},
+                      {"tag", entry.tag},
+                      {"digest", entry.digest.text()},
+                      {"version", entry.digest.hex()},
+                      {"size_bytes", entry.size_bytes},
+                      {"created_at", rfc3339_utc(entry.created_ns)}});
+  return print_json(context.terminal, {{"schema", "mrun.ls/v1"}, {"models", std::move(models)}});
+}
+
+Result<void> print_plain(Context& context, const std::vector<TagEntry>& entries) {
+  std::string text;
+  for (const TagEntry& entry : entries)
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\n", entry.model, entry.tag, entry.digest.text(), entry.size_bytes,
+                        rfc3339_utc(entry.created_ns));
+  return context.terminal.out(text);
+}
+
+Result<void> print_table(Context& context, const std::vector<TagEntry>& entries) {
+  Table table{.header = {"MODEL", "TAG", "VERSION", "SIZE", "PACKED"}, .rows = {}, .right_aligned = {3}};
+  for (const TagEntry& entry : entries)
+    table.rows.push_back({entry.model, entry.tag, entry.digest.short_hex(), format_bytes(entry.size_bytes),
+                          age_text(entry.created_ns)});
+  return context.terminal.out(render_table(table));
+}
+
+Result<std::vector<TagEntry>> read_entries(const Context& context) {
+  auto store = open_store_to_read(context);
+  if (!store && store.error().code == ErrorCode::model_not_found) return std::vector<TagEntry>(); // none yet
+  if (!store) return tl::unexpected<Error>(std::move(store).error());
+  return store->list();
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  MRUN_ASSIGN(std::vector<TagEntry> entries, read_entries(context));
+  const std::string prefix = arguments.positional(0);
+  std::erase_if(entries,
+                [&](const TagEntry& entry) { return entry.tag.empty() || !entry.model.starts_with(prefix); });
+  if (context.json)
+    MRUN_TRY(print_as_json(context, entries));
+  else if (arguments.has("plain"))
+    MRUN_TRY(print_plain(context, entries));
+  else if (!entries.empty())
+    MRUN_TRY(print_table(context, entries));
+  else
+    context.say("no models here; begin with `mrun init DIR --template text-embedding`, or `mrun pack DIR`");
+  return 0;
+}
+
+} // namespace
+
+extern const CommandSpec k_command_ls;
+constinit const CommandSpec k_command_ls{
+    .name = "ls",
+    .group = CommandGroup::build,
+    .summary = "list the models of the store",
+    .description =
+        "One line per tag, sorted by name. Reads the store's index only and never starts the daemon.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+    .run = run,
+};
+
+} // namespace mrun::cli

@@ -1,0 +1,119 @@
+#include "cli/help.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace mrun::cli {
+namespace {
+
+struct GroupTitle {
+  CommandGroup group;
+  std::string_view title;
+};
+constexpr GroupTitle k_groups[] = {{CommandGroup::build, "Build"},
+                                   {CommandGroup::run, "Run"},
+                                   {CommandGroup::manage, "Manage"},
+                                   {CommandGroup::help, "Help"}};
+
+std::string join_words(std::span<const std::string_view> words, std::string_view separator) {
+  std::string text;
+  for (const std::string_view word : words)
+    text += fmt::format("{}{}", text.empty() ? "" : separator, word);
+  return text;
+}
+
+std::string flag_left_side(const FlagSpec& flag) {
+  const std::string dashes = flag.short_name != 0 ? fmt::format("-{}, --{}", flag.short_name, flag.name)
+                                                  : fmt::format("    --{}", flag.name);
+  return flag.value_name.empty() ? dashes : fmt::format("{} {}", dashes, flag.value_name);
+}
+
+std::string flag_right_side(const FlagSpec& flag) {
+  std::string text(flag.help);
+  if (!flag.choices.empty()) text += fmt::format(" ({})", join_words(flag.choices, ", "));
+  if (!flag.default_text.empty()) text += fmt::format(" [default: {}]", flag.default_text);
+  if (flag.repeatable) text += " (may be repeated)";
+  return text;
+}
+
+void append_flags(std::string& text, std::span<const FlagSpec> flags) {
+  std::size_t width = 0;
+  for (const FlagSpec& flag : flags)
+    width = std::max(width, flag_left_side(flag).size());
+  for (const FlagSpec& flag : flags)
+    text += fmt::format("  {:<{}}  {}\n", flag_left_side(flag), width, flag_right_side(flag));
+}
+
+void append_positionals(std::string& text, const CommandSpec& command) {
+  std::size_t width = 0;
+  for (const PositionalSpec& positional : command.positionals)
+    width = std::max(width, positional.name.size());
+  for (const PositionalSpec& positional : command.positionals)
+    text += fmt::format("  {:<{}}  {}\n", positional.name, width, positional.help);
+}
+
+void append_exit_codes(std::string& text, const CommandSpec& command) {
+  for (const ExitCodeRow& row : exit_code_rows()) {
+    const bool common = row.code == 0 || row.code == 2 || row.code == 130;
+    if (common || std::ranges::find(command.exit_codes, row.code) != command.exit_codes.end())
+      text += fmt::format("  {:<3}  {}\n", row.code, row.meaning);
+  }
+}
+
+} // namespace
+
+std::string usage_line(const CommandSpec& command) {
+  std::string text = fmt::format("mrun {}", command.name);
+  for (const PositionalSpec& positional : command.positionals) {
+    const std::string dots = positional.repeatable ? "…" : "";
+    text += positional.required ? fmt::format(" {}{}", positional.name, dots)
+                                : fmt::format(" [{}{}]", positional.name, dots);
+  }
+  return text + " [flags]";
+}
+
+std::string render_overview(const Terminal& terminal) {
+  std::string text = "mrun packs, runs and serves AI models on this machine.\n\n";
+  text += terminal.paint_out(Style::bold, "Start here") + "\n";
+  text += "  mrun init embed --template text-embedding    write a model directory\n"
+          "  mrun pack embed                              make it a version in the store\n"
+          "  mrun predict local/embed -i text=\"hello\"     run it\n";
+  for (const GroupTitle& group : k_groups) {
+    text += fmt::format("\n{}\n", terminal.paint_out(Style::bold, group.title));
+    for (const CommandSpec* command : all_commands())
+      if (command->group == group.group)
+        text += fmt::format("  {:<9}  {}\n", command->name, command->summary);
+  }
+  text += "\n`mrun help COMMAND` has examples and every flag. `mrun explain CODE` explains an error.\n";
+  return text;
+}
+
+std::string render_help(const Terminal& terminal, const CommandSpec& command) {
+  const auto title = [&](std::string_view words) {
+    return fmt::format("\n{}\n", terminal.paint_out(Style::bold, words));
+  };
+  std::string text = fmt::format("mrun {}: {}\n", command.name, command.summary);
+  text += title("Examples");
+  std::size_t width = 0;
+  for (const ExampleSpec& example : command.examples)
+    width = std::max(width, example.command.size());
+  for (const ExampleSpec& example : command.examples)
+    text += fmt::format("  mrun {:<{}}  {}\n", example.command, width, example.says);
+  text += title("Usage") + fmt::format("  {}\n", usage_line(command));
+  if (!command.aliases.empty())
+    text += fmt::format("  also: mrun {}\n", join_words(command.aliases, ", mrun "));
+  if (!command.positionals.empty()) text += "\n";
+  append_positionals(text, command);
+  if (!command.flags.empty()) {
+    text += title("Flags");
+    append_flags(text, command.flags);
+  }
+  text += title("Flags of every command");
+  append_flags(text, k_common_flags);
+  text += title("Exit codes");
+  append_exit_codes(text, command);
+  return text + fmt::format("\n{}\n", command.description);
+}
+
+} // namespace mrun::cli

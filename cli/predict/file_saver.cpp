@@ -1,0 +1,130 @@
+#include "cli/predict/file_saver.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/predict/media_type.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr std::size_t k_max_name_bytes = 200;
+
+bool is_special(const std::filesystem::path& target) {
+  struct stat status {};
+  return ::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+tl::unexpected<Error> output_exists(const std::filesystem::path& target) {
+  return fail(ErrorCode::output_exists, fmt::format("{} exists", target.string()));
+}
+
+} // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path target, std::filesystem::path temporary, UniqueFd fd)
+    : m_target(std::move(target)),
+      m_temporary(std::move(temporary)),
+      m_fd(std::move(fd)) {}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : m_target(std::move(other.m_target)),
+      m_temporary(std::exchange(other.m_temporary, {})),
+      m_fd(std::move(other.m_fd)) {}
+
+AtomicFile::~AtomicFile() {
+  if (!m_temporary.empty()) ::unlink(m_temporary.c_str());
+}
+
+Result<AtomicFile> AtomicFile::create(std::filesystem::path target) {
+  if (is_special(target)) {
+    UniqueFd fd(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't open {}", target.string()));
+    return AtomicFile(std::move(target), {}, std::move(fd));
+  }
+  const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
+  std::string temporary = (folder / ".mrun-output-XXXXXX").string();
+  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", folder.string()));
+  AtomicFile file(std::move(target), temporary, std::move(fd));
+  const mode_t mask = ::umask(0); // single-threaded: there is no other way to read it
+  ::umask(mask);
+  if (::fchmod(file.m_fd.get(), 0666 & ~mask) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't set the mode of {}", temporary));
+  return file;
+}
+
+Result<void> AtomicFile::write(std::string_view bytes) {
+  return write_all(m_fd.get(), bytes, m_target.string());
+}
+
+Result<void> AtomicFile::commit(bool replace) {
+  if (m_temporary.empty()) return {};
+  const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
+  int problem =
+      ::renameat2(AT_FDCWD, m_temporary.c_str(), AT_FDCWD, m_target.c_str(), flags) == 0 ? 0 : errno;
+  if (problem == EINVAL || problem == ENOSYS) { // a file system without RENAME_NOREPLACE
+    problem = ::link(m_temporary.c_str(), m_target.c_str()) == 0 ? 0 : errno;
+    if (problem == 0) ::unlink(m_temporary.c_str());
+  }
+  if (problem == EEXIST) return output_exists(m_target);
+  if (problem != 0)
+    return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
+  m_temporary.clear();
+  return {};
+}
+
+Result<void> check_target(const std::filesystem::path& target, bool replace) {
+  std::error_code error;
+  if (std::filesystem::is_directory(target, error))
+    return fail(ErrorCode::usage, fmt::format("{} is a folder", target.string()),
+                fmt::format("name a file in it, as `-o {}`", (target / "%{index}.%{ext}").string()));
+  if (replace || is_special(target)) return {};
+  if (std::filesystem::exists(std::filesystem::symlink_status(target, error))) return output_exists(target);
+  return {};
+}
+
+std::string safe_output_name(std::string_view name, std::string_view media_type, std::size_t index) {
+  const std::size_t slash = name.find_last_of("/\\");
+  if (slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  while (name.starts_with('.') || name.starts_with('-'))
+    name.remove_prefix(1);
+  std::string safe;
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) safe += c;
+  if (safe.empty() || safe.size() > k_max_name_bytes || !is_valid_utf8(safe))
+    return fmt::format("output-{}.{}", index, extension_of_media_type(media_type));
+  return safe;
+}
+
+std::filesystem::path free_path(const std::filesystem::path& folder, const std::string& name) {
+  std::filesystem::path path = folder / name;
+  const std::filesystem::path plain = path;
+  std::error_code error;
+  for (int number = 2; std::filesystem::exists(std::filesystem::symlink_status(path, error)); ++number)
+    path = folder / fmt::format("{}-{}{}", plain.stem().string(), number, plain.extension().string());
+  return path;
+}
+
+bool expand_output_pattern(std::string& pattern, std::size_t index, std::string_view extension) {
+  bool had_index = false;
+  const auto replace = [&](std::string_view mark, const std::string& text) {
+    bool found = false;
+    for (std::size_t at = 0; (at = pattern.find(mark, at)) != std::string::npos; at += text.size()) {
+      pattern.replace(at, mark.size(), text);
+      found = true;
+    }
+    return found;
+  };
+  had_index = replace("%{index}", std::to_string(index));
+  replace("%{ext}", std::string(extension));
+  return had_index;
+}
+
+} // namespace mrun::cli

@@ -1,0 +1,160 @@
+#include "cli/predict/output_sink.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cli/predict/media_type.h"
+#include "cli/render/json_text.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+bool has_files(const Json& value) {
+  if (output_file_mark(value)) return true;
+  return value.is_structured() &&
+         std::ranges::any_of(value, [](const Json& item) { return has_files(item); });
+}
+
+bool makes_files(const TypeSpec& type) {
+  if (type.type == ValueType::file) return true;
+  return std::ranges::any_of(type.items, makes_files);
+}
+
+bool is_list_of_files(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::ranges::all_of(value, [](const Json& item) { return output_file_mark(item).has_value(); });
+}
+
+std::string extension_of(const OutputFileMark& file) {
+  const std::size_t dot = file.name.rfind('.');
+  const bool usable = dot != std::string::npos && dot + 1 < file.name.size() &&
+                      file.name.find_first_of("/\\", dot) == std::string::npos;
+  return usable ? file.name.substr(dot + 1) : extension_of_media_type(file.media_type);
+}
+
+} // namespace
+
+std::optional<OutputFileMark> output_file_mark(const Json& value) {
+  if (!value.is_object() || !value.contains("$file") || !value["$file"].is_number_unsigned())
+    return std::nullopt;
+  OutputFileMark file;
+  file.index = value["$file"].get<std::size_t>();
+  const auto text = [&](const char* key) {
+    return value.contains(key) && value[key].is_string() ? value[key].get<std::string>() : std::string();
+  };
+  file.name = text("name");
+  file.media_type = text("media_type");
+  if (value.contains("size") && value["size"].is_number_unsigned())
+    file.size_bytes = value["size"].get<std::uint64_t>();
+  return file;
+}
+
+Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, OutputOptions options) {
+  OutputSink sink(context, output, std::move(options));
+  const std::string& target = sink.m_options.target;
+  if (context.json && !target.empty()) return fail(ErrorCode::usage, "`--json` and `-o` exclude each other");
+  if (sink.raw() && makes_files(output) && context.terminal.out_is_terminal())
+    return fail(ErrorCode::terminal_refused, "the model's output is a file, standard output is a terminal");
+  if (sink.to_file() && target.find("%{") == std::string::npos)
+    MRUN_TRY(check_target(target, sink.m_options.replace));
+  return sink;
+}
+
+Result<void> OutputSink::value(const Json& value) {
+  if (m_context.json) return {};
+  if (m_output.concatenate && value.is_string()) return text_chunk(value.get_ref<const std::string&>());
+  if (m_output.iterator && !to_file() && !has_files(value)) return emit(value, {});
+  m_values.push_back(value);
+  return {};
+}
+
+Result<void> OutputSink::text_chunk(const std::string& text) {
+  if (to_file()) {
+    if (!m_text_file) {
+      MRUN_ASSIGN(AtomicFile file, AtomicFile::create(next_target(0, "txt")));
+      m_text_file.emplace(std::move(file));
+    }
+    return m_text_file->write(text);
+  }
+  if (!text.empty()) m_line_open = text.back() != '\n';
+  return m_context.terminal.out(text);
+}
+
+Result<void> OutputSink::finish(const FetchOutput& fetch) {
+  if (m_text_file) MRUN_TRY(m_text_file->commit(m_options.replace));
+  if (m_line_open && !raw()) MRUN_TRY(m_context.terminal.out("\n"));
+  m_line_open = false;
+  for (const Json& value : m_values)
+    MRUN_TRY(emit(value, fetch));
+  m_values.clear();
+  return {};
+}
+
+void OutputSink::abandon() {
+  if (m_line_open && m_context.terminal.out_is_terminal()) static_cast<void>(m_context.terminal.out("\n"));
+  m_line_open = false;
+  m_text_file.reset();
+}
+
+Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
+  if (const auto file = output_file_mark(value)) return emit_file(*file, fetch);
+  if (is_list_of_files(value)) {
+    for (const Json& item : value)
+      MRUN_TRY(emit_file(*output_file_mark(item), fetch));
+    return {};
+  }
+  if (value.is_string()) return emit_text(value.get_ref<const std::string&>());
+  MRUN_ASSIGN(const Json shown, with_saved_files(value, fetch));
+  const bool pretty = m_context.terminal.out_is_terminal() && !to_file();
+  return emit_text(pretty ? pretty_json(shown) : canonical_json(shown));
+}
+
+Result<void> OutputSink::emit_text(const std::string& text) {
+  const std::string line = raw() || text.ends_with('\n') ? text : text + "\n";
+  if (!to_file()) return m_context.terminal.out(line);
+  MRUN_ASSIGN(AtomicFile file, AtomicFile::create(next_target(0, "txt")));
+  MRUN_TRY(file.write(line));
+  return file.commit(m_options.replace);
+}
+
+Result<void> OutputSink::emit_file(const OutputFileMark& file, const FetchOutput& fetch) {
+  if (raw()) return fetch(file, [&](std::string_view bytes) { return m_context.terminal.out(bytes); });
+  MRUN_ASSIGN(const std::filesystem::path path, save(file, fetch));
+  return m_context.terminal.out(path.string() + "\n");
+}
+
+Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& fetch) {
+  if (!has_files(value)) return value;
+  if (const auto file = output_file_mark(value)) {
+    MRUN_ASSIGN(const std::filesystem::path path, save(*file, fetch));
+    return Json(path.string());
+  }
+  Json copy = value;
+  for (Json& item : copy) {
+    MRUN_ASSIGN(item, with_saved_files(item, fetch));
+  }
+  return copy;
+}
+
+Result<std::filesystem::path> OutputSink::save(const OutputFileMark& file, const FetchOutput& fetch) {
+  const std::filesystem::path path =
+      to_file() ? next_target(file.index, extension_of(file))
+                : free_path(".", safe_output_name(file.name, file.media_type, file.index));
+  MRUN_ASSIGN(AtomicFile target, AtomicFile::create(path));
+  MRUN_TRY(fetch(file, [&](std::string_view bytes) { return target.write(bytes); }));
+  MRUN_TRY(target.commit(m_options.replace));
+  return path;
+}
+
+// A second output for one name gets a name of its own, so that nothing that was computed is lost.
+std::filesystem::path OutputSink::next_target(std::size_t index, std::string_view extension) {
+  std::string name = m_options.target;
+  const bool numbered = expand_output_pattern(name, index, extension);
+  const std::filesystem::path path = name;
+  if (!std::exchange(m_target_used, true) || numbered) return path;
+  return free_path(path.has_parent_path() ? path.parent_path() : ".", path.filename().string());
+}
+
+} // namespace mrun::cli

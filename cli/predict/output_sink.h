@@ -1,0 +1,75 @@
+// Where a prediction's output goes: text streamed to standard output, JSON printed, files saved.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/predict/file_saver.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "packager/manifest.h"
+
+namespace mrun::cli {
+
+// An output file as the `output` event names it (docs/formats/events.md).
+struct OutputFileMark {
+  std::size_t index = 0;
+  std::string name;
+  std::string media_type;
+  std::optional<std::uint64_t> size_bytes;
+};
+// nullopt when the value is something else.
+std::optional<OutputFileMark> output_file_mark(const Json& value);
+
+using ByteSink = std::function<Result<void>(std::string_view)>;
+// Gives the bytes of output file `index` to the sink.
+using FetchOutput = std::function<Result<void>(const OutputFileMark& file, const ByteSink& sink)>;
+
+struct OutputOptions {
+  std::string target;   // -o: "" = the default, "-" = raw to standard output, else a path or pattern
+  bool replace = false; // -f
+};
+
+class OutputSink {
+ public:
+  // Checks the target before anything runs. Errors: output_exists, terminal_refused, usage, io.
+  static Result<OutputSink> create(Context& context, const TypeSpec& output, OutputOptions options);
+
+  // One output value; a text chunk is passed on at once.
+  Result<void> value(const Json& value);
+  // After success: prints and saves what is left.
+  Result<void> finish(const FetchOutput& fetch);
+  // After a failure: ends a started line. A file that is not whole is not kept.
+  void abandon();
+
+ private:
+  OutputSink(Context& context, const TypeSpec& output, OutputOptions options)
+      : m_context(context),
+        m_output(output),
+        m_options(std::move(options)) {}
+
+  bool to_file() const { return !m_options.target.empty() && m_options.target != "-"; }
+  bool raw() const { return m_options.target == "-"; }
+  Result<void> text_chunk(const std::string& text);
+  Result<void> emit(const Json& value, const FetchOutput& fetch);
+  Result<void> emit_text(const std::string& text);
+  Result<void> emit_file(const OutputFileMark& file, const FetchOutput& fetch);
+  // Saves every file inside and puts its path in its place.
+  Result<Json> with_saved_files(const Json& value, const FetchOutput& fetch);
+  Result<std::filesystem::path> save(const OutputFileMark& file, const FetchOutput& fetch);
+  std::filesystem::path next_target(std::size_t index, std::string_view extension);
+
+  Context& m_context;
+  const TypeSpec& m_output;
+  OutputOptions m_options;
+  std::vector<Json> m_values;            // not yet shown
+  std::optional<AtomicFile> m_text_file; // streamed text with -o FILE
+  bool m_line_open = false;
+  bool m_target_used = false;
+};
+
+} // namespace mrun::cli

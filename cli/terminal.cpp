@@ -1,0 +1,113 @@
+#include "cli/terminal.h"
+
+#include <cerrno>
+#include <cstdlib>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+bool wants_color() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return (no_color == nullptr || *no_color == '\0') && (term == nullptr || std::string_view(term) != "dumb");
+}
+
+constexpr std::string_view style_code(Style style) {
+  switch (style) {
+  case Style::plain:
+    return "";
+  case Style::bold:
+    return "\x1b[1m";
+  case Style::dim:
+    return "\x1b[2m";
+  case Style::error:
+    return "\x1b[1;31m";
+  case Style::note:
+    return "\x1b[1;33m";
+  case Style::help:
+    return "\x1b[1;36m";
+  case Style::good:
+    return "\x1b[32m";
+  }
+  return "";
+}
+
+// 0, or errno of the write that failed.
+int write_fully(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+} // namespace
+
+Terminal::Terminal(int in_fd, int out_fd, int err_fd)
+    : m_in_fd(in_fd),
+      m_out_fd(out_fd),
+      m_err_fd(err_fd),
+      m_in_is_terminal(::isatty(in_fd) == 1),
+      m_out_is_terminal(::isatty(out_fd) == 1),
+      m_err_is_terminal(::isatty(err_fd) == 1),
+      m_out_color(m_out_is_terminal && wants_color()),
+      m_err_color(m_err_is_terminal && wants_color()) {}
+
+Result<void> Terminal::out(std::string_view text) {
+  if (m_out_closed) return {};
+  const int problem = write_fully(m_out_fd, text);
+  if (problem == EPIPE) {
+    m_out_closed = true;
+    return {};
+  }
+  if (problem != 0) return fail_errno(ErrorCode::io, problem, "can't write to standard output");
+  return {};
+}
+
+void Terminal::err(std::string_view text) {
+  static_cast<void>(write_fully(m_err_fd, text));
+}
+
+int Terminal::err_width() const {
+  winsize size{};
+  if (::ioctl(m_err_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+void Terminal::disable_color() {
+  m_out_color = false;
+  m_err_color = false;
+}
+
+std::string Terminal::paint(bool color, Style style, std::string_view text) {
+  if (!color || style == Style::plain) return std::string(text);
+  std::string painted(style_code(style));
+  painted += text;
+  painted += "\x1b[0m";
+  return painted;
+}
+
+bool Terminal::confirm(std::string_view question) {
+  err(question);
+  std::string answer;
+  char letter = 0;
+  while (answer.size() < 64) {
+    const ssize_t got = ::read(m_in_fd, &letter, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || letter == '\n') break;
+    answer += letter;
+  }
+  const std::string word = lower_ascii(trim(answer));
+  return word == "y" || word == "yes";
+}
+
+} // namespace mrun::cli

@@ -1,0 +1,53 @@
+// Standard output and standard error of the process: results on the one, talk on the other.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/error.h"
+
+namespace mrun::cli {
+
+enum class Style { plain, bold, dim, error, note, help, good };
+
+// Not thread-safe; the descriptors are borrowed. A reader that goes away (EPIPE) is no error: what follows is
+// dropped and `out_closed()` says so, so that `| head` ends quietly.
+class Terminal {
+ public:
+  // Colours: per stream, only on a terminal, unless NO_COLOR is set (not empty) or TERM is `dumb`.
+  Terminal(int in_fd, int out_fd, int err_fd);
+
+  // All of `text`, at once. Error: io, disk_full.
+  Result<void> out(std::string_view text);
+  // A failing standard error has nobody to tell.
+  void err(std::string_view text);
+
+  bool in_is_terminal() const { return m_in_is_terminal; }
+  bool out_is_terminal() const { return m_out_is_terminal; }
+  bool err_is_terminal() const { return m_err_is_terminal; }
+  bool out_closed() const { return m_out_closed; }
+  // Columns of standard error, 80 where unknown.
+  int err_width() const;
+  void disable_color();
+
+  std::string paint_out(Style style, std::string_view text) const { return paint(m_out_color, style, text); }
+  std::string paint_err(Style style, std::string_view text) const { return paint(m_err_color, style, text); }
+
+  // Asks on standard error, reads one line of standard input; true for y or yes. End of input is no.
+  bool confirm(std::string_view question);
+
+ private:
+  static std::string paint(bool color, Style style, std::string_view text);
+
+  int m_in_fd;
+  int m_out_fd;
+  int m_err_fd;
+  bool m_in_is_terminal;
+  bool m_out_is_terminal;
+  bool m_err_is_terminal;
+  bool m_out_color;
+  bool m_err_color;
+  bool m_out_closed = false;
+};
+
+} // namespace mrun::cli
