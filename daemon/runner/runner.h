@@ -1,8 +1,8 @@
 // The runner: predictions in, worker processes underneath, events out.
 //
-// It joins the scheduler (a pure step function, daemon/runner/scheduler.h) with the supervisor (processes, frames,
-// kill ladder, backoff). It knows nothing of HTTP, of the database or of money. Everything here runs on the one
-// io thread; no call blocks.
+// It joins the scheduler (a pure step function, daemon/runner/scheduler.h) with the supervisor (processes,
+// frames, kill ladder, backoff). It knows nothing of HTTP, of the database or of money. Everything here runs
+// on the one io thread; no call blocks.
 #pragma once
 
 #include <chrono>
@@ -31,8 +31,9 @@ using RunKey = std::uint64_t; // chosen by the caller, unique while it runs
 
 struct RunRequest {
   RunKey key = 0;
-  std::shared_ptr<const Bundle> bundle; // shared: by every queued prediction and the worker that has it loaded
-  Json input;                           // checked; file inputs are {"$file": index into files, name, media_type, size}
+  std::shared_ptr<const Bundle>
+      bundle; // shared: by every queued prediction and the worker that has it loaded
+  Json input; // checked; file inputs are {"$file": index into files, name, media_type, size}
   std::vector<UniqueFd> files;
   std::optional<std::int64_t> deadline_monotonic_ns;
   std::string device = "auto"; // auto | cpu | cuda:N
@@ -52,18 +53,18 @@ struct RunOutput {
 struct RunOutcome {
   PredictionStatus status = PredictionStatus::failed; // succeeded, failed, canceled or aborted
   std::optional<Error> error;                         // for every status but succeeded
-  Phases phases;                                      // queue … predict, from the daemon's and the worker's clocks
-  bool cold_start = false;                            // this prediction waited for a load
+  Phases phases;           // queue … predict, from the daemon's and the worker's clocks
+  bool cold_start = false; // this prediction waited for a load
   std::uint64_t peak_memory_bytes = 0;
   std::string device = "cpu";
   int worker_pid = 0;
-  std::string log_path;                               // of the worker, "" when it never ran
-  std::vector<std::string> last_log_lines;            // at most 50; filled on failure
+  std::string log_path;                    // of the worker, "" when it never ran
+  std::vector<std::string> last_log_lines; // at most 50; filled on failure
 };
 
 // What the service hears; called on the io thread, in the order of the events of each key.
 class RunListener {
-public:
+ public:
   virtual ~RunListener() = default;
   virtual void on_phase(RunKey key, Phase phase) = 0; // the load that this key waits for entered a phase
   virtual void on_started(RunKey key) = 0;
@@ -82,41 +83,42 @@ struct WorkerStatus {
   int threads = 0;
   std::uint64_t memory_bytes = 0;
   std::size_t running = 0, queued = 0;
-  std::int64_t loaded_ns = 0;   // wall clock, 0 while loading
-  std::int64_t idle_ns = 0;     // since the last prediction ended
+  std::int64_t loaded_ns = 0; // wall clock, 0 while loading
+  std::int64_t idle_ns = 0;   // since the last prediction ended
   std::uint64_t predictions = 0;
-  std::string last_error;       // of a model in cool-down
+  std::string last_error; // of a model in cool-down
 };
 
 struct RunnerConfig {
   InstallPaths install;
   std::filesystem::path log_folder;
-  std::filesystem::path cache_folder;      // <cache>/prepared/<version> is the worker's cache directory
-  std::string torch_dir;                   // absolute, "" when there is none
-  std::uint64_t memory_budget_bytes = 0;   // for all workers
-  int core_tokens = 1;                     // affinity ∩ cgroup quota
+  std::filesystem::path cache_folder;    // <cache>/prepared/<version> is the worker's cache directory
+  std::string torch_dir;                 // absolute, "" when there is none
+  std::uint64_t memory_budget_bytes = 0; // for all workers
+  int core_tokens = 1;                   // affinity ∩ cgroup quota
   std::size_t max_queue = k_max_queue_length;
   bool use_zygote = true;
-  std::chrono::seconds idle_unload{0};     // 0: workers stay until memory is needed
+  std::chrono::seconds idle_unload{0}; // 0: workers stay until memory is needed
 };
 
 class Runner {
-public:
+ public:
   // `store` and `listener` outlive the runner.
   Runner(boost::asio::io_context& io, RunnerConfig config, Store& store, RunListener& listener,
          const Clock& clock = system_clock());
   ~Runner(); // kills every worker
 
-  // Accepts or refuses at once. Errors: queue_full, draining, model_unhealthy, memory_insufficient (larger than the
-  // whole budget), engine_missing, device_unavailable. After acceptance on_done comes exactly once.
+  // Accepts or refuses at once. Errors: queue_full, draining, model_unhealthy, memory_insufficient (larger
+  // than the whole budget), engine_missing, device_unavailable. After acceptance on_done comes exactly once.
   Result<void> submit(RunRequest request);
-  // Idempotent; unknown keys are ignored. on_done follows with canceled (or its real end, whichever is first).
+  // Idempotent; unknown keys are ignored. on_done follows with canceled (or its real end, whichever is
+  // first).
   void cancel(RunKey key);
-  // Unloads a model: its queue goes on (reloads), unless `force`, which cancels what runs and waits. `done` gets the
-  // number of workers that ended.
+  // Unloads a model: its queue goes on (reloads), unless `force`, which cancels what runs and waits. `done`
+  // gets the number of workers that ended.
   void stop_model(const Digest& version, bool force, std::function<void(std::size_t)> done);
-  // Accepts nothing more; waits for running predictions up to `limit`, then cancels; aborts what is queued beyond
-  // the limit; then ends all workers and calls `done`.
+  // Accepts nothing more; waits for running predictions up to `limit`, then cancels; aborts what is queued
+  // beyond the limit; then ends all workers and calls `done`.
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
   // Starts the zygote when the store holds a torch bundle (call when ready, and after a pack).
   void prepare_zygote();
@@ -125,7 +127,7 @@ public:
   std::optional<int> zygote_pid() const;
   std::size_t active() const; // queued and running predictions
 
-private:
+ private:
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };

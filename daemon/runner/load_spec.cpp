@@ -1,0 +1,128 @@
+#include "daemon/runner/load_spec.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+namespace mrun {
+namespace {
+
+// A worker without weights still has its program, heap and engine.
+constexpr std::uint64_t k_worker_base_bytes = 32 * k_mib;
+
+Json segments_json(const BundleFile& file) {
+  Json segments = Json::array();
+  for (const Segment& segment : file.segments)
+    segments.push_back(
+        {{"blob", segment.blob.hex()}, {"offset", segment.offset}, {"length", segment.length}});
+  return segments;
+}
+
+} // namespace
+
+bool needs_torch(const std::string& engine) {
+  return engine == "torch";
+}
+
+Result<std::string> resolve_device(const std::string& asked, const Manifest& manifest) {
+  const auto& devices = manifest.devices;
+  const bool runs_on_cpu = devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
+  if (asked != "auto" && asked != "cpu")
+    return fail(ErrorCode::device_unavailable,
+                fmt::format("device '{}' is not usable: this build runs models on the cpu only",
+                            printable(asked, 40)));
+  if (!runs_on_cpu)
+    return fail(ErrorCode::device_unavailable,
+                fmt::format("model '{}' needs {}; this build runs models on the cpu only", manifest.name,
+                            fmt::join(devices, " or ")),
+                "see `requires.devices` in its mrun.yaml");
+  return "cpu";
+}
+
+Result<void> check_engine(const RunnerConfig& config, const std::string& engine) {
+  const std::filesystem::path module = config.install.engine(engine);
+  if (::access(module.c_str(), R_OK) != 0)
+    return fail(ErrorCode::engine_missing,
+                fmt::format("engine '{}' is not installed: there is no {}", engine, module.string()));
+  if (!needs_torch(engine)) return {};
+  if (config.torch_dir.empty())
+    return fail(
+        ErrorCode::engine_missing, "engine 'torch' needs LibTorch, and none was found",
+        "set MRUN_TORCH_DIR to a LibTorch (the torch/ folder of the pip package), then `mrun daemon stop`");
+  const std::string library = config.torch_dir + "/lib/libtorch_cpu.so";
+  if (::access(library.c_str(), R_OK) != 0)
+    return fail(
+        ErrorCode::engine_missing, fmt::format("engine 'torch' needs LibTorch: there is no {}", library),
+        "set MRUN_TORCH_DIR to a LibTorch (the torch/ folder of the pip package), then `mrun daemon stop`");
+  return {};
+}
+
+sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config) {
+  const Manifest& manifest = bundle.manifest;
+  sched::ModelTraits traits;
+  traits.name = manifest.name;
+  traits.memory_bytes = manifest.memory_mib ? *manifest.memory_mib * k_mib
+                                            : k_worker_base_bytes + bundle.size_bytes + bundle.size_bytes / 4;
+  traits.concurrency = std::max(manifest.concurrency, 1);
+  traits.threads = manifest.threads > 0 ? manifest.threads : config.core_tokens;
+  if (manifest.engine == "echo" && manifest.threads == 0) traits.threads = 0; // it waits more than it works
+  return traits;
+}
+
+std::string load_spec(const Bundle& bundle, const std::string& device, int threads) {
+  Json files = Json::array();
+  for (const BundleFile& file : bundle.files)
+    files.push_back({{"path", file.path.text()},
+                     {"mode", file.mode},
+                     {"size", file.size},
+                     {"segments", segments_json(file)}});
+  const Json spec = {{"schema", "mrun.model_spec/v1"},
+                     {"version", bundle.digest.hex()},
+                     {"manifest", manifest_json(bundle.manifest)},
+                     {"files", std::move(files)},
+                     {"device", {{"type", device}, {"id", 0}}},
+                     {"threads", std::max(threads, 1)},
+                     {"limits", {{"memory_bytes", 0}}}};
+  return canonical_json(spec);
+}
+
+std::vector<std::string> worker_environment(const RunnerConfig& config, const std::string& engine) {
+  std::vector<std::string> environment = {"LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"};
+  for (const char* name : {
+           "PATH",
+           "MRUN_LOG",
+#ifdef MRUN_TEST_HOOKS
+           "MRUN_CODE_TRACE",
+           "ASAN_OPTIONS",
+           "UBSAN_OPTIONS",
+           "LSAN_OPTIONS",
+           "TSAN_OPTIONS",
+#endif
+       })
+    if (const char* value = std::getenv(name); value != nullptr)
+      environment.push_back(fmt::format("{}={}", name, value));
+  if (needs_torch(engine)) {
+    environment.push_back("MRUN_TORCH_DIR=" + config.torch_dir);
+    environment.push_back(fmt::format("OMP_NUM_THREADS={}", std::max(config.core_tokens, 1)));
+    environment.push_back("OMP_WAIT_POLICY=PASSIVE");
+    environment.push_back("ONEDNN_PRIMITIVE_CACHE_CAPACITY=64");
+  }
+  return environment;
+}
+
+Result<UniqueFd> open_cache_folder(const RunnerConfig& config, const Digest& version) {
+  const std::filesystem::path folder = config.cache_folder / "prepared" / version.hex();
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't open the cache folder {}", folder.string()));
+  return fd;
+}
+
+} // namespace mrun

@@ -1,0 +1,28 @@
+// What a worker is started with: engine module, environment, arguments, and the model spec it loads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/fd.h"
+#include "daemon/runner/runner.h"
+#include "daemon/runner/scheduler.h"
+
+namespace mrun {
+
+// The device that a request means here. Errors: device_unavailable.
+Result<std::string> resolve_device(const std::string& asked, const Manifest& manifest);
+// Is the engine's module there, and the library that it needs? Errors: engine_missing.
+Result<void> check_engine(const RunnerConfig& config, const std::string& engine);
+bool needs_torch(const std::string& engine);
+
+sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config);
+// docs/formats/model-spec.md, as JSON text. `threads`: intra-op threads, at least 1.
+std::string load_spec(const Bundle& bundle, const std::string& device, int threads);
+// An allow-list: nothing of the daemon's own environment but PATH and test hooks reaches a worker.
+std::vector<std::string> worker_environment(const RunnerConfig& config, const std::string& engine);
+// The worker's folder for what is derived from one version, made if need be.
+Result<UniqueFd> open_cache_folder(const RunnerConfig& config, const Digest& version);
+
+} // namespace mrun

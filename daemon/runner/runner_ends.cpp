@@ -1,0 +1,92 @@
+// How predictions and workers end: outcomes with phases, errors from exit codes and signals.
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "daemon/runner/runner_impl.h"
+#include "daemon/runner/scheduler_detail.h"
+
+namespace mrun {
+
+void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Error> error) {
+  const auto found = runs.find(key);
+  if (found == runs.end() || found->second.is_finished) return;
+  LiveRun& run = found->second;
+  const LiveWorker* worker = nullptr;
+  if (const auto ran = live_workers.find(run.worker); ran != live_workers.end()) worker = &ran->second;
+  for (const auto& [id, loading] : live_workers)
+    if (run.worker == 0 && loading.model == run.model) worker = &loading; // the load that it waited for
+  RunOutcome outcome;
+  outcome.status = status;
+  outcome.error = std::move(error);
+  outcome.phases = phases_of(run, worker, clock.monotonic_ns());
+  outcome.peak_memory_bytes = run.reported ? run.reported->peak_memory_bytes : 0;
+  if (const auto model = models.find(run.model); model != models.end()) outcome.device = model->second.device;
+  if (worker != nullptr) {
+    outcome.cold_start = !worker->timeline.is_ended() || worker->timeline.end_ns() > run.submitted_ns;
+    outcome.peak_memory_bytes =
+        std::max(outcome.peak_memory_bytes, run.worker != 0 ? worker->memory_bytes : 0);
+    outcome.worker_pid = worker->process->pid();
+    outcome.log_path = worker->process->log().path();
+    if (status == PredictionStatus::failed) outcome.last_log_lines = worker->process->log().last_lines();
+  }
+  if (state.runs.contains(key))
+    run.is_finished = true; // abandoned: the worker still holds the slot
+  else
+    runs.erase(found);
+  listener.on_done(key, std::move(outcome));
+}
+
+Phases Runner::Impl::phases_of(const LiveRun& run, const LiveWorker* worker, std::int64_t now_ns) const {
+  Phases phases;
+  const std::int64_t waited_until_ns = run.dispatched_ns != 0 ? run.dispatched_ns : now_ns;
+  const std::int64_t total_ns = now_ns - run.submitted_ns;
+  if (worker == nullptr || (worker->timeline.is_ended() && worker->timeline.end_ns() <= run.submitted_ns)) {
+    phases[Phase::queue] = waited_until_ns - run.submitted_ns;
+  } else {
+    const LoadTimeline& load = worker->timeline;
+    const std::int64_t load_end_ns = load.is_ended() ? load.end_ns() : waited_until_ns;
+    load.add_to(phases, run.submitted_ns, waited_until_ns);
+    phases[Phase::queue] =
+        std::max<std::int64_t>(load.begin_ns() - run.submitted_ns, 0) +
+        std::max<std::int64_t>(waited_until_ns - std::max(load_end_ns, run.submitted_ns), 0);
+  }
+  if (run.reported)
+    phases[Phase::predict] =
+        std::clamp<std::int64_t>(run.reported->predict_ns, 0, now_ns - run.dispatched_ns);
+  else if (run.is_started)
+    phases[Phase::predict] = now_ns - run.dispatched_ns;
+  phases.close(total_ns);
+  return phases;
+}
+
+Error Runner::Impl::exit_error(const LiveWorker& worker, ExitStatus status) const {
+  const std::string& name = models.at(worker.model).traits.name;
+  const std::string_view when = worker.is_loaded ? "" : " while it loaded";
+  const int pid = worker.process->pid();
+  if (status.kind == ExitStatus::Kind::signaled && status.value == SIGKILL && !worker.process->was_killed())
+    return sched::make_error(ErrorCode::out_of_memory,
+                             fmt::format("the worker of '{}' (process {}) was killed{}, and not by mrun: "
+                                         "most likely the system ran out of memory",
+                                         name, pid, when));
+  std::string how = "ended, nobody knows how";
+  if (status.kind == ExitStatus::Kind::signaled)
+    how = "died of " + signal_text(status.value);
+  else if (status.kind == ExitStatus::Kind::exited)
+    how = fmt::format("ended by itself with exit code {}", status.value);
+  return sched::make_error(ErrorCode::worker_crashed,
+                           fmt::format("the worker of '{}' (process {}) {}{}", name, pid, how, when));
+}
+
+void Runner::Impl::on_exit(sched::WorkerId id, ExitStatus status) {
+  const auto found = live_workers.find(id);
+  if (found == live_workers.end()) return;
+  feed(sched::WorkerEnded{id, exit_error(found->second, status)});
+  std::erase_if(runs,
+                [&](const auto& entry) { return entry.second.worker == id && entry.second.is_finished; });
+  live_workers.erase(id);
+}
+
+} // namespace mrun

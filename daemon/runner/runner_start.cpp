@@ -1,0 +1,117 @@
+// Starting workers and feeding them.
+#include <algorithm>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "daemon/runner/load_spec.h"
+#include "daemon/runner/runner_impl.h"
+#include "runtime/messages.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_logs_kept = 64;
+
+std::filesystem::path log_file_of(const RunnerConfig& config, const std::string& model, int pid) {
+  std::string name = model;
+  std::ranges::replace(name, '/', '-');
+  return config.log_folder / "workers" / fmt::format("{}-{}.log", name, pid);
+}
+
+Result<UniqueFd> duplicate(int fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) return fail_errno(ErrorCode::resources, errno, "can't pass a descriptor to a worker");
+  return copy;
+}
+
+} // namespace
+
+// The load frame goes into the socket before the process exists: the worker finds it there when it has
+// started.
+Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model_id) {
+  const ModelRecord& model = models.at(model_id);
+  LiveWorker& worker = live_workers[id];
+  worker.model = model_id;
+  worker.timeline.begin(clock.monotonic_ns());
+  WorkerProcess::Ends ends;
+  MRUN_ASSIGN(worker.process, WorkerProcess::create(io, id, *this, ends));
+  MRUN_TRY(send_load(worker, model));
+  if (logs_until_prune-- == 0) {
+    prune_logs(config.log_folder / "workers", k_logs_kept);
+    logs_until_prune = k_logs_kept;
+  }
+  tell_phase(worker, Phase::spawn);
+  if (config.use_zygote && needs_torch(model.bundle->manifest.engine)) zygote.prepare();
+  if (!config.use_zygote || !needs_torch(model.bundle->manifest.engine) || !zygote.is_available())
+    return spawn_plain(id, std::move(ends));
+  zygote.fork(std::move(ends), [this, id](Result<Child> child, WorkerProcess::Ends back) {
+    const auto found = live_workers.find(id);
+    if (found == live_workers.end()) return;
+    const std::string& name = models.at(found->second.model).traits.name;
+    if (child) {
+      const int pid = child->pid;
+      return found->second.process->attach(std::move(*child), false, log_file_of(config, name, pid));
+    }
+    log_warn("'{}' starts without the zygote: {}", name, child.error().message);
+    auto spawned = found->second.process->is_ending()
+                       ? Result<void>(fail(ErrorCode::load_failed, "the load was dropped"))
+                       : spawn_plain(id, std::move(back));
+    if (!spawned) {
+      live_workers.erase(found);
+      feed(sched::SpawnFailed{id, spawned.error()});
+    }
+  });
+  return {};
+}
+
+Result<void> Runner::Impl::spawn_plain(sched::WorkerId id, WorkerProcess::Ends ends) {
+  LiveWorker& worker = live_workers.at(id);
+  const ModelRecord& model = models.at(worker.model);
+  const std::string& engine = model.bundle->manifest.engine;
+  MRUN_ASSIGN(Child child, spawn_child({config.install.worker().string(),
+                                        {"--engine", config.install.engine(engine).string()},
+                                        worker_environment(config, engine),
+                                        ends.control.get(),
+                                        ends.output.get()}));
+  const int pid = child.pid;
+  worker.process->attach(std::move(child), true, log_file_of(config, model.traits.name, pid));
+  return {};
+}
+
+Result<void> Runner::Impl::send_load(LiveWorker& worker, const ModelRecord& model) {
+  std::vector<UniqueFd> fds;
+  MRUN_ASSIGN(UniqueFd blobs, duplicate(store.blobs_dir_fd()));
+  fds.push_back(std::move(blobs));
+  auto cache = open_cache_folder(config, model.version);
+  if (cache)
+    fds.push_back(std::move(*cache));
+  else
+    log_warn("'{}' loads without a cache: {}", model.traits.name, cache.error().message);
+  return worker.process->send(load_message(fds.size() > 1),
+                              load_spec(*model.bundle, model.device, model.worker_threads), std::move(fds));
+}
+
+void Runner::Impl::tell_phase(const LiveWorker& worker, Phase phase) {
+  const auto known = state.models.find(worker.model);
+  if (known == state.models.end()) return;
+  for (const auto& [order, key] : known->second.queue) {
+    if (door_depth > 0)
+      later([this, waiter = key, phase] {
+        if (runs.contains(waiter)) listener.on_phase(waiter, phase);
+      });
+    else if (runs.contains(key))
+      listener.on_phase(key, phase);
+  }
+}
+
+Result<void> Runner::Impl::send_predict(RunKey key, LiveRun& run, LiveWorker& worker) {
+  const std::size_t file_count = run.request.files.size();
+  std::string input = canonical_json(run.request.input);
+  run.request.input = nullptr;
+  return worker.process->send(predict_message(key, file_count), std::move(input),
+                              std::move(run.request.files));
+}
+
+} // namespace mrun

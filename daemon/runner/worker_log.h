@@ -1,0 +1,50 @@
+// What a worker writes to its standard output and error: lines for the log file and the last ones in memory.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/fd.h"
+
+namespace mrun {
+
+class WorkerLog {
+ public:
+  // The file is made with the first line; at k_max_worker_log_bytes it becomes FILE.1 (replacing the one
+  // before) and a new one begins. A log that can't be written is no reason to fail anything: the lines in
+  // memory stay.
+  explicit WorkerLog(std::filesystem::path file) : m_file(std::move(file)) {}
+
+  // Raw output; calls `on_line` for each line that is complete. Lines are cut at k_max_log_line_bytes.
+  void append_bytes(std::string_view bytes, const std::function<void(std::string_view)>& on_line);
+  // What is left without a line end.
+  void flush(const std::function<void(std::string_view)>& on_line);
+  // One line of another origin (a log frame).
+  void append_line(std::string_view line);
+
+  std::string path() const { return m_was_written ? m_file.string() : std::string(); }
+  std::vector<std::string> last_lines() const { return {m_last.begin(), m_last.end()}; }
+
+ private:
+  void take_line(std::string_view line, const std::function<void(std::string_view)>& on_line);
+  void write(std::string_view text);
+
+  std::filesystem::path m_file;
+  UniqueFd m_fd;
+  bool m_was_written = false;
+  bool m_gave_up = false;
+  std::uint64_t m_size_bytes = 0;
+  std::string m_partial;
+  bool m_skips_rest = false; // of a line that was cut
+  std::deque<std::string> m_last;
+};
+
+// Keeps the newest `keep` log files of a folder.
+void prune_logs(const std::filesystem::path& folder, std::size_t keep);
+
+} // namespace mrun
