@@ -1,4 +1,5 @@
-// mrun.yaml, format 1, as types. docs/formats/manifest.md describes every key; share/mrun/mrun.schema.json ships.
+// mrun.yaml, format 1, as types. docs/formats/manifest.md describes every key; share/mrun/mrun.schema.json
+// ships.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +21,17 @@ std::string_view value_type_name(ValueType type);
 struct TypeSpec {
   ValueType type = ValueType::any;
   std::string description;
-  std::optional<double> ge, le;                       // integer, number
+  std::optional<double> ge, le;                        // integer, number
   std::optional<std::uint64_t> min_length, max_length; // string: code points; array: items
   std::optional<std::uint64_t> length;                 // array: exactly
   std::string pattern;                                 // string: ECMA-262 regular expression
   std::vector<Json> choices;
-  std::vector<std::string> accept;                     // file: MIME types
-  std::optional<std::uint64_t> max_bytes;              // file
-  std::vector<TypeSpec> items;                         // array: zero or one
+  std::vector<std::string> accept;                          // file: MIME types
+  std::optional<std::uint64_t> max_bytes;                   // file
+  std::vector<TypeSpec> items;                              // array: zero or one
   std::vector<std::pair<std::string, TypeSpec>> properties; // object, in the order written
-  bool iterator = false;                               // output: given piece by piece
-  bool concatenate = false;                            // output: pieces join to one text
+  bool iterator = false;                                    // output: given piece by piece
+  bool concatenate = false;                                 // output: pieces join to one text
 };
 
 struct InputSpec {
@@ -53,12 +54,12 @@ struct Manifest {
   std::string description;
   std::string license; // SPDX expression
   std::string task;
-  std::string engine;              // torch | native | echo | …
-  std::string model;               // the engine's main file; "" for engines without
-  std::vector<std::string> files;  // globs
-  std::vector<InputSpec> inputs;   // in the order written
+  std::string engine;             // torch | native | echo | …
+  std::string model;              // the engine's main file; "" for engines without
+  std::vector<std::string> files; // globs
+  std::vector<InputSpec> inputs;  // in the order written
   TypeSpec output;
-  Json pre = Json::array();        // steps, as written
+  Json pre = Json::array(); // steps, as written
   Json post = Json::array();
   std::vector<std::string> devices; // requires.devices
   std::optional<std::uint64_t> memory_mib;
@@ -72,9 +73,10 @@ struct Manifest {
   std::vector<Example> examples;
 };
 
-// `text`: the YAML; `file_name` begins every message: `mrun.yaml:12:3: …`. Refuses anchors, aliases, tags, several
-// documents, duplicate and unknown keys (with the nearest name), and what passes the limits of common/limits.h.
-// Errors: manifest_syntax, manifest_unknown_key, manifest_value, manifest_limit, manifest_version, manifest_step.
+// `text`: the YAML; `file_name` begins every message: `mrun.yaml:12:3: …`. Refuses anchors, aliases, tags,
+// several documents, duplicate and unknown keys (with the nearest name), and what passes the limits of
+// common/limits.h. Errors: manifest_syntax, manifest_unknown_key, manifest_value, manifest_limit,
+// manifest_version, manifest_step.
 Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name);
 
 // The manifest as JSON, keys as in YAML, defaults filled in: what the worker and the API get.

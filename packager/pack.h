@@ -9,8 +9,8 @@
 namespace mrun {
 
 struct PackProgress {
-  std::string path;              // the file being added
-  std::uint64_t done_bytes = 0;  // of all files
+  std::string path;             // the file being added
+  std::uint64_t done_bytes = 0; // of all files
   std::uint64_t total_bytes = 0;
 };
 
@@ -22,16 +22,17 @@ struct PackOptions {
 
 struct PackResult {
   Digest digest;
-  Reference reference;      // what it was tagged as; empty when untagged
+  Reference reference; // what it was tagged as; empty when untagged
   std::uint64_t size_bytes = 0;
   std::uint64_t new_bytes = 0; // written to the store by this pack
   std::size_t file_count = 0;
 };
 
-// Reads `folder`/mrun.yaml, selects files by its globs, checks them (regular, safe paths, no case collisions, every
-// file that the manifest names is there), adds them in the order of their paths and writes config and manifest.
-// The digest depends on mrun.yaml's bytes and the files' paths, contents and owner-x bits only.
+// Reads `folder`/mrun.yaml, selects files by its globs, checks them (regular, safe paths, no case collisions,
+// every file that the manifest names is there), adds them in the order of their paths and writes config and
+// manifest. The digest depends on mrun.yaml's bytes and the files' paths, contents and owner-x bits only.
 // Errors: manifest_*, pack_file_missing, pack_file_refused, path_refused, pack_file_changed, disk_full, …
-Result<PackResult> pack_directory(Store& store, const std::filesystem::path& folder, const PackOptions& options);
+Result<PackResult> pack_directory(Store& store, const std::filesystem::path& folder,
+                                  const PackOptions& options);
 
 } // namespace mrun

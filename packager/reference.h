@@ -1,4 +1,4 @@
-// Names of models: [host/]owner/name[:tag][@sha256:hex] (DECISIONS "References").
+// Names of models: [host/]owner/name[:tag][@sha256:hex] (docs/formats/references.md).
 #pragma once
 
 #include <optional>
@@ -12,19 +12,24 @@ namespace mrun {
 
 struct Reference {
   std::string host;  // "" = this machine's store; else with `.`, `:` or `localhost`
-  std::string owner; // `local` when none was written; may hold further path parts below a host
+  std::string owner; // `local` when none was written; may hold further path parts, or be empty, below a host
   std::string name;
-  std::string tag;                  // "" = not written; default_tag() applies
-  std::optional<Digest> digest;     // @sha256:…, or Replicate's owner/name:64hex
-  std::string digest_prefix;        // a bare digest or its prefix of 8..64 digits; then owner and name are empty
+  std::string tag;              // "" = not written; tag_or_default() applies
+  std::optional<Digest> digest; // @sha256:…, or Replicate's owner/name:64hex
+  std::string digest_prefix; // 8..63 digits after `@`, or 8..64 digits alone (then owner and name are empty)
 
-  // Accepts every form of DECISIONS, and a bare 8..64 hex digits. Error: reference_invalid, saying what is wrong.
+  // Accepts every form of DECISIONS, and a bare 8..64 hex digits. Error: reference_invalid, saying what is
+  // wrong.
   static Result<Reference> parse(std::string_view text);
 
-  std::string model() const;      // [host/]owner/name
+  bool has_name() const { return !name.empty(); }
+  std::string model() const; // [host/]owner/name; "" for a bare digest
   std::string tag_or_default() const { return tag.empty() ? "latest" : tag; }
-  std::string text() const;       // canonical: model:tag or model@digest
+  std::string text() const; // canonical: model:tag or model@digest
 };
+
+// `owner/name` exactly as a manifest's `name:` must be; the reason why not, or "".
+std::string model_name_problem(std::string_view text);
 
 // True for what begins with `.`, `/` or `~`: a directory, not a reference.
 bool is_directory_argument(std::string_view text);

@@ -15,10 +15,10 @@ namespace mrun {
 // (notes: x-order, enum schemas by allOf, x-cog-array-type, x-cog-array-display, format uri for files).
 Json openapi_schema(const Manifest& manifest);
 
-// Checks an API input object: unknown, missing, type, range, choice, length, pattern; fills in defaults. File inputs
-// are strings here (data: URI or URL of an upload) and only checked for that. The first fault is the error:
-// input_unknown (nearest name in the hint), input_missing, input_type, input_range, input_choice, input_length,
-// input_file; the message names the input, what was given and what is allowed.
+// Checks an API input object: unknown, missing, type, range, choice, length, pattern; fills in defaults. File
+// inputs are strings here (data: URI or URL of an upload) and only checked for that. The first fault is the
+// error: input_unknown (nearest name in the hint), input_missing, input_type, input_range, input_choice,
+// input_length, input_file; the message names the input, what was given and what is allowed.
 Result<Json> check_input(const Manifest& manifest, const Json& input);
 
 // One `-i` argument of the command line.
@@ -30,8 +30,9 @@ struct InputArgument {
 };
 // key=value, key=@file, key=@@literal, key:=JSON. Error input_syntax.
 Result<InputArgument> parse_input_argument(std::string_view text);
-// Typed by the schema: text becomes integer, number or boolean where the input has that type; a repeated key of an
-// array input appends. File arguments become {"$file": path} objects for the client to upload. Errors as above.
+// Typed by the schema: text becomes integer, number or boolean where the input has that type; a repeated key
+// of an array input appends. File arguments become {"$file": path} objects for the client to upload. Errors
+// as above.
 Result<Json> input_from_arguments(const Manifest& manifest, const std::vector<InputArgument>& arguments);
 
 } // namespace mrun

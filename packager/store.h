@@ -1,8 +1,8 @@
 // The store: a valid OCI image layout (docs/formats/store.md). CLI and daemon use it alike.
 //
-// Blobs are immutable once visible: written to tmp/, hashed in the same pass, fsynced, renamed, folder fsynced.
-// index.json (tags) changes under an exclusive lock by write + rename. Writers hold a shared flock on `lock`; gc holds
-// it alone. A crash at any point leaves a valid store plus leftovers that gc removes.
+// Blobs are immutable once visible: written to tmp/, hashed in the same pass, fsynced, renamed, folder
+// fsynced. index.json (tags) changes under an exclusive lock by write + rename. Writers hold a shared flock
+// on `lock`; gc holds it alone. A crash at any point leaves a valid store plus leftovers that gc removes.
 // Reading needs no lock and works on a read-only store. A Store may be used from several threads.
 #pragma once
 
@@ -57,23 +57,26 @@ struct TagEntry {
 };
 
 struct GcPlan {
-  std::vector<Digest> blobs;       // unreferenced
+  std::vector<Digest> blobs; // unreferenced
   std::uint64_t size_bytes = 0;
-  std::size_t leftovers = 0;       // temporary files of interrupted writers
+  std::size_t leftovers = 0; // temporary files of interrupted writers
 };
 
 class Store {
-public:
-  // Opens (and, unless `read_only`, creates) the store. Errors: store_corrupt, store_read_only, disk_full, io.
+ public:
+  // Opens (and, unless `read_only`, creates) the store. Errors: store_corrupt, store_read_only, disk_full,
+  // io.
   static Result<Store> open(const std::filesystem::path& folder, bool read_only = false,
-                            FileSystem& file_system = real_file_system(), const Clock& clock = system_clock());
+                            FileSystem& file_system = real_file_system(),
+                            const Clock& clock = system_clock());
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
 
   // All tags, sorted by model then tag. Fast: reads index.json only (1,000 entries in milliseconds).
   Result<std::vector<TagEntry>> list() const;
-  // The version that a reference means here. Errors: model_not_found (nearest name in the hint), digest_ambiguous.
+  // The version that a reference means here. Errors: model_not_found (nearest name in the hint),
+  // digest_ambiguous.
   Result<Digest> resolve(const Reference& reference) const;
   // Reads and checks manifest, config and mrun.yaml. Errors: model_not_found, store_corrupt, bundle_invalid.
   Result<Bundle> load(const Digest& digest) const;
@@ -94,7 +97,7 @@ public:
   class Writer; // holds the shared lock; see packager/store_writer.h
   Result<std::unique_ptr<Writer>> begin_write();
 
-private:
+ private:
   struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> m_impl;

@@ -1,0 +1,62 @@
+// The bundle as an OCI image manifest: writing it canonically, reading it with distrust
+// (docs/formats/bundle.md).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "packager/manifest.h"
+#include "packager/store.h"
+
+namespace mrun {
+
+inline constexpr std::string_view k_bundle_format = "1";
+inline constexpr std::string_view k_manifest_media_type = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view k_index_media_type = "application/vnd.oci.image.index.v1+json";
+inline constexpr std::string_view k_artifact_type = "application/vnd.cncf.model.manifest.v1+json";
+inline constexpr std::string_view k_config_media_type = "application/vnd.cncf.model.config.v1+json";
+inline constexpr std::string_view k_recipe_media_type = "application/vnd.mrun.recipe.v1+json";
+inline constexpr std::string_view k_segment_media_type = "application/vnd.mrun.segment.v1";
+inline constexpr std::string_view k_filepath_annotation = "org.cncf.model.filepath";
+inline constexpr std::string_view k_metadata_annotation = "org.cncf.model.file.metadata+json";
+inline constexpr std::string_view k_format_annotation = "run.mrun.bundle.format";
+inline constexpr std::string_view k_bundle_manifest_name = "mrun.yaml";
+
+// A blob that a manifest names, with the size that it claims.
+struct BlobClaim {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
+// An OCI manifest after its checks.
+struct BundleLayout {
+  BlobClaim config;
+  std::vector<BlobClaim> layers;
+  std::vector<BundleFile> files;   // the whole ones, sorted by path
+  std::optional<BlobClaim> recipe; // holds the cut ones
+};
+
+// The media type of a whole file's layer, by its name and mode (ModelPack's classes).
+std::string layer_media_type(const SafePath& path, unsigned mode);
+
+// The ModelPack config of these whole files.
+std::string encode_config(const Manifest& manifest, const std::vector<BundleFile>& files);
+// The OCI manifest; its sha256 is the version id. `files` are whole and sorted by path.
+std::string encode_bundle(const std::vector<BundleFile>& files, const BlobClaim& config);
+
+// Errors: bundle_invalid, path_refused.
+Result<BundleLayout> decode_bundle(std::string_view text);
+// Adds the recipe's files to layout.files: each segment lies in a layer of the manifest, within its size.
+Result<void> decode_recipe(std::string_view text, BundleLayout& layout);
+// After all files are known: sorted, no two paths equal or colliding, none inside another, mrun.yaml there.
+Result<void> check_files(std::vector<BundleFile>& files);
+
+// The key under which two paths are the same somewhere: NFC and case folding (Unicode).
+std::string collision_key(std::string_view path);
+
+} // namespace mrun

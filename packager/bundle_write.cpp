@@ -1,0 +1,89 @@
+#include "packager/bundle_format.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/text.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::array<std::string_view, 12> k_weight_suffixes = {".safetensors", ".bin",  ".pt",   ".pt2",
+                                                                ".pth",         ".onnx", ".gguf", ".npy",
+                                                                ".engine",      ".npz",  ".ckpt", ".h5"};
+constexpr std::array<std::string_view, 4> k_code_suffixes = {".so", ".py", ".sh", ".cpp"};
+constexpr std::array<std::string_view, 9> k_doc_suffixes = {".md",   ".rst",  ".pdf", ".png", ".jpg",
+                                                            ".jpeg", ".webp", ".gif", ".svg"};
+
+template<std::size_t N>
+bool has_suffix(std::string_view name, const std::array<std::string_view, N>& suffixes) {
+  return std::any_of(suffixes.begin(), suffixes.end(),
+                     [&](std::string_view suffix) { return name.ends_with(suffix); });
+}
+
+std::string_view layer_class(const SafePath& path, unsigned mode) {
+  const std::string name = lower_ascii(path.file_name());
+  if (has_suffix(name, k_weight_suffixes)) return "weight";
+  if ((mode & 0100) != 0 || has_suffix(name, k_code_suffixes)) return "code";
+  if (has_suffix(name, k_doc_suffixes) || name.starts_with("readme") || name.starts_with("license") ||
+      name.starts_with("licence"))
+    return "doc";
+  return "weight.config";
+}
+
+// ModelPack's file metadata (what tar would hold), with everything constant that is no property of the
+// content.
+std::string metadata(const BundleFile& file) {
+  return canonical_json({{"name", file.path.text()},
+                         {"mode", file.mode},
+                         {"uid", 0},
+                         {"gid", 0},
+                         {"size", file.size},
+                         {"mtime", "1970-01-01T00:00:00Z"},
+                         {"typeflag", 48}});
+}
+
+} // namespace
+
+std::string layer_media_type(const SafePath& path, unsigned mode) {
+  return "application/vnd.cncf.model." + std::string(layer_class(path, mode)) + ".v1.raw";
+}
+
+std::string encode_config(const Manifest& manifest, const std::vector<BundleFile>& files) {
+  Json descriptor = {{"name", manifest.name}};
+  if (!manifest.description.empty()) descriptor["description"] = manifest.description;
+  if (!manifest.license.empty()) descriptor["licenses"] = Json::array({manifest.license});
+  Json diff_ids = Json::array();
+  for (const BundleFile& file : files)
+    diff_ids.push_back(file.segments.front().blob.text());
+  return canonical_json({{"descriptor", std::move(descriptor)},
+                         {"config", Json::object()},
+                         {"modelfs", {{"type", "layers"}, {"diffIds", std::move(diff_ids)}}}});
+}
+
+std::string encode_bundle(const std::vector<BundleFile>& files, const BlobClaim& config) {
+  Json layers = Json::array();
+  for (const BundleFile& file : files) {
+    MRUN_CHECK(file.segments.size() == 1 && file.segments[0].offset == 0 &&
+               file.segments[0].length == file.size);
+    Json annotations = Json::object();
+    annotations[std::string(k_filepath_annotation)] = file.path.text();
+    annotations[std::string(k_metadata_annotation)] = metadata(file);
+    layers.push_back({{"mediaType", layer_media_type(file.path, file.mode)},
+                      {"digest", file.segments[0].blob.text()},
+                      {"size", file.size},
+                      {"annotations", std::move(annotations)}});
+  }
+  Json annotations = Json::object();
+  annotations[std::string(k_format_annotation)] = k_bundle_format;
+  return canonical_json(
+      {{"schemaVersion", 2},
+       {"mediaType", k_manifest_media_type},
+       {"artifactType", k_artifact_type},
+       {"config",
+        {{"mediaType", k_config_media_type}, {"digest", config.digest.text()}, {"size", config.size}}},
+       {"layers", std::move(layers)},
+       {"annotations", std::move(annotations)}});
+}
+
+} // namespace mrun

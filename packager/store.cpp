@@ -1,0 +1,158 @@
+#include "packager/store.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/text.h"
+#include "packager/bundle_format.h"
+#include "packager/store_files.h"
+#include "packager/store_writer.h"
+
+namespace mrun {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view k_layout = R"({"imageLayoutVersion":"1.0.0"})";
+
+Result<UniqueFd> open_folder(int at, const char* path) {
+  UniqueFd fd(::openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't open the store's folder {}", path));
+  return fd;
+}
+
+bool exists(int dir_fd, const char* name) {
+  return ::faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<void> make_root(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder.parent_path(), error);
+  if (!error && ::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST)
+    error = {errno, std::generic_category()};
+  if (error)
+    return fail_errno(ErrorCode::store_read_only, error.value(),
+                      fmt::format("can't make the store {}", folder.string()));
+  return {};
+}
+
+Result<void> check_layout(FileSystem& file_system, int root, const fs::path& folder) {
+  MRUN_ASSIGN(const UniqueFd fd, file_system.open(root, "oci-layout", O_RDONLY, 0));
+  MRUN_ASSIGN(const std::string text, read_all(fd.get(), 4 * k_kib, "oci-layout", ErrorCode::store_corrupt));
+  MRUN_ASSIGN(const Json layout,
+              parse_json(text, ErrorCode::store_corrupt, (folder / "oci-layout").string()));
+  if (!layout.is_object() || layout.value("imageLayoutVersion", Json()) != "1.0.0")
+    return fail(ErrorCode::store_corrupt, fmt::format("{} is no OCI image layout 1.0.0", folder.string()),
+                "move the folder away, or set MRUN_HOME to another");
+  return {};
+}
+
+} // namespace
+
+const BundleFile* Bundle::find(std::string_view path) const {
+  const auto found =
+      std::lower_bound(files.begin(), files.end(), path, [](const BundleFile& file, std::string_view wanted) {
+        return file.path.text() < wanted;
+      });
+  return found != files.end() && found->path.text() == path ? &*found : nullptr;
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const fs::path& folder, bool read_only, FileSystem& file_system,
+                          const Clock& clock) {
+  auto impl = std::make_unique<Impl>(folder, file_system, clock);
+  impl->read_only = read_only;
+  const bool absent = ::access(folder.c_str(), F_OK) != 0;
+  if (absent && read_only)
+    return fail(ErrorCode::model_not_found, fmt::format("there is no store at {} yet", folder.string()),
+                "pack a model with `mrun pack DIR`");
+  if (absent) MRUN_TRY(make_root(folder));
+  MRUN_ASSIGN(impl->root, open_folder(AT_FDCWD, folder.c_str()));
+  const int root = impl->root.get();
+  if (!read_only) {
+    for (const char* name : {"blobs", "blobs/sha256", "tmp", "leases"})
+      if (!exists(root, name)) MRUN_TRY(file_system.make_dir(root, name, 0755));
+    MRUN_ASSIGN(impl->tmp, open_folder(root, "tmp"));
+    if (!exists(root, "index.json")) MRUN_TRY(impl->create_index());
+    if (!exists(root, "oci-layout")) MRUN_TRY(impl->write_file(root, "", "oci-layout", k_layout, 0644));
+  }
+  if (!exists(root, "oci-layout"))
+    return fail(ErrorCode::store_corrupt,
+                fmt::format("{} is no store: it has no oci-layout", folder.string()),
+                "pack a model with `mrun pack DIR`");
+  MRUN_TRY(check_layout(file_system, root, folder));
+  MRUN_ASSIGN(impl->blobs, open_folder(root, "blobs/sha256"));
+  return Store(std::move(impl));
+}
+
+// Under the index lock, so that two first writers do not replace each other's tags.
+Result<void> Store::Impl::create_index() {
+  MRUN_ASSIGN(const FileLock lock, FileLock::take(file_system, root.get(), "index.lock",
+                                                  FileLock::Kind::exclusive, k_lock_patience));
+  if (exists(root.get(), "index.json")) return {};
+  return write_file(root.get(), "", "index.json", StoreIndex().encode(), 0644);
+}
+
+int Store::blobs_dir_fd() const {
+  return m_impl->blobs.get();
+}
+
+Result<std::vector<TagEntry>> Store::list() const {
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_impl->read_index());
+  std::vector<TagEntry> out;
+  out.reserve(index->entries.size());
+  for (const IndexEntry& entry : index->entries)
+    if (!entry.model.empty())
+      out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns});
+  return out;
+}
+
+Result<void> Store::tag(const Reference& reference, const Digest& digest) {
+  if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
+    return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),
+                "write it as owner/name:tag");
+  MRUN_ASSIGN(const Bundle bundle, load(digest));
+  MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write());
+  return writer->tag(reference, digest, bundle.size_bytes);
+}
+
+Result<void> Store::untag(const Reference& reference) {
+  if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
+    return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),
+                "write it as owner/name:tag");
+  return m_impl->change_index([&](StoreIndex& index) -> Result<bool> {
+    const std::string model = reference.model();
+    const std::string tag = reference.tag_or_default();
+    if (index.find_tag(model, tag) == nullptr)
+      return fail(ErrorCode::model_not_found, fmt::format("there is no {}:{}", model, tag));
+    std::erase_if(index.entries,
+                  [&](const IndexEntry& entry) { return entry.model == model && entry.tag == tag; });
+    return true;
+  });
+}
+
+Result<void> Store::lease(const Digest& digest, std::chrono::seconds lifetime) {
+  MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc does not run now
+  MRUN_ASSIGN(const UniqueFd manifest, open_blob(digest));
+  return m_impl->write_lease(digest, lifetime);
+}
+
+// leases/<hex> holds the end as nanoseconds since 1970; a lease never becomes shorter.
+Result<void> Store::Impl::write_lease(const Digest& digest, std::chrono::seconds lifetime) {
+  const std::int64_t end_ns = clock.wall_ns() + std::chrono::nanoseconds(lifetime).count();
+  MRUN_ASSIGN(const auto leases, read_leases());
+  for (const auto& [leased, old_end_ns] : leases)
+    if (leased == digest && old_end_ns >= end_ns) return {};
+  MRUN_ASSIGN(const UniqueFd folder, open_folder(root.get(), "leases"));
+  return write_file(folder.get(), "leases", digest.hex(), std::to_string(end_ns) + "\n", 0644);
+}
+
+} // namespace mrun

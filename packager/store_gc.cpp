@@ -1,0 +1,140 @@
+// Garbage collection: whatever no tag and no live lease reaches goes, while nobody writes.
+#include "packager/store.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "packager/bundle_format.h"
+#include "packager/store_files.h"
+
+namespace mrun {
+namespace {
+
+constexpr int k_max_index_depth = 4; // indexes inside indexes, which other tools may write
+
+// Adds `digest` and everything that its manifest names, ours or another tool's.
+Result<void> mark(const Store& store, const Digest& digest, int depth, std::set<Digest>& live);
+
+Result<void> mark_descriptor(const Store& store, const Json& descriptor, bool follow, int depth,
+                             std::set<Digest>& live) {
+  if (!descriptor.is_object()) return fail(ErrorCode::store_corrupt, "a descriptor is not an object");
+  MRUN_ASSIGN(const std::string text,
+              need_string(descriptor, "digest", ErrorCode::store_corrupt, "a descriptor"));
+  const Result<Digest> digest = Digest::parse(text);
+  if (!digest)
+    return follow ? Result<void>(fail(ErrorCode::store_corrupt, digest.error().message))
+                  : Result<void>(); // sha512: not in our folder
+  if (follow) return mark(store, *digest, depth + 1, live);
+  live.insert(*digest);
+  return {};
+}
+
+Result<void> mark(const Store& store, const Digest& digest, int depth, std::set<Digest>& live) {
+  if (depth > k_max_index_depth)
+    return fail(ErrorCode::store_corrupt, fmt::format("indexes are nested more than {} deep at {}",
+                                                      k_max_index_depth, digest.short_hex()));
+  if (!live.insert(digest).second) return {};
+  MRUN_ASSIGN(const std::string text, store.read_blob(digest, k_max_oci_manifest_bytes));
+  MRUN_ASSIGN(const Json root,
+              parse_json(text, ErrorCode::store_corrupt, fmt::format("manifest {}", digest.short_hex()),
+                         {k_max_oci_manifest_bytes, 64}));
+  if (!root.is_object())
+    return fail(ErrorCode::store_corrupt, fmt::format("manifest {} is not an object", digest.short_hex()));
+  for (const char* key : {"config", "subject"})
+    if (const auto found = root.find(key); found != root.end())
+      MRUN_TRY(mark_descriptor(store, *found, false, depth, live));
+  for (const char* key : {"layers", "manifests"})
+    if (const auto list = root.find(key); list != root.end() && list->is_array())
+      for (const Json& entry : *list)
+        MRUN_TRY(mark_descriptor(store, entry, std::string_view(key) == "manifests", depth, live));
+  return {};
+}
+
+} // namespace
+
+// What the index and the leases keep. A root that can't be read stops gc: what it needs is unknown.
+Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
+  Liveness out;
+  const std::int64_t now_ns = clock.wall_ns();
+  std::set<Digest> leased;
+  MRUN_ASSIGN(const auto leases, read_leases());
+  for (const auto& [digest, end_ns] : leases)
+    (end_ns > now_ns ? leased : out.ended_leases).insert(digest);
+  std::set<Digest> roots = leased;
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, read_index());
+  for (const IndexEntry& entry : index->entries) {
+    const bool kept = !entry.tag.empty() || !entry.foreign.is_null() || leased.contains(entry.digest);
+    if (kept)
+      roots.insert(entry.digest);
+    else
+      out.ended_entries.insert(entry.digest);
+  }
+  for (const Digest& version : roots) {
+    const bool only_leased = !index->contains(version);
+    if (only_leased && ::faccessat(blobs.get(), version.hex().c_str(), F_OK, 0) != 0)
+      continue; // its blob is gone already
+    Result<void> marked = mark(store, version, 0, out.blobs);
+    if (!marked)
+      return fail(ErrorCode::store_corrupt,
+                  fmt::format("version {}: {}", version.short_hex(), marked.error().message),
+                  "pack it again, or `mrun rm` it, then repeat `mrun gc`");
+  }
+  return out;
+}
+
+Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
+  GcPlan out;
+  MRUN_ASSIGN(const std::vector<std::string> names, file_system.list(blobs.get()));
+  for (const std::string& name : names) {
+    const Result<Digest> digest = Digest::parse_hex(name);
+    if (!digest || live.blobs.contains(*digest)) continue;
+    struct stat status {};
+    if (::fstatat(store.blobs_dir_fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+        S_ISDIR(status.st_mode))
+      continue;
+    out.blobs.push_back(*digest);
+    out.size_bytes += static_cast<std::uint64_t>(status.st_size);
+  }
+  std::sort(out.blobs.begin(), out.blobs.end());
+  const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (temporary) {
+    MRUN_ASSIGN(const std::vector<std::string> leftovers, file_system.list(temporary.get()));
+    out.leftovers = leftovers.size();
+  }
+  return out;
+}
+
+Result<GcPlan> Store::plan_gc() const {
+  MRUN_ASSIGN(const Impl::Liveness live, m_impl->find_live(*this));
+  return m_impl->plan(*this, live);
+}
+
+Result<GcPlan> Store::collect_garbage() {
+  Impl& impl = *m_impl;
+  MRUN_TRY(impl.need_writable());
+  MRUN_ASSIGN(const FileLock lock, FileLock::take(impl.file_system, impl.root.get(), "lock",
+                                                  FileLock::Kind::exclusive, k_lock_patience));
+  MRUN_ASSIGN(const Impl::Liveness live, impl.find_live(*this));
+  MRUN_ASSIGN(const GcPlan plan, impl.plan(*this, live));
+  if (!live.ended_entries.empty()) // first the names, then what they name
+    MRUN_TRY(impl.change_index([&](StoreIndex& index) -> Result<bool> {
+      return std::erase_if(index.entries, [&](const IndexEntry& entry) {
+               return entry.tag.empty() && live.ended_entries.contains(entry.digest);
+             }) > 0;
+    }));
+  for (const Digest& digest : live.ended_leases)
+    MRUN_TRY(impl.file_system.unlink(impl.root.get(), "leases/" + digest.hex()));
+  for (const Digest& blob : plan.blobs)
+    MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
+  MRUN_ASSIGN(const std::vector<std::string> leftovers, impl.file_system.list(impl.tmp.get()));
+  for (const std::string& name : leftovers) // under the lock nobody writes one
+    MRUN_TRY(impl.file_system.unlink(impl.root.get(), "tmp/" + name));
+  return plan;
+}
+
+} // namespace mrun

@@ -1,0 +1,139 @@
+#include "packager/store_index.h"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "common/limits.h"
+#include "packager/bundle_format.h"
+#include "packager/reference.h"
+
+namespace mrun {
+namespace {
+
+constexpr const char* k_ref_name = "org.opencontainers.image.ref.name";
+constexpr const char* k_model_name = "run.mrun.model";
+constexpr const char* k_size = "run.mrun.size_bytes";
+constexpr const char* k_created = "run.mrun.created_ns";
+
+auto order(const IndexEntry& entry) {
+  return std::tie(entry.model, entry.tag, entry.digest);
+}
+
+template<class T>
+T number_annotation(const Json& annotations, const char* key) {
+  T value = 0;
+  const auto found = annotations.find(key);
+  if (found == annotations.end() || !found->is_string()) return value;
+  const std::string& text = found->get_ref<const std::string&>();
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// owner/name:tag, as `skopeo` and `oras` show it. Names of other tools that are none of ours keep their
+// entry.
+void read_name(const Json& annotations, IndexEntry& entry) {
+  if (const auto name = annotations.find(k_ref_name); name != annotations.end() && name->is_string()) {
+    const Result<Reference> reference = Reference::parse(name->get_ref<const std::string&>());
+    if (reference && reference->has_name() && !reference->digest) {
+      entry.model = reference->model();
+      entry.tag = reference->tag_or_default();
+    }
+    return;
+  }
+  if (const auto model = annotations.find(k_model_name); model != annotations.end() && model->is_string())
+    entry.model = model->get<std::string>();
+}
+
+Result<IndexEntry> read_entry(const Json& value) {
+  const std::string_view what = "index.json";
+  if (!value.is_object()) return fail(ErrorCode::store_corrupt, "index.json: an entry is not an object");
+  MRUN_ASSIGN(const std::string digest, need_string(value, "digest", ErrorCode::store_corrupt, what));
+  const Result<Digest> parsed = Digest::parse(digest);
+  if (!parsed) return fail(ErrorCode::store_corrupt, "index.json: " + parsed.error().message);
+  MRUN_ASSIGN(const std::int64_t size, need_integer(value, "size", ErrorCode::store_corrupt, what));
+  IndexEntry entry;
+  entry.digest = *parsed;
+  entry.manifest_size = size < 0 ? 0 : static_cast<std::uint64_t>(size);
+  const auto annotations = value.find("annotations");
+  if (annotations != value.end() && annotations->is_object()) {
+    read_name(*annotations, entry);
+    entry.size_bytes = number_annotation<std::uint64_t>(*annotations, k_size);
+    entry.created_ns = number_annotation<std::int64_t>(*annotations, k_created);
+  }
+  if (annotations == value.end() || !annotations->contains(k_created)) entry.foreign = value;
+  return entry;
+}
+
+Json entry_json(const IndexEntry& entry) {
+  if (!entry.foreign.is_null()) return entry.foreign;
+  Json annotations = {{k_size, std::to_string(entry.size_bytes)},
+                      {k_created, std::to_string(entry.created_ns)}};
+  if (entry.tag.empty())
+    annotations[k_model_name] = entry.model;
+  else
+    annotations[k_ref_name] = entry.model + ":" + entry.tag;
+  return {{"mediaType", k_manifest_media_type},
+          {"artifactType", k_artifact_type},
+          {"digest", entry.digest.text()},
+          {"size", entry.manifest_size},
+          {"annotations", std::move(annotations)}};
+}
+
+} // namespace
+
+Result<StoreIndex> StoreIndex::parse(std::string_view text) {
+  MRUN_ASSIGN(const Json root,
+              parse_json(text, ErrorCode::store_corrupt, "index.json", {k_max_index_bytes, 32}));
+  if (!root.is_object()) return fail(ErrorCode::store_corrupt, "index.json is not an object");
+  const auto manifests = root.find("manifests");
+  if (manifests == root.end() || !manifests->is_array())
+    return fail(ErrorCode::store_corrupt, "index.json has no list `manifests`");
+  StoreIndex index;
+  index.entries.reserve(manifests->size());
+  for (const Json& value : *manifests) {
+    MRUN_ASSIGN(IndexEntry entry, read_entry(value));
+    index.entries.push_back(std::move(entry));
+  }
+  std::sort(index.entries.begin(), index.entries.end(),
+            [](const IndexEntry& a, const IndexEntry& b) { return order(a) < order(b); });
+  return index;
+}
+
+std::string StoreIndex::encode() const {
+  Json manifests = Json::array();
+  for (const IndexEntry& entry : entries)
+    manifests.push_back(entry_json(entry));
+  return canonical_json(
+      {{"schemaVersion", 2}, {"mediaType", k_index_media_type}, {"manifests", std::move(manifests)}});
+}
+
+const IndexEntry* StoreIndex::find_tag(std::string_view model, std::string_view tag) const {
+  for (const IndexEntry& entry : entries)
+    if (entry.model == model && entry.tag == tag) return &entry;
+  return nullptr;
+}
+
+IndexEntry* StoreIndex::find_tag(std::string_view model, std::string_view tag) {
+  return const_cast<IndexEntry*>(static_cast<const StoreIndex*>(this)->find_tag(model, tag));
+}
+
+bool StoreIndex::contains(const Digest& digest) const {
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const IndexEntry& entry) { return entry.digest == digest; });
+}
+
+void StoreIndex::put(IndexEntry entry) {
+  std::erase_if(entries, [&](const IndexEntry& old) {
+    return entry.tag.empty() ? old.tag.empty() && old.digest == entry.digest
+                             : old.model == entry.model && old.tag == entry.tag;
+  });
+  const auto at =
+      std::lower_bound(entries.begin(), entries.end(), entry,
+                       [](const IndexEntry& a, const IndexEntry& b) { return order(a) < order(b); });
+  entries.insert(at, std::move(entry));
+}
+
+} // namespace mrun

@@ -1,0 +1,37 @@
+// index.json: the tags, as an OCI image index. Parsed whole, changed as a value, written whole.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/json.h"
+
+namespace mrun {
+
+struct IndexEntry {
+  std::string model; // [host/]owner/name; "" when another tool wrote the entry without a name
+  std::string tag;   // "" = untagged, kept by a lease
+  Digest digest;
+  std::uint64_t manifest_size = 0; // of the OCI manifest, as descriptors must say
+  std::uint64_t size_bytes = 0;    // of all files
+  std::int64_t created_ns = 0;
+  Json foreign; // an entry that another tool wrote, kept as it is
+};
+
+struct StoreIndex {
+  std::vector<IndexEntry> entries; // sorted by model, tag, digest
+
+  static Result<StoreIndex> parse(std::string_view text); // error store_corrupt
+  std::string encode() const;
+
+  IndexEntry* find_tag(std::string_view model, std::string_view tag);
+  const IndexEntry* find_tag(std::string_view model, std::string_view tag) const;
+  bool contains(const Digest& digest) const;
+  void put(IndexEntry entry); // replaces the entry of the same model and tag (untagged: of the same digest)
+};
+
+} // namespace mrun

@@ -1,0 +1,116 @@
+// Reading blobs and bundles out of the store.
+#include "packager/store.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/text.h"
+#include "packager/bundle_format.h"
+#include "packager/sha256.h"
+#include "packager/store_files.h"
+
+namespace mrun {
+namespace {
+
+// Reads a blob whose size a manifest claims.
+Result<std::string> read_claimed(const Store& store, const BlobClaim& claim, std::size_t limit,
+                                 std::string_view what) {
+  if (claim.size > limit)
+    return fail(ErrorCode::bundle_invalid,
+                fmt::format("{} has {} bytes, at most {} are allowed", what, claim.size, limit));
+  MRUN_ASSIGN(std::string text, store.read_blob(claim.digest, limit));
+  if (text.size() != claim.size)
+    return fail(ErrorCode::bundle_invalid,
+                fmt::format("{} has {} bytes, the manifest claims {}", what, text.size(), claim.size));
+  return text;
+}
+
+Result<void> check_blob_size(int blobs, const BlobClaim& claim) {
+  struct stat status {};
+  if (::fstatat(blobs, claim.digest.hex().c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (errno == ENOENT)
+      return fail(ErrorCode::store_corrupt, fmt::format("blob {} is missing", claim.digest.text()));
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't look at blob {}", claim.digest.short_hex()));
+  }
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != claim.size)
+    return fail(ErrorCode::store_corrupt, fmt::format("blob {} has {} bytes, it must have {}",
+                                                      claim.digest.text(), status.st_size, claim.size));
+  return {};
+}
+
+Result<void> check_config(const std::string& text) {
+  MRUN_ASSIGN(const Json config,
+              parse_json(text, ErrorCode::bundle_invalid, "the config", {k_max_oci_manifest_bytes, 16}));
+  if (!config.is_object()) return fail(ErrorCode::bundle_invalid, "the config is not an object");
+  return {};
+}
+
+Result<Bundle> load_layout(const Store& store, const Digest& digest, BundleLayout layout) {
+  MRUN_ASSIGN(const std::string config,
+              read_claimed(store, layout.config, k_max_oci_manifest_bytes, "the config"));
+  MRUN_TRY(check_config(config));
+  if (layout.recipe) {
+    MRUN_ASSIGN(const std::string recipe,
+                read_claimed(store, *layout.recipe, k_max_recipe_bytes, "the recipe"));
+    MRUN_TRY(decode_recipe(recipe, layout));
+  }
+  MRUN_TRY(check_files(layout.files));
+  for (const BlobClaim& layer : layout.layers)
+    MRUN_TRY(check_blob_size(store.blobs_dir_fd(), layer));
+  Bundle bundle;
+  bundle.digest = digest;
+  bundle.files = std::move(layout.files);
+  for (const BundleFile& file : bundle.files)
+    bundle.size_bytes +=
+        file.size; // at most 10^5 files of at most 2^53 bytes: below 2^64 for what a disk can hold
+  const BundleFile* written = bundle.find(k_bundle_manifest_name);
+  if (written->segments.size() != 1 || written->segments[0].offset != 0)
+    return fail(ErrorCode::bundle_invalid, "mrun.yaml is not one whole blob");
+  MRUN_ASSIGN(const std::string text, read_claimed(store, {written->segments[0].blob, written->size},
+                                                   k_max_manifest_bytes, "mrun.yaml"));
+  MRUN_ASSIGN(bundle.manifest, parse_manifest(text, "mrun.yaml"));
+  return bundle;
+}
+
+} // namespace
+
+Result<UniqueFd> Store::open_blob(const Digest& digest) const {
+  UniqueFd fd(::openat(m_impl->blobs.get(), digest.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (fd) return fd;
+  if (errno == ENOENT)
+    return fail(ErrorCode::model_not_found,
+                fmt::format("the store has nothing with the digest {}", digest.text()));
+  return fail_errno(ErrorCode::store_corrupt, errno, fmt::format("can't open blob {}", digest.text()));
+}
+
+Result<std::string> Store::read_blob(const Digest& digest, std::size_t limit) const {
+  MRUN_ASSIGN(const UniqueFd fd, open_blob(digest));
+  MRUN_ASSIGN(std::string bytes, read_all(fd.get(), limit, fmt::format("blob {}", digest.short_hex()),
+                                          ErrorCode::bundle_invalid));
+  if (const Digest content = Sha256::of(bytes); content != digest)
+    return fail(ErrorCode::store_corrupt, fmt::format("blob {} is damaged: its content has the digest {}",
+                                                      digest.text(), content.short_hex()));
+  return bytes;
+}
+
+Result<Bundle> Store::load(const Digest& digest) const {
+  MRUN_ASSIGN(const std::string text, read_blob(digest, k_max_oci_manifest_bytes));
+  const auto noted = [&](Error error) {
+    // a part that is not there is damage of this store, not a model that nobody has
+    if (error.code == ErrorCode::model_not_found)
+      error = fail(ErrorCode::store_corrupt, error.message).value();
+    return tl::unexpected<Error>(
+        std::move(error).with_note(fmt::format("while loading version {}", digest.short_hex())));
+  };
+  Result<BundleLayout> layout = decode_bundle(text);
+  if (!layout) return noted(std::move(layout).error());
+  Result<Bundle> bundle = load_layout(*this, digest, std::move(*layout));
+  if (!bundle) return noted(std::move(bundle).error());
+  return bundle;
+}
+
+} // namespace mrun

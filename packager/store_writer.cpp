@@ -1,0 +1,230 @@
+#include "packager/store_writer.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_copy_bytes = 1 * k_mib;
+constexpr std::uint64_t k_verify_bytes =
+    1 * k_mib; // a blob up to here is hashed again before it is taken as there
+
+struct stat stat_of(int fd) {
+  struct stat status {};
+  MRUN_CHECK(::fstat(fd, &status) == 0);
+  return status;
+}
+
+bool same_content(const struct stat& a, const struct stat& b) {
+  const auto same_time = [](const timespec& x, const timespec& y) {
+    return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
+  };
+  return a.st_ino == b.st_ino && a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim) &&
+         same_time(a.st_ctim, b.st_ctim);
+}
+
+// Reads `size` bytes of `from` in order and gives each piece to `take`.
+Result<void> read_through(int from, std::uint64_t size,
+                          const std::function<Result<void>(std::string_view)>& take) {
+  std::string buffer(
+      static_cast<std::size_t>(std::min<std::uint64_t>(k_copy_bytes, std::max<std::uint64_t>(size, 1))),
+      '\0');
+  ::posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
+  for (std::uint64_t at = 0; at < size;) {
+    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
+    const ssize_t got = ::pread(from, buffer.data(), wanted, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(ErrorCode::io, errno, "can't read a file");
+    if (got == 0) return fail(ErrorCode::pack_file_changed, "it became shorter while it was read");
+    MRUN_TRY(take(std::string_view(buffer.data(), static_cast<std::size_t>(got))));
+    at += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
+Result<Digest> hash_file(int fd, std::uint64_t size, const Store::Writer::Progress& progress) {
+  Sha256 hash;
+  std::uint64_t done = 0;
+  const auto take = [&](std::string_view bytes) -> Result<void> {
+    hash.update(bytes);
+    done += bytes.size();
+    if (progress) progress(done);
+    return {};
+  };
+  MRUN_TRY(read_through(fd, size, take));
+  return hash.finish();
+}
+
+} // namespace
+
+Store::Writer::~Writer() = default;
+
+Result<std::unique_ptr<Store::Writer>> Store::begin_write() {
+  MRUN_TRY(m_impl->need_writable());
+  MRUN_ASSIGN(FileLock lock, FileLock::take(m_impl->file_system, m_impl->root.get(), "lock",
+                                            FileLock::Kind::shared, k_lock_patience));
+  return std::unique_ptr<Writer>(new Writer(*m_impl, std::move(lock)));
+}
+
+// A blob of the right size is taken as it is; a small one only when its content is right, so that packing
+// again mends.
+Result<bool> Store::Writer::has_blob(const Digest& digest, std::uint64_t size) {
+  const UniqueFd fd(::openat(m_store.blobs.get(), digest.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return false;
+  const struct stat status = stat_of(fd.get());
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
+  if (size > k_verify_bytes) return true;
+  const Result<Digest> content = hash_file(fd.get(), size, {});
+  return content && *content == digest;
+}
+
+Result<AddedBlob> Store::Writer::publish(const std::string& temporary, int fd, const Digest& digest,
+                                         std::uint64_t size) {
+  MRUN_ASSIGN(const bool known, has_blob(digest, size));
+  if (known) {
+    MRUN_TRY(m_store.file_system.unlink(m_store.root.get(), temporary));
+    return AddedBlob{digest, size, false};
+  }
+  ::fchmod(fd, 0444);
+  MRUN_TRY(m_store.file_system.sync(fd));
+  MRUN_TRY(m_store.file_system.rename(m_store.root.get(), temporary, "blobs/sha256/" + digest.hex()));
+  return AddedBlob{digest, size, true};
+}
+
+Result<AddedBlob> Store::Writer::add_bytes(std::string_view bytes) {
+  const Digest digest = Sha256::of(bytes);
+  MRUN_ASSIGN(const bool known, has_blob(digest, bytes.size()));
+  if (known) return AddedBlob{digest, bytes.size(), false};
+  MRUN_ASSIGN(Incoming incoming, begin_blob());
+  MRUN_TRY(incoming.write(bytes));
+  return incoming.finish(digest);
+}
+
+// A clone shares the blocks, so its bytes can't change under the hash any more.
+Result<Digest> Store::Writer::clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress) {
+  if (::ioctl(to, FICLONE, from) == 0) return hash_file(to, size, progress);
+  Sha256 hash;
+  std::uint64_t done = 0;
+  const auto take = [&](std::string_view bytes) -> Result<void> {
+    hash.update(bytes);
+    MRUN_TRY(m_store.file_system.write(to, bytes));
+    done += bytes.size();
+    if (progress) progress(done);
+    return {};
+  };
+  MRUN_TRY(read_through(from, size, take));
+  return hash.finish();
+}
+
+Result<AddedBlob> Store::Writer::add_file(int fd, std::string_view name,
+                                          const std::optional<Digest>& expected, const Progress& progress) {
+  const struct stat before = stat_of(fd);
+  const std::uint64_t size = static_cast<std::uint64_t>(before.st_size);
+  const auto changed = [&] {
+    return fail(ErrorCode::pack_file_changed, fmt::format("{} changed while it was packed", printable(name)));
+  };
+  const auto renamed = [&](Error error) {
+    if (error.code == ErrorCode::pack_file_changed) return tl::unexpected<Error>(changed());
+    return tl::unexpected<Error>(std::move(error).with_note(fmt::format("while adding {}", printable(name))));
+  };
+  if (expected) {
+    const Result<Digest> digest = hash_file(fd, size, progress);
+    if (!digest) return renamed(digest.error());
+    MRUN_ASSIGN(const bool known, has_blob(*digest, size));
+    if (!same_content(before, stat_of(fd))) return changed();
+    if (known) return AddedBlob{*digest, size, false};
+  }
+  MRUN_ASSIGN(Incoming incoming, begin_blob());
+  const Result<Digest> digest = clone_or_copy(fd, size, incoming.m_fd.get(), progress);
+  if (!digest) return renamed(digest.error());
+  if (!same_content(before, stat_of(fd))) return changed();
+  Result<AddedBlob> added = publish(incoming.m_name, incoming.m_fd.get(), *digest, size);
+  if (!added) return renamed(added.error());
+  incoming.m_writer = nullptr; // nothing left to drop
+  return added;
+}
+
+Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
+  const std::string name = "tmp/" + new_temporary_name();
+  MRUN_ASSIGN(UniqueFd fd,
+              m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT | O_EXCL, 0600));
+  return Incoming(*this, name, std::move(fd));
+}
+
+Store::Writer::Incoming::Incoming(Writer& writer, std::string name, UniqueFd fd)
+    : m_writer(&writer),
+      m_name(std::move(name)),
+      m_fd(std::move(fd)) {}
+
+Store::Writer::Incoming::Incoming(Incoming&& other) noexcept
+    : m_writer(std::exchange(other.m_writer, nullptr)),
+      m_name(std::move(other.m_name)),
+      m_fd(std::move(other.m_fd)),
+      m_hash(other.m_hash),
+      m_size(other.m_size) {}
+
+Store::Writer::Incoming::~Incoming() {
+  drop();
+}
+
+void Store::Writer::Incoming::drop() {
+  if (m_writer == nullptr) return;
+  (void)m_writer->m_store.file_system.unlink(m_writer->m_store.root.get(), m_name); // else gc finds it
+  m_writer = nullptr;
+}
+
+Result<void> Store::Writer::Incoming::write(std::string_view bytes) {
+  MRUN_TRY(m_writer->m_store.file_system.write(m_fd.get(), bytes));
+  m_hash.update(bytes);
+  m_size += bytes.size();
+  return {};
+}
+
+Result<AddedBlob> Store::Writer::Incoming::finish(const std::optional<Digest>& expected) {
+  const Digest digest = m_hash.finish();
+  if (expected && digest != *expected)
+    return fail(ErrorCode::store_corrupt, fmt::format("blob {} arrived with the content of {}",
+                                                      expected->short_hex(), digest.short_hex()));
+  MRUN_ASSIGN(const AddedBlob added, m_writer->publish(m_name, m_fd.get(), digest, m_size));
+  m_writer = nullptr;
+  return added;
+}
+
+Result<void> Store::Writer::put_entry(IndexEntry entry) {
+  MRUN_TRY(m_store.file_system.sync(m_store.blobs.get())); // the blobs' names, before anything refers to them
+  const UniqueFd manifest(
+      ::openat(m_store.blobs.get(), entry.digest.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!manifest)
+    return fail(ErrorCode::model_not_found, fmt::format("there is no version {}", entry.digest.text()));
+  entry.manifest_size = static_cast<std::uint64_t>(stat_of(manifest.get()).st_size);
+  entry.created_ns = m_store.clock.wall_ns();
+  return m_store.change_index([&](StoreIndex& index) -> Result<bool> {
+    index.put(entry);
+    return true;
+  });
+}
+
+Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest,
+                                std::uint64_t size_bytes) {
+  return put_entry({reference.model(), reference.tag_or_default(), manifest, 0, size_bytes, 0, nullptr});
+}
+
+Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, std::uint64_t size_bytes,
+                                 std::chrono::seconds lifetime) {
+  MRUN_TRY(m_store.write_lease(manifest, lifetime));
+  const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
+  if (index && (*index)->contains(manifest)) // a tag shows it already
+    return m_store.file_system.sync(m_store.blobs.get());
+  return put_entry({model, "", manifest, 0, size_bytes, 0, nullptr});
+}
+
+} // namespace mrun

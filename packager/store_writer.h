@@ -1,0 +1,81 @@
+// Writing into the store: pack and, later, pull.
+//
+// A Writer holds the store's shared lock from begin_write() to its end, so that gc never sees half a bundle.
+// Blobs may be added in any order; nothing refers to them until tag() or keep().
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "packager/sha256.h"
+#include "packager/store.h"
+#include "packager/store_files.h"
+
+namespace mrun {
+
+struct AddedBlob {
+  Digest digest;
+  std::uint64_t size = 0;
+  bool is_new = false; // false: the store had it
+};
+
+class Store::Writer {
+ public:
+  using Progress = std::function<void(std::uint64_t done_bytes)>; // of this blob
+
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  Result<AddedBlob> add_bytes(std::string_view bytes);
+  // The content of an open regular file: cloned where the file system can, else copied; hashed in the same
+  // pass. `expected`: what it held last time; then it is only read first, and copied when that is no longer
+  // so. Error pack_file_changed when size or times differ after the read.
+  Result<AddedBlob> add_file(int fd, std::string_view name, const std::optional<Digest>& expected,
+                             const Progress& progress);
+
+  // A blob that arrives in pieces (a download). Dropped unless finished.
+  class Incoming {
+   public:
+    Incoming(Incoming&& other) noexcept;
+    Incoming& operator=(Incoming&&) = delete;
+    ~Incoming();
+    Result<void> write(std::string_view bytes);
+    // Error store_corrupt when the content is not `expected`.
+    Result<AddedBlob> finish(const std::optional<Digest>& expected);
+
+   private:
+    friend class Writer;
+    Incoming(Writer& writer, std::string name, UniqueFd fd);
+    void drop();
+
+    Writer* m_writer; // nullptr: moved from, or ended
+    std::string m_name;
+    UniqueFd m_fd;
+    Sha256 m_hash;
+    std::uint64_t m_size = 0;
+  };
+  Result<Incoming> begin_blob();
+
+  // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
+  // `entry_size`: of all files, for `ls`.
+  Result<void> tag(const Reference& reference, const Digest& manifest, std::uint64_t size_bytes);
+  // The same without a tag: the lease keeps it. `model`: the name to show.
+  Result<void> keep(const std::string& model, const Digest& manifest, std::uint64_t size_bytes,
+                    std::chrono::seconds lifetime);
+
+ private:
+  friend class Store;
+  Writer(Impl& store, FileLock lock) : m_store(store), m_lock(std::move(lock)) {}
+
+  Result<AddedBlob> publish(const std::string& temporary, int fd, const Digest& digest, std::uint64_t size);
+  Result<bool> has_blob(const Digest& digest, std::uint64_t size);
+  Result<void> put_entry(IndexEntry entry);
+  Result<Digest> clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress);
+
+  Impl& m_store; // outlives the writer
+  FileLock m_lock;
+};
+
+} // namespace mrun
