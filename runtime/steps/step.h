@@ -1,10 +1,10 @@
 // Pre and post steps of the manifest: small operations over one namespace of named values.
 //
 // Names: the inputs' own names, `in.*` (what the graph gets), `out.*` (what the graph gave, by pytree path),
-// temporaries, and `output`. `from` defaults to the previous step's `to`. The batch axis is added before the graph
-// and dropped after the post steps. `$name` as an option's value is the value of that input.
-// One step is one file under runtime/steps/, joined by one line mrun_add_step(name) of CMake.
-// docs/formats/steps.md describes each step's options, types and errors.
+// temporaries, and `output`. `from` defaults to the previous step's `to`. The batch axis is added before the
+// graph and dropped after the post steps. `$name` as an option's value is the value of that input. One step
+// is one file under runtime/steps/, joined by one line mrun_add_step(name) of CMake. docs/formats/steps.md
+// describes each step's options, types and errors.
 #pragma once
 
 #include <map>
@@ -38,7 +38,7 @@ using Namespace = std::map<std::string, StepValue, std::less<>>;
 
 // How a step reads a file of the bundle (labels, tokenizer), and where it may keep what it derives from it.
 class StepFiles {
-public:
+ public:
   virtual ~StepFiles() = default;
   // The whole file, mapped; valid until unload. Error load_failed when the bundle has no such file.
   virtual Result<std::string_view> bundle_file(std::string_view path) = 0;
@@ -54,7 +54,7 @@ struct StepContext {
 
 // A step set up for one model: immutable, called from several prediction threads at once.
 class Step {
-public:
+ public:
   virtual ~Step() = default;
   // Reads and writes `context.values`. Errors: prediction_failed, input_file (an input can't be decoded),
   // input_length (too many tokens with `overflow: error`), output_limit.
@@ -80,17 +80,18 @@ std::span<const StepRow> step_rows();
 const StepRow* find_step(std::string_view name);
 
 // `$name` and literal integers alike: the integer that an option means for this prediction.
-Result<std::int64_t> option_integer(const Json& option, const Namespace& values, std::string_view step, std::string_view key);
+Result<std::int64_t> option_integer(const Json& option, const Namespace& values, std::string_view step,
+                                    std::string_view key);
 
 // A list of steps, set up.
 class Pipeline {
-public:
+ public:
   // `steps`: the manifest's pre or post array (JSON). `first_from` is what the first step reads by default.
   static Result<Pipeline> make(const Json& steps, StepFiles& files, std::string first_from);
   Result<void> run(StepContext& context) const; // errors carry a note naming the step's number and name
   bool empty() const { return m_steps.empty(); }
 
-private:
+ private:
   struct Entry {
     std::string name;
     std::unique_ptr<Step> step;

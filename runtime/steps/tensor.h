@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,13 +16,14 @@ namespace mrun {
 enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean };
 
 std::size_t dtype_size(DType type);
-std::string_view dtype_name(DType type); // "f32", …, "bool"
+std::string_view dtype_name(DType type);             // "f32", …, "bool"
+bool find_dtype(std::string_view name, DType& type); // false: no such name
 // DLPack code and bits (mrun_tensor).
 std::uint8_t dlpack_code(DType type);
 bool dtype_of_dlpack(std::uint8_t code, std::uint8_t bits, std::uint16_t lanes, DType& type);
 
 class Tensor {
-public:
+ public:
   Tensor() = default;
   // Zero-filled. Error output_limit when the product of the sizes overflows or passes k_max_payload_bytes.
   static Result<Tensor> make(DType type, std::vector<std::int64_t> shape);
@@ -33,12 +35,12 @@ public:
   void* data() { return m_data.get(); }
   const void* data() const { return m_data.get(); }
   // The elements as T, which must have the dtype's size.
-  template <class T>
+  template<class T>
   std::span<T> as() {
     MRUN_CHECK(sizeof(T) == dtype_size(m_type));
     return {static_cast<T*>(data()), m_element_count};
   }
-  template <class T>
+  template<class T>
   std::span<const T> as() const {
     MRUN_CHECK(sizeof(T) == dtype_size(m_type));
     return {static_cast<const T*>(data()), m_element_count};
@@ -46,12 +48,21 @@ public:
   // The same elements under another shape of the same count (1s added or removed).
   void reshape(std::vector<std::int64_t> shape);
 
-private:
+ private:
   DType m_type = DType::f32;
   std::vector<std::int64_t> m_shape;
   std::size_t m_element_count = 0;
-  std::shared_ptr<std::byte[]> m_data; // shared: copies of a Tensor are views of one buffer (steps never write into an input)
+  std::shared_ptr<std::byte[]>
+      m_data; // shared: copies of a Tensor are views of one buffer (steps never write into an input)
 };
+
+std::string shape_text(std::span<const std::int64_t> shape); // "[1, 3, 224, 224]"
+
+// IEEE 754 binary16 and bfloat16 as bit patterns; to the nearest, ties to even.
+float f16_to_f32(std::uint16_t half);
+std::uint16_t f32_to_f16(float value);
+float bf16_to_f32(std::uint16_t bits);
+std::uint16_t f32_to_bf16(float value);
 
 // f16/bf16/f64/integers → f32 copy; f32 → the same buffer.
 Result<Tensor> to_f32(const Tensor& tensor);
