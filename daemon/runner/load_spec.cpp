@@ -8,20 +8,13 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "packager/model_spec.h"
 
 namespace mrun {
 namespace {
 
 // A worker without weights still has its program, heap and engine.
 constexpr std::uint64_t k_worker_base_bytes = 32 * k_mib;
-
-Json segments_json(const BundleFile& file) {
-  Json segments = Json::array();
-  for (const Segment& segment : file.segments)
-    segments.push_back(
-        {{"blob", segment.blob.hex()}, {"offset", segment.offset}, {"length", segment.length}});
-  return segments;
-}
 
 } // namespace
 
@@ -75,20 +68,7 @@ sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config
 }
 
 std::string load_spec(const Bundle& bundle, const std::string& device, int threads) {
-  Json files = Json::array();
-  for (const BundleFile& file : bundle.files)
-    files.push_back({{"path", file.path.text()},
-                     {"mode", file.mode},
-                     {"size", file.size},
-                     {"segments", segments_json(file)}});
-  const Json spec = {{"schema", "mrun.model_spec/v1"},
-                     {"version", bundle.digest.hex()},
-                     {"manifest", manifest_json(bundle.manifest)},
-                     {"files", std::move(files)},
-                     {"device", {{"type", device}, {"id", 0}}},
-                     {"threads", std::max(threads, 1)},
-                     {"limits", {{"memory_bytes", 0}}}};
-  return canonical_json(spec);
+  return canonical_json(model_spec(bundle, device, std::max(threads, 1)));
 }
 
 std::vector<std::string> worker_environment(const RunnerConfig& config, const std::string& engine) {

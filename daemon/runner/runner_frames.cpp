@@ -49,6 +49,37 @@ Result<Error> error_of(const Frame& frame, ErrorCode otherwise, std::string_view
   return std::move(fail(worker_code(code, otherwise), std::move(text)).value());
 }
 
+// Checked and, if it is JSON, parsed; `bytes` points into the frame.
+Result<RunOutput> output_of(const Frame& frame) {
+  MRUN_ASSIGN(const std::string kind, need_string(frame.header, "kind", k_code, k_what));
+  const std::string_view payload = frame.payload();
+  RunOutput output;
+  if (kind == "json") {
+    if (payload.size() > k_max_json_output_bytes)
+      return fail(ErrorCode::output_limit,
+                  fmt::format("a JSON output takes {}, the limit is {}", format_bytes(payload.size()),
+                              format_bytes(k_max_json_output_bytes)),
+                  "let the model give it as a file");
+    output.kind = RunOutput::Kind::json;
+    MRUN_ASSIGN(output.value, parse_json(payload, k_code, "an output", {k_max_json_output_bytes, k_max_json_depth}));
+    return output;
+  }
+  if (kind == "text") {
+    output.kind = RunOutput::Kind::text;
+    output.text = std::string(payload);
+    return output;
+  }
+  if (kind != "file")
+    return broke("output", fmt::format("'{}' is not a kind of output", printable(kind, 40)));
+  MRUN_ASSIGN(const auto media_type, json_string(frame.header, "media_type", k_code, k_what));
+  MRUN_ASSIGN(const auto name, json_string(frame.header, "name", k_code, k_what));
+  output.kind = RunOutput::Kind::file;
+  output.media_type = printable(media_type.value_or("application/octet-stream"), k_max_value_name_bytes);
+  output.name = printable(name.value_or("output"), k_max_value_name_bytes);
+  output.bytes = payload;
+  return output;
+}
+
 } // namespace
 
 void Runner::Impl::on_frame(sched::WorkerId id, Frame& frame) {
@@ -189,38 +220,16 @@ Result<void> Runner::Impl::on_output(sched::WorkerId id, LiveWorker&, Frame& fra
   RunKey key = 0;
   MRUN_ASSIGN(LiveRun * run, run_of(id, frame, key));
   if (!run->is_started) return broke("output", "it comes before `started`");
-  run->output_bytes += frame.payload().size();
   if (++run->output_items > k_max_output_items)
-    return fail(ErrorCode::output_limit,
-                fmt::format("the model gave more than {} outputs", k_max_output_items));
-  if (run->output_bytes > k_max_payload_bytes)
-    return fail(ErrorCode::output_limit,
-                fmt::format("the model's outputs take more than {}", format_bytes(k_max_payload_bytes)));
-  MRUN_ASSIGN(const std::string kind, need_string(frame.header, "kind", k_code, k_what));
-  RunOutput output;
-  if (kind == "json") {
-    output.kind = RunOutput::Kind::json;
-    if (frame.payload().size() > k_max_json_output_bytes)
-      return fail(ErrorCode::output_limit,
-                  fmt::format("a JSON output takes {}, the limit is {}", format_bytes(frame.payload().size()),
-                              format_bytes(k_max_json_output_bytes)),
-                  "let the model give it as a file");
-    MRUN_ASSIGN(output.value, parse_json(frame.payload(), k_code, "an output",
-                                         {k_max_json_output_bytes, k_max_json_depth}));
-  } else if (kind == "text") {
-    output.kind = RunOutput::Kind::text;
-    output.text = std::string(frame.payload());
-  } else if (kind == "file") {
-    output.kind = RunOutput::Kind::file;
-    MRUN_ASSIGN(const auto media_type, json_string(frame.header, "media_type", k_code, k_what));
-    MRUN_ASSIGN(const auto name, json_string(frame.header, "name", k_code, k_what));
-    output.media_type = printable(media_type.value_or("application/octet-stream"), k_max_name_bytes);
-    output.name = printable(name.value_or("output"), k_max_name_bytes);
-    output.bytes = frame.payload();
-  } else {
-    return broke("output", fmt::format("'{}' is not a kind of output", printable(kind, 40)));
-  }
-  if (!run->is_finished) listener.on_output(key, output);
+    return fail(ErrorCode::output_limit, fmt::format("the model gave more than {} outputs", k_max_output_items));
+  MRUN_ASSIGN(RunOutput output, output_of(frame));
+  std::uint64_t& total_bytes = output.kind == RunOutput::Kind::file ? run->file_bytes : run->output_bytes;
+  const std::size_t limit = output.kind == RunOutput::Kind::file ? k_max_payload_bytes : k_max_output_bytes;
+  total_bytes += frame.payload().size();
+  if (total_bytes > limit)
+    return fail(ErrorCode::output_limit, fmt::format("the model's outputs take more than {}", format_bytes(limit)));
+  if (!run->is_finished)
+    listener.on_output(key, output);
   return {};
 }
 

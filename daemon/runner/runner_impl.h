@@ -49,7 +49,7 @@ struct LiveRun {
   bool is_started = false;
   bool is_finished = false; // the listener has its on_done; the worker still holds the slot
   std::size_t output_items = 0, metrics = 0;
-  std::uint64_t output_bytes = 0, log_bytes = 0, line_bytes = 0;
+  std::uint64_t output_bytes = 0, file_bytes = 0, log_bytes = 0, line_bytes = 0;
   std::optional<ReportedEnd> reported;
 };
 
