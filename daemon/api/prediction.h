@@ -16,7 +16,9 @@ namespace mrun {
 enum class PredictionStatus : std::uint8_t { starting, processing, succeeded, failed, canceled, aborted };
 std::string_view status_name(PredictionStatus status);
 bool find_status(std::string_view name, PredictionStatus& status);
-constexpr bool is_terminal(PredictionStatus status) { return status >= PredictionStatus::succeeded; }
+constexpr bool is_terminal(PredictionStatus status) {
+  return status >= PredictionStatus::succeeded;
+}
 
 enum class EventType : std::uint8_t { queued, phase, started, output, log, metric, done };
 std::string_view event_name(EventType type);
@@ -54,10 +56,11 @@ struct Prediction {
 // Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
 // `output` must already have its files replaced by URLs.
 Json prediction_json(const Prediction& prediction, std::string_view base_url);
-// What `done` of /mrun/v1 says beside the object of a failed prediction, under the key `mrun`: {code, class, message,
-// hint, retryable, log_path, last_log_lines[]}; null for one without an error.
+// What `done` of /mrun/v1 says beside the object of a failed prediction, under the key `mrun`: {code, class,
+// message, hint, retryable, log_path, last_log_lines[]}; null for one without an error.
 Json failure_json(const Prediction& prediction);
-// RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable, notes?}.
+// RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable,
+// notes?}.
 Json problem_json(const Error& error);
 // The other way round, for the client; nullopt when it is no problem object.
 std::optional<Error> error_of_problem(const Json& problem);

@@ -1,0 +1,276 @@
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include <sys/stat.h>
+
+#include "daemon/state/reader_database.h"
+#include "daemon/state/schema.h"
+#include "daemon/state/writer_database.h"
+#include "daemon/tests/state_fixture.h"
+
+using namespace mrun;
+using mrun::testing::finished;
+using mrun::testing::new_prediction;
+using mrun::testing::TempFolder;
+
+namespace {
+
+constexpr std::int64_t k_now = 1'700'000'000'000'000'000;
+
+WriterDatabase open(const TempFolder& folder) {
+  Result<WriterDatabase> database = WriterDatabase::open(folder.database(), "test-build");
+  REQUIRE_MESSAGE(database, database.error().message);
+  return std::move(*database);
+}
+
+ReaderDatabase reader(const TempFolder& folder) {
+  Result<ReaderDatabase> database = ReaderDatabase::open(folder.database());
+  REQUIRE_MESSAGE(database, database.error().message);
+  return std::move(*database);
+}
+
+template<class T>
+ErrorCode code_of(const Result<T>& result) {
+  REQUIRE_FALSE(result);
+  return result.error().code;
+}
+
+} // namespace
+
+TEST_CASE("a prediction and its end are read back as they were written") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  struct stat status {};
+  REQUIRE(::stat(folder.database().c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+
+  const Prediction prediction = new_prediction(k_now);
+  REQUIRE(database.insert(prediction, true));
+  ReaderDatabase reads = reader(folder);
+  Result<Prediction> open_row = reads.get(prediction.id);
+  REQUIRE(open_row);
+  CHECK(open_row->status == PredictionStatus::starting);
+  CHECK(open_row->input == prediction.input);
+  CHECK_FALSE(open_row->completed_ns);
+
+  FinishedPrediction end = finished(prediction, PredictionStatus::failed);
+  end.outputs.push_back({*Digest::parse_hex(std::string(64, 'c')), "image/png", "x.png", 7});
+  REQUIRE(database.finish(end));
+  Result<Prediction> row = reads.get(prediction.id);
+  REQUIRE(row);
+  CHECK(row->status == PredictionStatus::failed);
+  CHECK(row->output == "hi");
+  CHECK(row->logs == "a line\n");
+  REQUIRE(row->error);
+  CHECK(row->error->code == ErrorCode::prediction_failed);
+  CHECK(row->error->hint == "a hint");
+  CHECK(row->error->notes == std::vector<std::string>{"a note"});
+  CHECK(row->metrics == end.prediction.metrics);
+  CHECK(row->completed_ns == k_now + 20);
+
+  const Result<StoredOutput> output = reads.output(prediction.id, 0);
+  REQUIRE(output);
+  CHECK(output->digest.hex() == std::string(64, 'c'));
+  CHECK(output->media_type == "image/png");
+  CHECK(code_of(reads.output(prediction.id, 1)) == ErrorCode::file_not_found);
+  CHECK(code_of(reads.get(new_prediction_id(k_now))) == ErrorCode::prediction_not_found);
+  CHECK(reads.check_ledger());
+}
+
+TEST_CASE("events come back numbered, with the output that stands in the row, and done last") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const FinishedPrediction end = finished(new_prediction(k_now));
+  CHECK(end.events.find("[6,\"output\"]") != std::string::npos); // not stored twice
+  REQUIRE(database.finish(end));
+  const Result<std::vector<Event>> events = reader(folder).events(end.prediction.id);
+  REQUIRE(events);
+  REQUIRE(events->size() == 4);
+  CHECK((*events)[0].type == EventType::queued);
+  CHECK((*events)[1].data == Json{{"value", "hi"}});
+  CHECK((*events)[2].data["text"] == "a line");
+  CHECK((*events)[3].type == EventType::done);
+  CHECK((*events)[3].seq == 4);
+  CHECK((*events)[3].data == Json{{"id", end.prediction.id}, {"status", "succeeded"}});
+  CHECK(code_of(reader(folder).events(new_prediction_id(k_now))) == ErrorCode::prediction_not_found);
+  CHECK_FALSE(decode_events("[[1]]", nullptr));
+  CHECK_FALSE(decode_events("[[1,\"lunch\",{}]]", nullptr));
+  CHECK_FALSE(decode_events("{", nullptr));
+}
+
+TEST_CASE("the first end stands, and is billed once") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const Prediction prediction = new_prediction(k_now);
+  REQUIRE(database.insert(prediction, false));
+  REQUIRE(database.finish(finished(prediction, PredictionStatus::succeeded)));
+  REQUIRE(database.finish(finished(prediction, PredictionStatus::failed)));
+  const Prediction unseen = new_prediction(k_now + 1); // never had a row before its end
+  REQUIRE(database.finish(finished(unseen)));
+  REQUIRE(database.finish(finished(unseen, PredictionStatus::canceled)));
+  CHECK(reader(folder).get(prediction.id)->status == PredictionStatus::succeeded);
+  CHECK(reader(folder).get(unseen.id)->status == PredictionStatus::succeeded);
+  CHECK(*database.connection().integer("SELECT count(*) FROM ledger") == 2);
+  CHECK(*database.connection().integer("SELECT sum(runs) FROM versions") == 2);
+  CHECK(reader(folder).check_ledger());
+}
+
+TEST_CASE("a crash ends what was open, once, and bills nothing for it") {
+  const TempFolder folder;
+  const Prediction open_one = new_prediction(k_now);
+  const Prediction ended = new_prediction(k_now + 1);
+  {
+    WriterDatabase database = open(folder);
+    REQUIRE(database.insert(open_one, true));
+    REQUIRE(database.finish(finished(ended)));
+  } // no close_cleanly(): as after a kill
+  {
+    WriterDatabase database = open(folder);
+    CHECK(*database.fail_interrupted(k_now + 5) == 1);
+    CHECK(*database.fail_interrupted(k_now + 6) == 0);
+  }
+  WriterDatabase database = open(folder);
+  CHECK(*database.fail_interrupted(k_now + 7) == 0);
+  const Result<Prediction> row = reader(folder).get(open_one.id);
+  REQUIRE(row);
+  CHECK(row->status == PredictionStatus::failed);
+  REQUIRE(row->error);
+  CHECK(row->error->code == ErrorCode::interrupted);
+  CHECK(row->completed_ns == k_now + 5);
+  CHECK(*database.connection().integer("SELECT count(*) FROM ledger") == 2);
+  CHECK(*database.connection().integer(
+            "SELECT coalesce(sum(amount_pico), 0) FROM ledger WHERE prediction_id = '" + open_one.id + "'") ==
+        0);
+  CHECK(reader(folder).check_ledger());
+}
+
+TEST_CASE("the ledger check finds an end without a bill and a bill without an end") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const FinishedPrediction end = finished(new_prediction(k_now));
+  REQUIRE(database.finish(end));
+  REQUIRE(database.connection().execute("DELETE FROM ledger"));
+  CHECK(code_of(reader(folder).check_ledger()) == ErrorCode::database_corrupt);
+  REQUIRE(database.connection().execute("DELETE FROM predictions"));
+  CHECK(reader(folder).check_ledger());
+}
+
+TEST_CASE("lists are pages, newest first, without gaps or repeats") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 25; ++i) {
+    const Prediction prediction = new_prediction(k_now + i / 3); // several in the same instant
+    ids.push_back(prediction.id);
+    REQUIRE(database.insert(prediction, false));
+  }
+  ReaderDatabase reads = reader(folder);
+  std::vector<std::string> seen;
+  std::string cursor;
+  do {
+    Result<StoredPage> page = reads.list(cursor, 10);
+    REQUIRE(page);
+    CHECK(page->predictions.size() <= 10);
+    for (const Prediction& prediction : page->predictions)
+      seen.push_back(prediction.id);
+    cursor = page->next_cursor;
+  } while (!cursor.empty());
+  CHECK(seen.size() == 25);
+  std::sort(ids.begin(), ids.end());
+  std::vector<std::string> sorted = seen;
+  std::sort(sorted.begin(), sorted.end());
+  CHECK(sorted == ids);
+  CHECK(reads.list("", 0)->predictions.size() == 1);
+  for (const char* bad :
+       {"x", "5-", "-01jdfkx9c00000000000000000", "5-short", "1 OR 1=1-01jdfkx9c00000000000000000"})
+    CHECK(code_of(reads.list(bad, 10)) == ErrorCode::request_invalid);
+}
+
+TEST_CASE("the last warm and cold run of a version are remembered") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const std::string version(64, 'b');
+  CHECK(reader(folder).version_stats(version)->is_null());
+  FinishedPrediction end = finished(new_prediction(k_now));
+  end.cold_start = true;
+  REQUIRE(database.finish(end));
+  REQUIRE(database.finish(finished(new_prediction(k_now + 1))));
+  REQUIRE(database.finish(finished(new_prediction(k_now + 2), PredictionStatus::failed)));
+  const Result<Json> stats = reader(folder).version_stats(version);
+  REQUIRE(stats);
+  CHECK((*stats)["runs"] == 3);
+  CHECK((*stats)["cold"]["at_ns"] == k_now + 20);
+  CHECK((*stats)["warm"]["at_ns"] == k_now + 21);
+  CHECK((*stats)["warm"]["total_time"] == 0.5);
+  CHECK(reader(folder).run_counts()->at("test/echo") == 3);
+}
+
+TEST_CASE("uploads are kept until they are removed") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const StoredFile file{new_prediction_id(k_now), "cat.png", "image/png", 12,
+                        std::string(64, 'd'),     k_now,     k_now + 10};
+  REQUIRE(database.insert_file(file));
+  const Result<std::vector<StoredFile>> files = reader(folder).files();
+  REQUIRE(files);
+  REQUIRE(files->size() == 1);
+  CHECK(files->front().name == "cat.png");
+  CHECK(files->front().expires_ns == k_now + 10);
+  REQUIRE(database.remove_file(file.id));
+  CHECK(reader(folder).files()->empty());
+}
+
+TEST_CASE("migrations: from nothing, repeated, and refused when the file is newer or another program's") {
+  const TempFolder folder;
+  {
+    Sqlite connection = *Sqlite::open(folder.database(), false);
+    REQUIRE(migrate(connection, 0));
+    REQUIRE(migrate(connection));
+    REQUIRE(migrate(connection));
+    CHECK(*connection.integer("PRAGMA user_version") == newest_schema());
+    REQUIRE(connection.execute("PRAGMA user_version = 99"));
+  }
+  const Result<WriterDatabase> newer = WriterDatabase::open(folder.database(), "");
+  CHECK(code_of(newer) == ErrorCode::database_newer);
+  CHECK(newer.error().message.find("schema 99") != std::string::npos);
+
+  const TempFolder foreign;
+  {
+    Sqlite connection = *Sqlite::open(foreign.database(), false);
+    REQUIRE(connection.execute("CREATE TABLE songs (title TEXT)"));
+  }
+  CHECK(code_of(WriterDatabase::open(foreign.database(), "")) == ErrorCode::database_corrupt);
+}
+
+TEST_CASE("a damaged file is refused, naming the file and the way out") {
+  const TempFolder folder;
+  {
+    std::ofstream(folder.database()) << "this is no database, and long enough to be looked at as one. "
+                                     << std::string(4096, 'x');
+  }
+  const Result<WriterDatabase> text = WriterDatabase::open(folder.database(), "");
+  CHECK(code_of(text) == ErrorCode::database_corrupt);
+  CHECK(text.error().message.find(folder.database()) != std::string::npos);
+  CHECK(text.error().hint.find("mv ") == 0);
+
+  const TempFolder torn;
+  {
+    WriterDatabase database = open(torn);
+    for (int i = 0; i < 300; ++i)
+      REQUIRE(database.finish(finished(new_prediction(k_now + i))));
+    REQUIRE(database.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  } // not clean
+  {
+    std::fstream file(torn.database(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096 * 12);
+    const std::string zeros(4096 * 8, '\x5a');
+    file.write(zeros.data(), static_cast<std::streamsize>(zeros.size()));
+  }
+  CHECK(code_of(WriterDatabase::open(torn.database(), "")) == ErrorCode::database_corrupt);
+}
+
+TEST_CASE("a folder that is not there is an error, not a crash") {
+  CHECK(code_of(WriterDatabase::open("/nowhere/mrun.db", "")) == ErrorCode::database);
+  CHECK(code_of(ReaderDatabase::open("/nowhere/mrun.db")) == ErrorCode::database);
+}
