@@ -110,6 +110,7 @@ Result<void> check_head(std::string_view head, std::size_t max_headers) {
   }
   if (once.content_length && once.transfer_encoding)
     return invalid("the request has both Content-Length and Transfer-Encoding");
+  if (once.transfer_encoding && http_1_0) return invalid("HTTP/1.0 has no Transfer-Encoding");
   if (!once.host && !http_1_0) return invalid("the request has no Host header");
   return {};
 }

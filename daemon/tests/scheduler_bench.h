@@ -24,7 +24,7 @@ struct Bench {
     state.config.max_queue = 4;
   }
 
-  template <class What>
+  template<class What>
   void on(What what) {
     actions.clear();
     step(state, {now_ns, std::move(what)}, actions);
@@ -34,10 +34,8 @@ struct Bench {
     on(Tick{});
   }
   void submit(RunKey key, ModelId model, ModelTraits traits = {}, std::int64_t deadline_ns = 0) {
-    if (traits.name.empty())
-      traits.name = "acme/m" + std::to_string(model);
-    if (traits.memory_bytes == 0)
-      traits.memory_bytes = 10;
+    if (traits.name.empty()) traits.name = "acme/m" + std::to_string(model);
+    if (traits.memory_bytes == 0) traits.memory_bytes = 10;
     on(Submit{key, model, traits, deadline_ns});
   }
   // Submits and loads; gives the worker.
@@ -50,26 +48,25 @@ struct Bench {
     REQUIRE(find<Dispatch>() != nullptr);
     return worker;
   }
-  void done(RunKey key, WorkerId worker, PredictionStatus status = PredictionStatus::succeeded, bool healthy = true) {
+  void done(RunKey key, WorkerId worker, PredictionStatus status = PredictionStatus::succeeded,
+            bool healthy = true) {
     on(PredictionEnded{key, worker, status, healthy, 0});
   }
 
-  template <class What>
+  template<class What>
   const What* find() const {
     for (const Action& action : actions)
-      if (const auto* what = std::get_if<What>(&action))
-        return what;
+      if (const auto* what = std::get_if<What>(&action)) return what;
     return nullptr;
   }
-  template <class What>
+  template<class What>
   std::size_t count() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(actions, [](const Action& action) { return std::holds_alternative<What>(action); }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        actions, [](const Action& action) { return std::holds_alternative<What>(action); }));
   }
   const Finish* finish_of(RunKey key) const {
     for (const Action& action : actions)
-      if (const auto* what = std::get_if<Finish>(&action); what != nullptr && what->key == key)
-        return what;
+      if (const auto* what = std::get_if<Finish>(&action); what != nullptr && what->key == key) return what;
     return nullptr;
   }
   const EndWorker* end_of(WorkerId worker) const {

@@ -1,5 +1,5 @@
-// Random lives of the scheduler: thousands of events from a seed, the invariants after every step, and an end to
-// everything once events stop.
+// Random lives of the scheduler: thousands of events from a seed, the invariants after every step, and an end
+// to everything once events stop.
 #include <map>
 #include <random>
 #include <set>
@@ -24,7 +24,7 @@ struct Process {
 };
 
 class World {
-public:
+ public:
   explicit World(std::uint64_t seed) : m_random(seed) {
     State& state = m_bench.state;
     state.config.memory_budget_bytes = 100;
@@ -62,8 +62,7 @@ public:
     feed(Drain{m_bench.now_ns + k_second});
     for (int round = 0; round < 1000 && !m_processes.empty(); ++round) {
       to_next_wakeup();
-      if (!m_processes.empty())
-        process_event(true);
+      if (!m_processes.empty()) process_event(true);
     }
     REQUIRE(m_processes.empty());
     REQUIRE(m_drained == 1);
@@ -77,10 +76,10 @@ public:
   std::size_t finished() const { return m_finished.size(); }
   std::size_t succeeded() const { return m_succeeded; }
 
-private:
+ private:
   std::uint64_t below(std::uint64_t limit) { return m_random() % limit; }
 
-  template <class What>
+  template<class What>
   void feed(What what) {
     m_bench.on(std::move(what));
     const std::vector<Action> actions = m_bench.actions;
@@ -136,23 +135,19 @@ private:
     const WorkerId id = place->first;
     Process& process = place->second;
     const std::uint64_t dice = behaves ? below(60) : below(100);
-    if (process.was_killed || (process.was_told_to_end && dice < 50))
-      return end_process(id);
+    if (process.was_killed || (process.was_told_to_end && dice < 50)) return end_process(id);
     if (process.is_loading && dice < 60) {
       process.is_loading = false;
       return feed(Loaded{id, below(80)});
     }
-    if (!process.running.empty() && dice < 85)
-      return end_prediction(id, process);
-    if (dice == 90 && process.is_loading)
-      return feed(LoadFailed{id, some_error()});
-    if (dice == 91)
-      return break_process(id);
-    if (dice >= 95)
-      end_process(id);
+    if (!process.running.empty() && dice < 85) return end_prediction(id, process);
+    if (dice == 90 && process.is_loading) return feed(LoadFailed{id, some_error()});
+    if (dice == 91) return break_process(id);
+    if (dice >= 95) end_process(id);
   }
 
-  // What is due happens before an event is looked at, so the scheduler may still speak to what has just ended.
+  // What is due happens before an event is looked at, so the scheduler may still speak to what has just
+  // ended.
   void end_process(WorkerId id) {
     m_processes.at(id).is_gone = true;
     feed(WorkerEnded{id, some_error()});
@@ -168,7 +163,8 @@ private:
     const RunKey key = *process.running.begin();
     process.running.erase(key);
     m_ending = key;
-    const auto status = static_cast<PredictionStatus>(static_cast<int>(PredictionStatus::succeeded) + static_cast<int>(below(3)));
+    const auto status = static_cast<PredictionStatus>(static_cast<int>(PredictionStatus::succeeded) +
+                                                      static_cast<int>(below(3)));
     feed(PredictionEnded{key, id, status, below(20) != 0, below(100)});
   }
 
@@ -215,8 +211,7 @@ private:
     REQUIRE(m_accepted.erase(action.key) == 1); // exactly once
     REQUIRE(m_finished.insert(action.key).second);
     REQUIRE(is_terminal(action.status));
-    if (!action.as_reported)
-      REQUIRE(action.error.has_value());
+    if (!action.as_reported) REQUIRE(action.error.has_value());
     m_succeeded += action.as_reported ? 1 : 0;
   }
   void apply(const StopDone& action) { REQUIRE(m_stops_open.erase(action.token) == 1); }
@@ -240,8 +235,7 @@ private:
         tokens += std::min(m_traits.at(run.model).threads, state.config.core_tokens);
     }
     REQUIRE(bytes == state.used_bytes);
-    if (std::exchange(m_started, false))
-      REQUIRE(bytes <= state.config.memory_budget_bytes);
+    if (std::exchange(m_started, false)) REQUIRE(bytes <= state.config.memory_budget_bytes);
     REQUIRE(tokens == state.used_tokens);
     REQUIRE(tokens <= state.config.core_tokens);
     REQUIRE(abandoned == state.abandoned);
