@@ -48,7 +48,7 @@ struct TargetBody {
     void finish(boost::beast::error_code& error) { error = {}; }
 
    private:
-    BodyTarget* m_target;
+    value_type& m_target; // a reference: the parser makes its reader before the target is known
   };
 };
 
