@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -23,6 +24,8 @@
 namespace mrun {
 namespace {
 
+constexpr std::chrono::seconds k_linger{
+    2}; // for replies that are being written when all predictions have ended
 constexpr int k_max_arenas =
     2; // three threads share them: an arena of its own for each costs more than it brings
 
@@ -124,8 +127,7 @@ class App {
                interrupted);
     MRUN_TRY(open_store());
     ServiceConfig config = service_config(m_home, install, user);
-    config.on_drain = [this] { m_server->stop_accepting(); };
-    config.on_drained = [this] { m_server->drained([this] { m_io.stop(); }); };
+    config.on_drained = [this] { leave(); };
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
     MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home));
     HttpConfig http;
@@ -157,6 +159,17 @@ class App {
     return {};
   }
 
+  // While it drains the socket still answers, with M1505 for what is new. Then connections get a moment to
+  // end.
+  void leave() {
+    m_server->stop_accepting();
+    m_server->drained([this] { m_io.stop(); });
+    m_linger.expires_after(k_linger);
+    m_linger.async_wait([this](const boost::system::error_code& stopped) {
+      if (!stopped) m_io.stop();
+    });
+  }
+
   // The first signal drains, the second stops at once.
   void wait_for_signal() {
     m_signals.async_wait([this](const boost::system::error_code& stopped, int number) {
@@ -175,6 +188,7 @@ class App {
   std::optional<Store> m_store;
   boost::asio::io_context m_io{1};
   boost::asio::signal_set m_signals{m_io, SIGTERM, SIGINT};
+  boost::asio::steady_timer m_linger{m_io};
   std::unique_ptr<PredictionService> m_service;
   std::optional<HttpServer> m_server;
 };

@@ -50,6 +50,7 @@ struct Live {
   bool storing = false;
   std::deque<std::function<void()>> backlog;
 
+  bool delivering = false, deliver_again = false;
   std::vector<std::shared_ptr<Follower>> followers; // shared with their subscriptions
 };
 

@@ -23,7 +23,6 @@ struct ServiceConfig {
   std::optional<PriceRow> cuda_reference; // and for those on a GPU
   std::chrono::milliseconds drain_limit = k_drain_timeout;
   std::string build;
-  std::function<void()> on_drain;   // draining began: stop accepting
   std::function<void()> on_drained; // every prediction has ended and is committed
 };
 

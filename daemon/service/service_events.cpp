@@ -34,16 +34,27 @@ void Service::add_event(const LivePtr& live, EventType type, Json data) {
 
 void Service::deliver(const LivePtr& live) {
   if (!live->visible) return;
-  // By index and by own reference: a callback may follow, unfollow or end the caller.
-  for (std::size_t i = 0; i < live->followers.size(); ++i) {
-    const std::shared_ptr<Follower> follower = live->followers[i];
-    while (follower->active && follower->on_event && follower->next_seq <= live->events.size()) {
-      const Event event = live->events[follower->next_seq - 1];
-      ++follower->next_seq;
-      follower->on_event(event);
-    }
+  if (live->delivering) { // a callback made another event: the loop below goes round once more
+    live->deliver_again = true;
+    return;
   }
-  std::erase_if(live->followers, [](const std::shared_ptr<Follower>& follower) { return !follower->active; });
+  live->delivering = true;
+  do {
+    live->deliver_again = false;
+    // By index and by own reference: a callback may follow and unfollow.
+    for (std::size_t i = 0; i < live->followers.size(); ++i) {
+      const std::shared_ptr<Follower> follower = live->followers[i];
+      while (follower->active && follower->on_event && follower->next_seq <= live->events.size()) {
+        const Event event = live->events[follower->next_seq - 1];
+        ++follower->next_seq;
+        follower->on_event(event);
+      }
+    }
+  } while (live->deliver_again);
+  live->delivering = false;
+  std::erase_if(live->followers, [&live](const std::shared_ptr<Follower>& follower) {
+    return !follower->active || (live->committed && follower->next_seq > live->events.size());
+  });
 }
 
 void Service::on_phase(RunKey key, Phase phase) {

@@ -1,4 +1,5 @@
 // The end of a prediction: metrics, cost, one transaction, then everybody hears of it.
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include "common/log.h"
@@ -123,6 +124,10 @@ void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction
                          follower->active = false;
                          follower->on_done(tl::unexpected(written.error()));
                        }
+                     if (m_draining) { // the next start ends it as interrupted
+                       m_live.erase(live->prediction.id);
+                       return leave_if_drained();
+                     }
                      m_retries.push_back([this, live, finished] { commit_end(live, finished); });
                      m_retry.expires_after(k_commit_retry);
                      m_retry.async_wait([this](const boost::system::error_code& stopped) {
@@ -156,7 +161,6 @@ void Service::announce(const LivePtr& live) {
       follower->on_done(live->prediction);
     }
   deliver(live);
-  live->followers.clear();
   live->bundle.reset();
 }
 
