@@ -1,0 +1,115 @@
+"""Archives that a torch engine must refuse, each with the words it must say. Made from one good archive."""
+
+import copy
+import json
+import zipfile
+
+
+def read_members(source):
+    with zipfile.ZipFile(source) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def write_members(path, members, compressed=()):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED if name in compressed else zipfile.ZIP_STORED)
+
+
+class Writer:
+    def __init__(self, folder, source):
+        self.folder = folder
+        self.members = read_members(source)
+        self.prefix = next(name for name in self.members if name.endswith("models/model.json"))[: -len("models/model.json")]
+        self.expect = {}
+
+    def add(self, name, words, change, status="failed"):
+        """`change` gets a copy of the members, parsed JSON for those it names with `json_of`."""
+        members = dict(self.members)
+        compressed = change(members) or ()
+        write_members(self.folder / f"{name}.pt2", members, compressed)
+        self.expect[name] = {"status": status, "words": words}
+
+    def add_json(self, name, words, member, change, status="failed"):
+        def edit(members):
+            document = json.loads(members[self.prefix + member])
+            document = change(document) or document
+            members[self.prefix + member] = json.dumps(document).encode()
+
+        self.add(name, words, edit, status)
+
+
+def first_weight(config):
+    return next(iter(config["config"].values()))
+
+
+def write_hostile(folder, source):
+    folder.mkdir()
+    writer = Writer(folder, source)
+    program, weights = "models/model.json", "data/weights/model_weights_config.json"
+
+    def on_graph(name, words, change, status="failed"):
+        writer.add_json(name, words, program, lambda document: change(document["graph_module"]["graph"]), status)
+
+    def on_weight(name, words, change, status="failed"):
+        writer.add_json(name, words, weights, lambda config: change(first_weight(config)), status)
+
+    def set_first_input(graph, argument):
+        graph["nodes"][0]["inputs"][0]["arg"] = argument
+
+    # Archive
+    writer.add("no_program", "neither an exported program", lambda members: members.pop(writer.prefix + program) and None, "unsupported")
+    writer.add("two_programs", "2 programs", lambda members: members.update({writer.prefix + "models/other.json": b"{}"}), "unsupported")
+    writer.add("compressed_program", "is compressed", lambda members: [writer.prefix + program])
+    writer.add("aot_inductor", "AOTInductor", lambda members: members.update({writer.prefix + "data/aotinductor/model/x.so": b"\x7fELF"}), "unsupported")
+    writer.add("weight_missing", "is missing", lambda members: members.pop(writer.prefix + "data/weights/weight_0") and None)
+    writer.add("weight_short", "does not fit", lambda members: members.update({writer.prefix + "data/weights/weight_0": b"\0" * 8}))
+    writer.add("not_json", "damaged", lambda members: members.update({writer.prefix + program: b"{\"graph_module\": "}))
+    writer.add("deep_json", "damaged", lambda members: members.update({writer.prefix + program: b"[" * 5000 + b"]" * 5000}))
+    write_members(folder / "pickled.pt2", {"archive/data.pkl": b"\x80\x02.", "archive/version": b"3"})
+    writer.expect["pickled"] = {"status": "unsupported", "words": "pickled tensors"}
+
+    # Weights
+    on_weight("negative_size", "does not fit", lambda weight: weight["tensor_meta"]["sizes"].__setitem__(0, {"as_int": -4}))
+    on_weight("negative_stride", "does not fit", lambda weight: weight["tensor_meta"]["strides"].__setitem__(0, {"as_int": -1}))
+    on_weight("negative_offset", "does not fit", lambda weight: weight["tensor_meta"].update(storage_offset={"as_int": -8}))
+    on_weight("huge_offset", "does not fit", lambda weight: weight["tensor_meta"].update(storage_offset={"as_int": 2**62}))
+    on_weight("huge_size", "does not fit", lambda weight: weight["tensor_meta"]["sizes"].__setitem__(0, {"as_int": 2**62}))
+    on_weight("huge_stride", "does not fit", lambda weight: weight["tensor_meta"]["strides"].__setitem__(0, {"as_int": 2**62}))
+    on_weight("symbolic_size", "not a number", lambda weight: weight["tensor_meta"]["sizes"].__setitem__(
+        0, {"as_expr": {"expr_str": "s0", "hint": None}}))
+    on_weight("more_sizes", "sizes and", lambda weight: weight["tensor_meta"]["sizes"].append({"as_int": 1}))
+    on_weight("unknown_dtype", "unknown dtype 99", lambda weight: weight["tensor_meta"].update(dtype=99))
+    on_weight("sparse_weight", "strided", lambda weight: weight["tensor_meta"].update(layout=1), "unsupported")
+    on_weight("pickled_weight", "pickled object", lambda weight: weight.update(use_pickle=True), "unsupported")
+    on_weight("weight_elsewhere", "is missing", lambda weight: weight.update(path_name="../../../../etc/passwd"))
+    writer.add_json("no_weight", "no weight", weights, lambda config: {"config": {}})
+
+    # Graph
+    on_graph("undefined_name", "nothing before it defines", lambda graph: set_first_input(graph, {"as_tensor": {"name": "ghost"}}))
+    on_graph("cycle", "nothing before it defines", lambda graph: set_first_input(graph, graph["nodes"][-1]["outputs"][0]))
+    on_graph("defined_twice", "a second time", lambda graph: graph["nodes"].append(copy.deepcopy(graph["nodes"][0])))
+    on_graph("unknown_operator", "no such operator", lambda graph: graph["nodes"][0].update(target="torch.ops.mylib.magic.default"), "unsupported")
+    on_graph("unknown_function", "Python function", lambda graph: graph["nodes"][0].update(target="os.system"), "unsupported")
+    on_graph("unknown_higher_order", "higher-order", lambda graph: graph["nodes"][0].update(target="torch.ops.higher_order.flex"), "unsupported")
+    on_graph("unknown_argument", "has no argument `bogus`", lambda graph: graph["nodes"][0]["inputs"][0].update(name="bogus"))
+    on_graph("missing_argument", "is missing", lambda graph: graph["nodes"][0]["inputs"].pop())
+    on_graph("wrong_argument", "does not fit", lambda graph: set_first_input(graph, {"as_string": "text"}))
+    on_graph("unknown_kind", "argument of kind", lambda graph: set_first_input(graph, {"as_wormhole": 1}), "unsupported")
+    on_graph("not_a_union", "union of one", lambda graph: set_first_input(graph, {"as_int": 1, "as_none": True}))
+    on_graph("too_many_outputs", "gives 1 values", lambda graph: graph["nodes"][0]["outputs"].append({"as_tensor": {"name": "more"}}))
+    on_graph("output_undefined", "nothing before it defines", lambda graph: graph["outputs"].__setitem__(0, {"as_tensor": {"name": "ghost"}}))
+    on_graph("output_missing", "differ in outputs", lambda graph: graph["outputs"].pop())
+
+    # Program
+    def module_change(name, words, change, status="failed"):
+        writer.add_json(name, words, program, lambda document: change(document["graph_module"]), status)
+
+    writer.add_json("schema_version", "schema version 9", program, lambda document: document["schema_version"].update(major=9), "unsupported")
+    module_change("signature_ghost", "no input of the graph", lambda module: module["signature"]["input_specs"][0]["parameter"]["arg"].update(name="ghost"))
+    module_change("signature_short", "differ", lambda module: module["signature"]["input_specs"].pop())
+    module_change("custom_object", "custom object", lambda module: module["signature"]["input_specs"].__setitem__(
+        0, {"custom_obj": {"arg": {"name": "o", "class_fqn": "C"}, "custom_obj_name": "o"}}), "unsupported")
+    module_change("bad_tree", "pytree", lambda module: module["module_call_graph"][0]["signature"].update(in_spec="[1, 7]"))
+
+    (folder / "expect.json").write_text(json.dumps(writer.expect, indent=1))

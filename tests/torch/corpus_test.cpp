@@ -1,0 +1,288 @@
+// The torch engine beside Python: every program of the corpus must give what Python gave, and every hostile archive
+// must be refused with a reason. tests/torch/make_corpus.py makes both.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "common/json.h"
+#include "tests/torch/fake_host.h"
+
+namespace mrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string k_module = MRUN_TEST_ENGINES_DIR "/torch.so";
+const fs::path k_corpus = MRUN_TEST_CORPUS_DIR;
+
+std::string contents(const fs::path& path) {
+  auto bytes = read_file(path, std::size_t{1} << 30, ErrorCode::io, ErrorCode::io);
+  REQUIRE_MESSAGE(bytes, path.string());
+  return std::move(*bytes);
+}
+
+Json json_of(const fs::path& path) {
+  auto json = parse_json(contents(path), ErrorCode::io, path.string());
+  REQUIRE(json);
+  return std::move(*json);
+}
+
+GivenTensor read_tensor(const fs::path& folder, const Json& entry) {
+  GivenTensor tensor;
+  set_dtype(entry["dtype"].get<std::string>(), tensor);
+  tensor.shape = entry["shape"].get<std::vector<std::int64_t>>();
+  tensor.bytes = contents(folder / entry["file"].get<std::string>());
+  return tensor;
+}
+
+struct CorpusCase {
+  fs::path folder;
+  Json description;
+
+  explicit CorpusCase(const std::string& name) : folder(k_corpus / name), description(json_of(folder / "case.json")) {}
+  std::string model() const { return fs::exists(folder / "model.pt2") ? folder / "model.pt2" : folder / "model.pt"; }
+  std::vector<GivenInput> inputs(std::size_t misalign = 0) const {
+    std::vector<GivenInput> result;
+    for (const Json& entry : description["inputs"]) {
+      GivenInput input;
+      input.name = entry["name"];
+      input.misalign = misalign;
+      if (entry.contains("json")) input.json = entry["json"];
+      else input.tensor = read_tensor(folder, entry);
+      result.push_back(std::move(input));
+    }
+    return result;
+  }
+};
+
+// Largest difference of two float tensors; equal bits count 0, a NaN only beside a NaN.
+template <class T>
+double difference(const std::string& a, const std::string& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i + sizeof(T) <= a.size(); i += sizeof(T)) {
+    T x, y;
+    std::memcpy(&x, a.data() + i, sizeof(T));
+    std::memcpy(&y, b.data() + i, sizeof(T));
+    if (std::memcmp(&x, &y, sizeof(T)) == 0 || (std::isnan(x) && std::isnan(y))) continue;
+    largest = std::max(largest, std::isnan(x) || std::isnan(y) ? INFINITY : std::abs(static_cast<double>(x) - static_cast<double>(y)));
+  }
+  return largest;
+}
+
+void check_outputs(const CorpusCase& one, const std::map<std::string, GivenTensor>& outputs) {
+  const double tolerance = one.description["tolerance"];
+  CHECK(outputs.size() == one.description["outputs"].size());
+  for (const Json& entry : one.description["outputs"]) {
+    const std::string name = entry["name"];
+    CAPTURE(name);
+    const GivenTensor expected = read_tensor(one.folder, entry);
+    const auto found = outputs.find(name);
+    REQUIRE(found != outputs.end());
+    CHECK(dtype_text(found->second) == dtype_text(expected));
+    REQUIRE(found->second.shape == expected.shape);
+    REQUIRE(found->second.bytes.size() == expected.bytes.size());
+    if (dtype_text(expected) == "f32") CHECK(difference<float>(found->second.bytes, expected.bytes) <= tolerance);
+    else if (dtype_text(expected) == "f64") CHECK(difference<double>(found->second.bytes, expected.bytes) <= tolerance);
+    else CHECK(found->second.bytes == expected.bytes);
+  }
+}
+
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(k_corpus))
+    if (fs::exists(entry.path() / "case.json")) names.push_back(entry.path().filename());
+  std::ranges::sort(names);
+  return names;
+}
+
+void load_or_fail(LoadedModule& module, const std::string& path, int threads = 1, int concurrency = 1) {
+  REQUIRE_MESSAGE(module.load_file(path, threads, concurrency) == MRUN_OK, module.host().message << "\n" << module.host().details);
+}
+
+TEST_CASE("every program of the corpus gives what Python gave") {
+  LoadedModule module(k_module);
+  const std::vector<std::string> names = case_names();
+  CHECK(names.size() >= 30);
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    const CorpusCase one(name);
+    load_or_fail(module, one.model());
+    for (const std::size_t misalign : {std::size_t{0}, std::size_t{1}}) { // twice: a prediction leaves nothing behind
+      module.host().clear();
+      std::vector<GivenInput> inputs = one.inputs(misalign);
+      CHECK_MESSAGE(module.start(inputs) == MRUN_OK, module.host().message << "\n" << module.host().details);
+      check_outputs(one, module.host().outputs);
+    }
+  }
+}
+
+TEST_CASE("hostile archives are refused with a reason") {
+  LoadedModule module(k_module);
+  const Json expected = json_of(k_corpus / "hostile/expect.json");
+  CHECK(expected.size() >= 40);
+  for (const auto& [name, entry] : expected.items()) {
+    CAPTURE(name);
+    module.host().clear();
+    const mrun_status status = module.load_file(k_corpus / "hostile" / (name + ".pt2"));
+    CHECK(status == (entry["status"] == "unsupported" ? MRUN_UNSUPPORTED : MRUN_FAILED));
+    CHECK_MESSAGE(module.host().message.find(entry["words"].get<std::string>()) != std::string::npos, module.host().message);
+  }
+}
+
+TEST_CASE("an unsupported operator is named with its node and Python line") {
+  LoadedModule module(k_module);
+  CHECK(module.load_file(k_corpus / "hostile/unknown_operator.pt2") == MRUN_UNSUPPORTED);
+  CHECK(module.host().message.find("node `") == 0);
+  CHECK(module.host().message.find("torch.ops.mylib.magic.default") != std::string::npos);
+  CHECK(module.host().details.find("linear.py:") != std::string::npos);
+}
+
+TEST_CASE("a cut archive is refused wherever it is cut") {
+  LoadedModule module(k_module);
+  const std::string whole = contents(k_corpus / "mlp/model.pt2");
+  for (std::size_t length = 0; length < whole.size(); length += 997)
+    CHECK(module.load_bytes(whole.substr(0, length)) != MRUN_OK);
+  CHECK(module.load_bytes("this is no archive") == MRUN_FAILED);
+  CHECK(module.host().message.find("not a zip archive") != std::string::npos);
+}
+
+TEST_CASE("inputs that do not fit the program are named with what it takes") {
+  LoadedModule module(k_module);
+  const CorpusCase one("mlp");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  const auto refuses = [&](const std::string& words) {
+    module.host().clear();
+    CHECK(module.start(inputs) == MRUN_INVALID_INPUT);
+    CHECK_MESSAGE(module.host().message.find(words) != std::string::npos, module.host().message);
+    CHECK(module.host().outputs.empty());
+  };
+  inputs[0].tensor.shape = {7, 5};
+  refuses("axis 1 of `in.x` is 5, the program was exported for 6");
+  inputs[0].tensor.shape = {1, 6};
+  refuses("axis 0 of `in.x` is 1, the program takes 2 to 64");
+  inputs[0].tensor.shape = {42};
+  refuses("has 1 axes, the program takes [");
+  inputs = one.inputs();
+  set_dtype("i32", inputs[0].tensor);
+  refuses("`in.x` is i32, the program takes f32");
+  inputs = one.inputs();
+  inputs[0].tensor.bits = 24;
+  refuses("has a dtype that LibTorch lacks");
+  inputs = one.inputs();
+  inputs[1].name = "in.other";
+  refuses("input `in.scale` [] was not given");
+  inputs = one.inputs();
+  inputs[0].name = "in.0"; // a position serves as a name
+  CHECK(module.start(inputs) == MRUN_OK);
+}
+
+TEST_CASE("axes with one symbol must be equal") {
+  LoadedModule module(k_module);
+  const CorpusCase one("text-embedding");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  inputs[1].tensor.shape = {1, 17};
+  CHECK(module.start(inputs) == MRUN_INVALID_INPUT);
+  CHECK(module.host().message.find("they must be equal") != std::string::npos);
+}
+
+TEST_CASE("a cancelled prediction stops between instructions") {
+  LoadedModule module(k_module);
+  const CorpusCase one("text-embedding");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  module.host().clear();
+  module.host().cancel_after = 20;
+  CHECK(module.start(inputs) == MRUN_CANCELLED);
+  CHECK(module.host().outputs.empty());
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_OK);
+  check_outputs(one, module.host().outputs);
+}
+
+TEST_CASE("a failure of the model itself names the node and leaves the model usable") {
+  LoadedModule module(k_module);
+  const CorpusCase one("text-embedding");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  const std::int64_t beyond = 10'000'000; // no such token
+  std::memcpy(inputs[0].tensor.bytes.data(), &beyond, sizeof beyond);
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_FAILED);
+  CHECK_MESSAGE(module.host().message.find("aten.embedding") != std::string::npos, module.host().message);
+  CHECK(module.host().message.find("out of range") != std::string::npos);
+  CHECK(module.host().details.find("modeling_bert.py:") != std::string::npos);
+  inputs = one.inputs();
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_OK);
+  check_outputs(one, module.host().outputs);
+}
+
+TEST_CASE("a refused output ends the prediction") {
+  LoadedModule module(k_module);
+  const CorpusCase one("mlp");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  module.host().refuse_output = true;
+  CHECK(module.start(inputs) == MRUN_FAILED);
+}
+
+TEST_CASE("several threads share one model") {
+  LoadedModule module(k_module);
+  const CorpusCase one("text-embedding");
+  load_or_fail(module, one.model(), 1, 3);
+  module.host().clear();
+  std::vector<mrun_status> statuses(3, MRUN_FAILED);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < statuses.size(); ++i)
+    threads.emplace_back([&, i] {
+      std::vector<GivenInput> inputs = one.inputs();
+      statuses[i] = module.start(inputs, i + 2);
+    });
+  for (std::thread& thread : threads)
+    thread.join();
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    CHECK(statuses[i] == MRUN_OK);
+    const auto found = module.host().outputs.find(fmt::format("{}:out.last_hidden_state", i + 2));
+    REQUIRE(found != module.host().outputs.end());
+    check_outputs(one, {{"out.last_hidden_state", found->second}});
+  }
+}
+
+TEST_CASE("more threads give the same within rounding") {
+  LoadedModule module(k_module);
+  for (const std::string name : {"text-embedding", "image-classifier"}) {
+    CAPTURE(name);
+    const CorpusCase one(name);
+    load_or_fail(module, one.model(), 2);
+    module.host().clear();
+    std::vector<GivenInput> inputs = one.inputs();
+    CHECK(module.start(inputs) == MRUN_OK);
+    check_outputs(one, module.host().outputs);
+  }
+}
+
+TEST_CASE("the phases of a load come in order") {
+  LoadedModule module(k_module);
+  load_or_fail(module, CorpusCase("mlp").model());
+  CHECK(module.host().phases == std::vector<std::string>{"import", "map", "build"});
+}
+
+TEST_CASE("a TorchScript file that is damaged is refused") {
+  LoadedModule module(k_module);
+  std::string bytes = contents(k_corpus / "script_dict/model.pt");
+  const std::size_t code = bytes.find("def forward");
+  REQUIRE(code != std::string::npos);
+  bytes.replace(code, 11, "dxf forward");
+  CHECK(module.load_bytes(bytes) == MRUN_FAILED);
+  CHECK(module.host().message.find("TorchScript: ") == 0);
+}
+
+} // namespace
+} // namespace mrun::test

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Makes the corpus of the torch engine's tests: model files, their inputs, and what Python gives for them.
+
+Usage: make_corpus.py OUT TEMPLATES. OUT is a cache: nothing is done when its stamp fits this script and this torch.
+OUT/<case>/ holds model.pt2 (or model.pt) and case.json: inputs and outputs with dtype, shape and a raw file each,
+and the tolerance (0: equal to the last bit). OUT/hostile/*.pt2 with expect.json: archives that must be refused.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import torch.utils._pytree as pytree
+
+from corpus_cases import exported_cases, torchscript_cases
+from corpus_hostile import write_hostile
+
+DTYPES = {
+    torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16", torch.int8: "i8",
+    torch.int16: "i16", torch.int32: "i32", torch.int64: "i64", torch.uint8: "u8", torch.bool: "bool",
+}
+
+
+def leaf_name(path):
+    """The path of a pytree leaf, as the engine names it."""
+    parts = []
+    for key in path:
+        for attribute in ("key", "name", "idx"):
+            if hasattr(key, attribute):
+                parts.append(str(getattr(key, attribute)))
+                break
+    return ".".join(parts) or "0"
+
+
+def as_tensor(value):
+    """Numbers come out of the engine as 0-dim tensors; None and text don't come out."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, bool):
+        return torch.tensor(value)
+    if isinstance(value, int):
+        return torch.tensor(value, dtype=torch.int64)
+    if isinstance(value, float):
+        return torch.tensor(value, dtype=torch.float64)
+    return None
+
+
+def write_tensor(folder, name, tensor):
+    tensor = tensor.detach().contiguous()
+    file = name.replace(".", "_") + ".bin"
+    (folder / file).write_bytes(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return {"name": name, "dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "file": file}
+
+
+def flat_inputs(names, args, kwargs):
+    """(name, value) of each leaf: positional arguments by the names of forward's parameters."""
+    found = []
+    for index, value in enumerate(args):
+        for path, leaf in pytree.tree_flatten_with_path(value)[0]:
+            suffix = leaf_name(path) if path else ""
+            found.append((f"{names[index]}.{suffix}" if suffix else names[index], leaf))
+    for key, value in kwargs.items():
+        for path, leaf in pytree.tree_flatten_with_path(value)[0]:
+            suffix = leaf_name(path) if path else ""
+            found.append((f"{key}.{suffix}" if suffix else key, leaf))
+    return found
+
+
+def write_case(folder, names, args, kwargs, results, tolerance):
+    inputs = []
+    for number, (name, value) in enumerate(flat_inputs(names, args, kwargs)):
+        if isinstance(value, torch.Tensor):
+            entry = write_tensor(folder, f"in.{name}", value)
+        elif value is None:
+            continue
+        else:
+            entry = {"name": name, "json": json.dumps(value)}
+        inputs.append(entry)
+    outputs = []
+    for path, leaf in pytree.tree_flatten_with_path(results)[0]:
+        tensor = as_tensor(leaf)
+        if tensor is not None:
+            outputs.append(write_tensor(folder, f"out.{leaf_name(path)}", tensor))
+    (folder / "case.json").write_text(json.dumps({"inputs": inputs, "outputs": outputs, "tolerance": tolerance}))
+
+
+def clones(tree):
+    return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, tree)
+
+
+def write_exported(out, case):
+    folder = out / case.name
+    folder.mkdir()
+    module = case.module.eval()
+    with torch.no_grad():
+        program = torch.export.export(module, clones(case.args), clones(case.kwargs), dynamic_shapes=case.shapes, strict=False)
+    torch.export.save(program, folder / "model.pt2")
+    args, kwargs = case.run_args or case.args, case.run_kwargs or case.kwargs
+    with torch.inference_mode():
+        results = program.module()(*clones(args), **clones(kwargs))
+    write_case(folder, case.names, args, kwargs, results, case.tolerance)
+
+
+def write_torchscript(out, case):
+    folder = out / case.name
+    folder.mkdir()
+    torch.jit.save(torch.jit.script(case.module.eval()), folder / "model.pt")
+    with torch.inference_mode():
+        results = case.module(*clones(case.args), **clones(case.kwargs))
+    write_case(folder, case.names, case.args, case.kwargs, results, case.tolerance)
+
+
+def write_template(out, templates, name, names, make_args):
+    """A template's model, exported by its own script."""
+    folder = out / name
+    shutil.copytree(templates / name, folder)
+    subprocess.run([sys.executable, str(folder / "export.py")], check=True, stdout=subprocess.DEVNULL)
+    args = make_args()
+    with torch.inference_mode():
+        results = torch.export.load(folder / "model.pt2").module()(*args)
+    write_case(folder, names, args, {}, results, 1e-5)
+
+
+def write_all(out, templates):
+    torch.manual_seed(20)
+    torch.set_num_threads(1)
+    for case in exported_cases():
+        write_exported(out, case)
+    for case in torchscript_cases():
+        write_torchscript(out, case)
+    ids = torch.randint(5, 30000, (3, 17))
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    write_template(out, templates, "text-embedding", ["input_ids", "attention_mask"], lambda: (ids, mask))
+    write_template(out, templates, "image-classifier", ["x"], lambda: (torch.rand(2, 3, 224, 224),))
+    write_hostile(out / "hostile", out / "mlp" / "model.pt2")
+
+
+def stamp(templates):
+    digest = hashlib.sha256(torch.__version__.encode())
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), *sorted(templates.glob("*/export.py"))]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def main():
+    out, templates = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    if (out / "stamp").is_file() and (out / "stamp").read_text() == stamp(templates):
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    write_all(out, templates)
+    (out / "stamp").write_text(stamp(templates))
+
+
+if __name__ == "__main__":
+    main()
