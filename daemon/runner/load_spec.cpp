@@ -13,6 +13,7 @@
 namespace mrun {
 namespace {
 
+constexpr std::string_view k_native = "native"; // the bundle's own module; mrun-worker knows it by this word
 // A worker without weights still has its program, heap and engine.
 constexpr std::uint64_t k_worker_base_bytes = 32 * k_mib;
 
@@ -37,7 +38,12 @@ Result<std::string> resolve_device(const std::string& asked, const Manifest& man
   return "cpu";
 }
 
+std::string engine_argument(const RunnerConfig& config, const std::string& engine) {
+  return engine == k_native ? std::string(k_native) : config.install.engine(engine).string();
+}
+
 Result<void> check_engine(const RunnerConfig& config, const std::string& engine) {
+  if (engine == k_native) return {}; // the module is in the bundle
   const std::filesystem::path module = config.install.engine(engine);
   if (::access(module.c_str(), R_OK) != 0)
     return fail(ErrorCode::engine_missing,
@@ -82,6 +88,7 @@ std::vector<std::string> worker_environment(const RunnerConfig& config, const st
            "UBSAN_OPTIONS",
            "LSAN_OPTIONS",
            "TSAN_OPTIONS",
+           "MRUN_ECHO_WARM",
 #endif
        })
     if (const char* value = std::getenv(name); value != nullptr)

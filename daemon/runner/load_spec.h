@@ -15,6 +15,8 @@ namespace mrun {
 Result<std::string> resolve_device(const std::string& asked, const Manifest& manifest);
 // Is the engine's module there, and the library that it needs? Errors: engine_missing.
 Result<void> check_engine(const RunnerConfig& config, const std::string& engine);
+// What `mrun-worker --engine` gets.
+std::string engine_argument(const RunnerConfig& config, const std::string& engine);
 bool needs_torch(const std::string& engine);
 
 sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config);

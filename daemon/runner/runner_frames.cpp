@@ -35,6 +35,11 @@ ErrorCode worker_code(const std::optional<std::string>& name, ErrorCode otherwis
   return may_be ? row->code : otherwise;
 }
 
+// An engine may talk while it is opened, and a start that fails is told in place of `hello`.
+bool may_come_first(std::string_view type) {
+  return type == "hello" || type == "log" || type == "phase" || type == "load_failed";
+}
+
 bool is_metric_name(std::string_view name) {
   return !name.empty() && name.size() <= k_max_name_bytes && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -61,7 +66,8 @@ Result<RunOutput> output_of(const Frame& frame) {
                               format_bytes(k_max_json_output_bytes)),
                   "let the model give it as a file");
     output.kind = RunOutput::Kind::json;
-    MRUN_ASSIGN(output.value, parse_json(payload, k_code, "an output", {k_max_json_output_bytes, k_max_json_depth}));
+    MRUN_ASSIGN(output.value,
+                parse_json(payload, k_code, "an output", {k_max_json_output_bytes, k_max_json_depth}));
     return output;
   }
   if (kind == "text") {
@@ -100,10 +106,10 @@ void Runner::Impl::on_frame(sched::WorkerId id, Frame& frame) {
   const std::string_view type = frame.type();
   const auto handler = std::ranges::find(k_handlers, type, &std::pair<std::string_view, Handler>::first);
   Result<void> handled = broke(printable(type, 40), "there is no such type");
-  if (handler != k_handlers.end())
-    handled = !found->second.said_hello && type != "hello"
-                  ? Result<void>(broke(type, "it comes before `hello`"))
-                  : (this->*handler->second)(id, found->second, frame);
+  if (handler != k_handlers.end() && !found->second.said_hello && !may_come_first(type))
+    handled = broke(type, "it comes before `hello`");
+  else if (handler != k_handlers.end())
+    handled = (this->*handler->second)(id, found->second, frame);
   if (!handled) on_broken(id, handled.error());
 }
 
@@ -221,15 +227,16 @@ Result<void> Runner::Impl::on_output(sched::WorkerId id, LiveWorker&, Frame& fra
   MRUN_ASSIGN(LiveRun * run, run_of(id, frame, key));
   if (!run->is_started) return broke("output", "it comes before `started`");
   if (++run->output_items > k_max_output_items)
-    return fail(ErrorCode::output_limit, fmt::format("the model gave more than {} outputs", k_max_output_items));
+    return fail(ErrorCode::output_limit,
+                fmt::format("the model gave more than {} outputs", k_max_output_items));
   MRUN_ASSIGN(RunOutput output, output_of(frame));
   std::uint64_t& total_bytes = output.kind == RunOutput::Kind::file ? run->file_bytes : run->output_bytes;
   const std::size_t limit = output.kind == RunOutput::Kind::file ? k_max_payload_bytes : k_max_output_bytes;
   total_bytes += frame.payload().size();
   if (total_bytes > limit)
-    return fail(ErrorCode::output_limit, fmt::format("the model's outputs take more than {}", format_bytes(limit)));
-  if (!run->is_finished)
-    listener.on_output(key, output);
+    return fail(ErrorCode::output_limit,
+                fmt::format("the model's outputs take more than {}", format_bytes(limit)));
+  if (!run->is_finished) listener.on_output(key, output);
   return {};
 }
 

@@ -71,7 +71,7 @@ Result<void> Runner::Impl::spawn_plain(sched::WorkerId id, WorkerProcess::Ends e
   const ModelRecord& model = models.at(worker.model);
   const std::string& engine = model.bundle->manifest.engine;
   MRUN_ASSIGN(Child child, spawn_child({config.install.worker().string(),
-                                        {"--engine", config.install.engine(engine).string()},
+                                        {"--engine", engine_argument(config, engine)},
                                         worker_environment(config, engine),
                                         ends.control.get(),
                                         ends.output.get()}));

@@ -130,6 +130,9 @@ void Zygote::on_frame(sched::WorkerId worker, Frame& frame) {
     fork_failed(frame);
   } else if (type == "reaped") {
     reaped(frame);
+  } else if (type == "load_failed") {
+    const auto message = json_string(frame.header, "message", ErrorCode::worker_protocol, "a zygote's frame");
+    log_warn("the zygote can't start: {}", message && *message ? printable(**message) : "no reason given");
   } else if (type != "phase" && type != "log" && type != "hello") {
     on_broken(
         worker,

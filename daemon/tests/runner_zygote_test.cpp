@@ -1,0 +1,123 @@
+// The zygote. No LibTorch here: in an installation of its own the echo engine stands where torch would.
+#include <csignal>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "daemon/tests/runner_bench.h"
+
+using namespace mrun;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::filesystem::path make_installation(const std::filesystem::path& folder) {
+  const std::filesystem::path prefix = folder / "install", built = MRUN_TEST_PREFIX;
+  std::filesystem::create_directories(prefix / "libexec/mrun");
+  std::filesystem::create_directories(prefix / "lib/mrun/engines");
+  std::filesystem::create_directories(prefix / "torch/lib");
+  std::filesystem::create_symlink(built / "libexec/mrun/mrun-worker", prefix / "libexec/mrun/mrun-worker");
+  std::filesystem::create_symlink(built / "lib/mrun/engines/echo.so", prefix / "lib/mrun/engines/torch.so");
+  std::ofstream(prefix / "torch/lib/libtorch_cpu.so") << "";
+  return prefix;
+}
+
+struct ZygoteBench {
+  std::filesystem::path folder;
+  std::unique_ptr<RunnerBench> bench;
+
+  ZygoteBench() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "mrun-zygote-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    folder = pattern;
+    const auto prefix = make_installation(folder);
+    bench = std::make_unique<RunnerBench>([&](RunnerConfig& config) {
+      config.install.prefix = prefix;
+      config.torch_dir = (prefix / "torch").string();
+      config.use_zygote = true;
+    });
+  }
+  ~ZygoteBench() {
+    bench.reset();
+    std::filesystem::remove_all(folder);
+  }
+  std::shared_ptr<const Bundle> bundle(const std::string& misbehave = "") {
+    Manifest manifest = bench->manifest(misbehave);
+    manifest.engine = "torch";
+    return bench->bundle(manifest);
+  }
+};
+
+int parent_of(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  text = text.substr(text.rfind(')') + 4); // "S <ppid> …"
+  return std::stoi(text);
+}
+
+} // namespace
+
+TEST_CASE("torch workers are forked from the zygote, which starts when it is needed") {
+  ZygoteBench zygote;
+  RunnerBench& bench = *zygote.bench;
+  CHECK_FALSE(bench.runner->zygote_pid().has_value());
+  const auto bundle = zygote.bundle();
+  const RunOutcome& first = bench.run_to_end(bundle);
+  CHECK(first.status == PredictionStatus::succeeded);
+  REQUIRE(bench.runner->zygote_pid().has_value());
+  CHECK(parent_of(first.worker_pid) == *bench.runner->zygote_pid());
+  const RunOutcome& other = bench.run_to_end(zygote.bundle());
+  CHECK(parent_of(other.worker_pid) == *bench.runner->zygote_pid());
+  CHECK(other.worker_pid != first.worker_pid);
+}
+
+TEST_CASE("how a forked worker ended is known") {
+  ZygoteBench zygote;
+  RunnerBench& bench = *zygote.bench;
+  const auto bundle = zygote.bundle();
+  const RunOutcome& crash = bench.run_to_end(bundle, "crash");
+  CHECK(crash.error->message.find("SIGSEGV") != std::string::npos);
+  const RunOutcome& exit = bench.run_to_end(bundle, "exit:4");
+  CHECK(exit.error->message.find("exit code 4") != std::string::npos);
+  const RunKey hanging = bench.run(bundle, "hang");
+  bench.until([&] { return bench.heard[hanging].started == 1; });
+  const int pid = bench.worker_pid();
+  bench.runner->cancel(hanging);
+  CHECK(bench.wait_end(hanging).status == PredictionStatus::canceled);
+  bench.until([&] { return bench.runner->workers().empty(); });
+  CHECK_FALSE(process_exists(pid));
+}
+
+TEST_CASE("a zygote that dies takes its workers along; work goes on without it, later with a new one") {
+  ZygoteBench zygote;
+  RunnerBench& bench = *zygote.bench;
+  const auto bundle = zygote.bundle();
+  const RunOutcome& first = bench.run_to_end(bundle);
+  const int zygote_pid = *bench.runner->zygote_pid();
+  ::kill(zygote_pid, SIGKILL);
+  bench.until([&] { return !bench.runner->zygote_pid() && bench.runner->workers().empty(); });
+  CHECK_FALSE(process_exists(first.worker_pid));
+  const RunOutcome& plain = bench.run_to_end(bundle);
+  CHECK(plain.status == PredictionStatus::succeeded);
+  CHECK(parent_of(plain.worker_pid) == ::getpid());
+}
+
+TEST_CASE("a zygote that can't start is no reason to fail") {
+  ::setenv("MRUN_ECHO_WARM", "fail", 1);
+  ZygoteBench zygote;
+  const RunOutcome& end = zygote.bench->run_to_end(zygote.bundle());
+  CHECK(end.status == PredictionStatus::succeeded);
+  ::unsetenv("MRUN_ECHO_WARM");
+}
+
+TEST_CASE(
+    "the zygote is prepared only when the store has something for it; without LibTorch torch is missing") {
+  ZygoteBench zygote;
+  zygote.bench->runner->prepare_zygote();
+  CHECK_FALSE(zygote.bench->runner->zygote_pid().has_value()); // an empty store
+  std::filesystem::remove_all(zygote.folder / "install/torch");
+  const auto refused = zygote.bench->runner->submit(zygote.bench->request(zygote.bundle()));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::engine_missing);
+  CHECK(refused.error().hint.find("MRUN_TORCH_DIR") != std::string::npos);
+}
