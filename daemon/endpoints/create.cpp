@@ -1,5 +1,6 @@
 #include "daemon/endpoints/create.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
@@ -147,9 +148,8 @@ class WaitingCaller : public std::enable_shared_from_this<WaitingCaller> {
   void finish() {
     m_finished = true;
     m_timer.cancel();
-    // Not destroyed here: this may run inside the subscription's callback, which the timer's cancelled
-    // handler outlives.
-    m_ended_subscription = std::move(m_subscription);
+    // A turn later: this may run inside the subscription's callback.
+    boost::asio::post(m_context.io, [ended = std::move(m_subscription)] {});
   }
 
   EndpointContext& m_context;
@@ -158,7 +158,7 @@ class WaitingCaller : public std::enable_shared_from_this<WaitingCaller> {
   Surface m_surface;
   std::chrono::seconds m_wait;
   boost::asio::steady_timer m_timer;
-  std::unique_ptr<Subscription> m_subscription, m_ended_subscription;
+  std::unique_ptr<Subscription> m_subscription;
   std::string m_id;
   bool m_finished = false;
 };
