@@ -69,7 +69,7 @@ int Worker::run() {
   for (std::thread& other : others)
     other.join();
   {
-    std::unique_lock lock(m_mutex); // a predictor that finishes later may still be at it
+    std::unique_lock lock(m_ended_mutex); // a predictor that finishes later may still be at it
     m_job_ended.wait(lock, [&] { return m_host.jobs().empty(); });
   }
   m_host.set_finish_handler({});
@@ -187,8 +187,10 @@ void Worker::kick_helper() {
 
 void Worker::stop() {
   m_stopping = true;
-  for (const auto& job : m_host.jobs())
+  for (const auto& job : m_host.jobs()) {
     job->cancel();
+    m_model->cancel(job->id());
+  }
   for (std::condition_variable& wakeup : m_wakeups)
     wakeup.notify_one();
   kick_helper();
@@ -283,7 +285,7 @@ void Worker::end_job(const std::shared_ptr<Job>& job, const Result<void>& result
   m_host.remove(job->id());                       // before `done`: the daemon may use the id again
   (void)m_sink.send(done_message(done), details); // small, or sealed memory: can't fail but by a gone daemon
   if (m_model->finishes_later()) {
-    const std::scoped_lock lock(m_mutex);
+    const std::scoped_lock lock(m_ended_mutex);
     m_job_ended.notify_all();
   }
 }

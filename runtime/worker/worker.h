@@ -70,12 +70,15 @@ class Worker {
   UniqueFd m_timer; // tells the helper to take over
   UniqueFd m_kick;  // tells the helper to look again
 
+  std::mutex
+      m_ended_mutex; // for the wait alone; a module may end a job inside of cancel, where m_mutex is held
+  std::condition_variable m_job_ended;
+
   std::mutex m_mutex; // the members below
   int m_reader = k_nobody;
   std::vector<int> m_idle; // prediction threads without work, the last one is the warmest
   std::deque<std::condition_variable> m_wakeups; // one per prediction thread
   std::deque<std::shared_ptr<Job>> m_pending;    // read while all were busy
-  std::condition_variable m_job_ended;
   bool m_stopping = false;
   int m_exit_code = 0;
 };
