@@ -80,7 +80,6 @@ void Service::shut_down() {
   if (m_draining) return;
   m_draining = true;
   log_info("stopping: {} predictions are under way", m_live.size());
-  if (m_config.on_drain) m_config.on_drain();
   m_runner->drain(m_config.drain_limit, [this] {
     m_runner_drained = true;
     leave_if_drained();

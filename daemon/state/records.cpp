@@ -6,12 +6,20 @@
 
 namespace mrun {
 
-std::string encode_events(const std::vector<Event>& events) {
+std::string encode_events(const std::vector<Event>& events, const Json& output) {
+  const auto outputs = std::count_if(events.begin(), events.end(),
+                                     [](const Event& event) { return event.type == EventType::output; });
+  const auto is_whole_output = [&](const Event& event) {
+    if (event.type != EventType::output || outputs != 1) return false;
+    const auto value = event.data.find("value");
+    return value != event.data.end() && *value == output;
+  };
   std::string text = "[";
   for (const Event& event : events) {
     if (event.type == EventType::done) continue;
-    text += fmt::format("{}[{},\"{}\",{}]", text.size() > 1 ? "," : "", event.wall_ns, event_name(event.type),
-                        canonical_json(event.data));
+    text += fmt::format("{}[{},\"{}\"", text.size() > 1 ? "," : "", event.wall_ns, event_name(event.type));
+    if (!is_whole_output(event)) text += "," + canonical_json(event.data);
+    text += "]";
   }
   return text + "]";
 }
@@ -43,14 +51,22 @@ std::string encode_error(const Error& error) {
 }
 
 Error decode_error(const std::string& text) {
-  const Result<Json> json = parse_json(text, ErrorCode::database_corrupt, "a stored error");
+  constexpr ErrorCode k_damaged = ErrorCode::database_corrupt;
+  constexpr std::string_view k_what = "a stored error";
   Error error;
   error.message = text;
+  const Result<Json> json = parse_json(text, k_damaged, k_what);
   if (!json || !json->is_object()) return error;
-  if (const ErrorRow* row = find_error_row(std::to_string(json->value("code", 0)))) error.code = row->code;
-  error.message = json->value("message", "");
-  error.hint = json->value("hint", "");
-  error.notes = json->value("notes", std::vector<std::string>());
+  const auto word = [&json](const char* key) {
+    return json_string(*json, key, k_damaged, k_what).value_or(std::nullopt).value_or("");
+  };
+  const auto code = json_integer(*json, "code", k_damaged, k_what).value_or(std::nullopt).value_or(0);
+  if (const ErrorRow* row = find_error_row(std::to_string(code))) error.code = row->code;
+  error.message = word("message");
+  error.hint = word("hint");
+  if (const auto notes = json->find("notes"); notes != json->end() && notes->is_array())
+    for (const Json& note : *notes)
+      if (note.is_string()) error.notes.push_back(note.get<std::string>());
   return error;
 }
 
