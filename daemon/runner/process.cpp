@@ -8,13 +8,16 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace mrun {
 namespace {
 
 constexpr int k_control_fd = 3; // of the child
+
+// pidfd_open and pidfd_send_signal by number: glibc 2.36 declares them without extern "C".
 
 // posix_spawn's two argument blocks, freed together.
 class SpawnSettings {
@@ -82,7 +85,7 @@ Result<Child> spawn_child(const SpawnRequest& request) {
                 "install mrun again: its worker program is missing");
   if (failed != 0)
     return fail_errno(ErrorCode::resources, failed, fmt::format("can't start {}", request.program));
-  child.pidfd.reset(::pidfd_open(child.pid, 0));
+  child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   if (!child.pidfd) { // not even a descriptor: without it the end of the child would go unseen
     const int error_number = errno;
     ::kill(-child.pid, SIGKILL);
@@ -112,7 +115,7 @@ void signal_group(const Child& child, int signal) {
   if (child.pid <= 0) return;
   // A child of the zygote may not lead its group yet; then there is no such group.
   if (::kill(-child.pid, signal) != 0 || signal == SIGKILL)
-    ::pidfd_send_signal(child.pidfd.get(), signal, nullptr, 0);
+    ::syscall(SYS_pidfd_send_signal, child.pidfd.get(), signal, nullptr, 0);
 }
 
 std::string signal_text(int signal) {
