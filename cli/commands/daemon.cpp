@@ -1,0 +1,139 @@
+// mrun daemon run|start|stop|status.
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/client/daemon_client.h"
+#include "cli/client/daemon_process.h"
+#include "cli/client/interrupt.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+#include "cli/render/json_text.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+// A drain, then the workers' own ladder.
+constexpr std::chrono::seconds k_stop_wait = k_drain_timeout + std::chrono::seconds(20);
+constexpr std::chrono::seconds k_status_wait{5};
+
+constexpr std::string_view k_actions[] = {"run", "start", "stop", "status"};
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "ACTION", .choices = k_actions, .help = "run (in the foreground), start, stop or status"}};
+constexpr ExampleSpec k_examples[] = {{"daemon start", "in the background; commands do it by themselves"},
+                                      {"daemon stop", "after what runs has ended"},
+                                      {"daemon status", "exit code 6 when none runs"},
+                                      {"daemon run", "in the foreground, for a supervisor such as systemd"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 4, 6, 130, 143};
+
+Deadline after(std::chrono::seconds wait) {
+  return std::chrono::steady_clock::now() + wait;
+}
+
+Result<int> show_status(Context& context, const Json& status, std::string_view first_word) {
+  if (context.json) {
+    MRUN_TRY(print_json(context.terminal, status));
+    return 0;
+  }
+  const auto number = [&](const char* key) {
+    return status.contains(key) && status[key].is_number_integer() ? status[key].get<std::int64_t>() : 0;
+  };
+  const auto text = [&](const char* key) {
+    return status.contains(key) && status[key].is_string() ? printable(status[key].get<std::string>())
+                                                           : std::string();
+  };
+  std::string line =
+      fmt::format("{}: process {}, build {}, up {}, {} predictions under way", first_word, number("pid"),
+                  text("build"), format_duration(number("uptime_ns")), number("active"));
+  if (status.value("draining", Json(false)) == true) line += ", stopping";
+  MRUN_TRY(context.terminal.out(line + "\n"));
+  if (context.verbose) MRUN_TRY(context.terminal.out(pretty_json(status) + "\n"));
+  return 0;
+}
+
+Result<int> run_foreground(const Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_TRY(home.create());
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  return tl::unexpected<Error>(exec_daemon(install.daemon()));
+}
+
+Result<int> start(Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  bool started = false;
+  MRUN_TRY(start_daemon(home, install.daemon(), [&] { started = true; }));
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
+  MRUN_ASSIGN(const Json status, client.get("/mrun/v1/status", after(k_status_wait)));
+  if (context.quiet && !context.json) return 0;
+  return show_status(context, status, started ? "started" : "running already");
+}
+
+Result<int> status(Context& context) {
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
+  MRUN_ASSIGN(const Json reply, client.get("/mrun/v1/status", after(k_status_wait)));
+  return show_status(context, reply, "running");
+}
+
+// Two Ctrl-C leave; the daemon goes on stopping.
+Result<bool> wait_gone(const Context& context, int process_id) {
+  MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  const Deadline deadline = after(k_stop_wait);
+  const auto quick = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  MRUN_ASSIGN(bool gone, wait_for_exit(process_id, quick, interrupt.fd()));
+  if (!gone && interrupt.exit_code() == 0) {
+    if (!context.json) context.say("waiting for what runs to end");
+    MRUN_ASSIGN(gone, wait_for_exit(process_id, deadline, interrupt.fd()));
+  }
+  return gone;
+}
+
+Result<int> stop(Context& context) {
+  auto client = DaemonClient::connect(context, Start::never);
+  bool was_running = client.has_value();
+  if (!client && client.error().code != ErrorCode::daemon_unreachable)
+    return tl::unexpected<Error>(std::move(client).error());
+  if (client) {
+    MRUN_ASSIGN(const Json status, client->get("/mrun/v1/status", after(k_status_wait)));
+    MRUN_ASSIGN(const std::int64_t process_id,
+                need_integer(status, "pid", ErrorCode::daemon_unreachable, "the daemon's status"));
+    MRUN_TRY(client->post("/mrun/v1/shutdown", Json::object(), after(k_status_wait)));
+    MRUN_ASSIGN(const bool gone, wait_gone(context, static_cast<int>(process_id)));
+    if (!gone)
+      return fail(ErrorCode::draining, fmt::format("process {} is still stopping", process_id),
+                  fmt::format("wait, or end it with `kill -9 {}`", process_id));
+  }
+  if (context.json)
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.daemon_stop/v1"}, {"was_running", was_running}}));
+  else
+    context.say(was_running ? "stopped" : "no daemon is running");
+  return 0;
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  const std::string action = arguments.positional(0);
+  if (action == "run") return run_foreground(context);
+  if (action == "start") return start(context);
+  if (action == "stop") return stop(context);
+  return status(context);
+}
+
+} // namespace
+
+extern const CommandSpec k_command_daemon;
+constinit const CommandSpec k_command_daemon{
+    .name = "daemon",
+    .group = CommandGroup::manage,
+    .summary = "run, start, stop or look at the daemon",
+    .description =
+        "The daemon keeps models loaded and serves the API on a Unix socket. `mrun predict` starts it when "
+        "it is\n"
+        "needed. Its log is mrund.log below the state folder (`mrun daemon status -v` shows where).",
+    .positionals = k_positionals,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+    .run = run,
+};
+
+} // namespace mrun::cli

@@ -1,0 +1,77 @@
+// mrun gc: frees the disk of what no name and no lease keeps.
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/confirm.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+#include "cli/predict/target.h"
+#include "cli/render/json_text.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr FlagSpec k_flags[] = {k_yes_flag, k_dry_run_flag};
+constexpr ExampleSpec k_examples[] = {
+    {"gc", "shows how much goes, and asks"}, {"gc --dry-run", "only shows it"}, {"gc -y", "in a script"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 10, 75, 130};
+
+std::string plan_words(const GcPlan& plan) {
+  std::string words = fmt::format("{} blobs, {}", plan.blobs.size(), format_bytes(plan.size_bytes));
+  if (plan.leftovers > 0) words += fmt::format(", and {} leftovers of interrupted commands", plan.leftovers);
+  return words;
+}
+
+Result<void> print_plan_json(Context& context, const GcPlan& plan, bool dry_run) {
+  Json blobs = Json::array();
+  for (const Digest& blob : plan.blobs)
+    blobs.push_back(blob.text());
+  return print_json(context.terminal, {{"schema", "mrun.gc/v1"},
+                                       {"blobs", std::move(blobs)},
+                                       {"size_bytes", plan.size_bytes},
+                                       {"leftovers", plan.leftovers},
+                                       {"dry_run", dry_run}});
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  MRUN_ASSIGN(Store store, open_store_to_write(context));
+  MRUN_ASSIGN(const GcPlan plan, store.plan_gc());
+  if (plan.blobs.empty() && plan.leftovers == 0) {
+    if (context.json)
+      MRUN_TRY(print_plan_json(context, plan, arguments.has("dry-run")));
+    else
+      context.say("nothing to remove");
+    return 0;
+  }
+  MRUN_ASSIGN(const bool go_ahead,
+              confirm_plan(context, arguments, fmt::format("remove {}\n", plan_words(plan)), "remove them?"));
+  if (!go_ahead) {
+    if (context.json) MRUN_TRY(print_plan_json(context, plan, true));
+    return 0;
+  }
+  MRUN_ASSIGN(const GcPlan removed, store.collect_garbage());
+  if (context.json)
+    MRUN_TRY(print_plan_json(context, removed, false));
+  else
+    context.say(fmt::format("removed {}", plan_words(removed)));
+  return 0;
+}
+
+} // namespace
+
+extern const CommandSpec k_command_gc;
+constinit const CommandSpec k_command_gc{
+    .name = "gc",
+    .group = CommandGroup::build,
+    .summary = "free the disk of what no model uses",
+    .description = "Removes blobs that no tag and no lease keeps (a directory that was predicted from is "
+                   "kept for 24 hours),\n"
+                   "and what interrupted commands left behind. Waits for packs that are under way.",
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+    .run = run,
+};
+
+} // namespace mrun::cli

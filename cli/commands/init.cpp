@@ -1,0 +1,102 @@
+// mrun init DIR --template NAME: a working model directory to begin with.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+#include "cli/predict/target.h"
+#include "cli/render/json_text.h"
+#include "cli/template_copy.h"
+#include "common/text.h"
+#include "packager/reference.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {{.name = "DIR", .help = "a new or empty folder"}};
+constexpr FlagSpec k_flags[] = {{.name = "template",
+                                 .value_name = "NAME",
+                                 .type = FlagType::text,
+                                 .default_text = "text-embedding",
+                                 .help = "what to begin with: text-embedding, image-classifier or cpp"},
+                                {.name = "name",
+                                 .value_name = "OWNER/NAME",
+                                 .type = FlagType::text,
+                                 .default_text = "local/<folder>",
+                                 .help = "the model's name"}};
+constexpr ExampleSpec k_examples[] = {
+    {"init embed --template text-embedding", "a sentence embedding model in PyTorch"},
+    {"init classify --template image-classifier --name me/classify", "an image classifier"},
+    {"init fast --template cpp", "a model in C++, through the predictor ABI"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 130};
+
+Result<std::string> model_name(const Arguments& arguments, const std::filesystem::path& target) {
+  const auto given = arguments.value("name");
+  const std::string text = given ? *given : default_model_name(target);
+  MRUN_ASSIGN(const Reference reference, Reference::parse(text));
+  if (!reference.tag.empty() || reference.digest || !reference.digest_prefix.empty() ||
+      !reference.host.empty())
+    return fail(ErrorCode::reference_invalid, fmt::format("`{}` is not a model's name", printable(text, 80)),
+                "write it as owner/name");
+  return reference.model();
+}
+
+Result<std::filesystem::path> find_template(const Context& context, const std::string& name) {
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  const std::filesystem::path folder = install.share() / "templates";
+  const std::vector<std::string> names = template_names(folder);
+  if (std::ranges::find(names, name) != names.end()) return folder / name;
+  std::string known;
+  for (const std::string& one : names)
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", one);
+  const std::string near = nearest(name, names);
+  return fail(ErrorCode::template_unknown,
+              fmt::format("there is no template `{}`{}", printable(name, 60),
+                          known.empty() ? "" : "; there are " + known),
+              near.empty() ? "" : fmt::format("the nearest is `--template {}`", near));
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  const std::filesystem::path target = expand_home(arguments.positional(0));
+  MRUN_ASSIGN(const std::string name, model_name(arguments, target));
+  const std::string kind = arguments.value("template").value_or("text-embedding");
+  MRUN_ASSIGN(const std::filesystem::path source, find_template(context, kind));
+  MRUN_ASSIGN(const std::size_t count, copy_template(source, target, name));
+  if (context.json) {
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.init/v1"},
+                                           {"folder", target.string()},
+                                           {"template", kind},
+                                           {"name", name},
+                                           {"files", count}}));
+    return 0;
+  }
+  context.say(
+      fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, target.string(), name));
+  context.say(fmt::format("next, as {} says:", (target / "README.md").string()));
+  context.say(fmt::format("  cd {}", target.string()));
+  context.say(kind == "cpp" ? "  cmake -B build && cmake --build build"
+                            : "  python3 export.py    # in an environment with requirements.txt");
+  context.say(fmt::format("  mrun pack . && mrun show {}", name));
+  return 0;
+}
+
+} // namespace
+
+extern const CommandSpec k_command_init;
+constinit const CommandSpec k_command_init{
+    .name = "init",
+    .group = CommandGroup::build,
+    .summary = "write a model directory to begin with",
+    .description = "Copies a template: mrun.yaml, the code that makes or runs the model, and a README that "
+                   "tells the next\n"
+                   "commands. Only a new or an empty folder is written to.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+    .run = run,
+};
+
+} // namespace mrun::cli

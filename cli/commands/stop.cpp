@@ -1,0 +1,56 @@
+// mrun stop REF: unloads a model.
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/client/daemon_client.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+#include "cli/render/json_text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {{.name = "REF", .help = "the model or version to unload"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "force", .short_name = 'f', .help = "cancel what runs and waits instead of letting it end"}};
+constexpr ExampleSpec k_examples[] = {{"stop demo/minilm", "after what it is working on"},
+                                      {"stop -f demo/minilm", "at once"}};
+constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  const std::string reference = arguments.positional(0);
+  auto client = DaemonClient::connect(context, Start::never);
+  std::int64_t stopped = 0;
+  if (client) {
+    MRUN_ASSIGN(const Json reply, client->post("/mrun/v1/models/stop", {{"reference", reference},
+                                                                        {"force", arguments.has("force")}}));
+    MRUN_ASSIGN(stopped, need_integer(reply, "stopped", ErrorCode::daemon_unreachable, "the daemon's reply"));
+  } else if (client.error().code != ErrorCode::daemon_unreachable) {
+    return tl::unexpected<Error>(std::move(client).error());
+  }
+  if (context.json)
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.stop/v1"}, {"stopped", stopped}}));
+  else
+    context.say(stopped > 0 ? fmt::format("unloaded {}", reference)
+                            : fmt::format("{} is not loaded", reference));
+  return 0;
+}
+
+} // namespace
+
+extern const CommandSpec k_command_stop;
+constinit const CommandSpec k_command_stop{
+    .name = "stop",
+    .group = CommandGroup::run,
+    .summary = "unload a model",
+    .description = "Ends the model's worker and frees its memory. The next prediction loads it again. The "
+                   "daemon goes on;\n"
+                   "`mrun daemon stop` ends that.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+    .run = run,
+};
+
+} // namespace mrun::cli
