@@ -108,6 +108,18 @@ MRUN_INLINE void vertical_body(const Pass& pass) {
 MRUN_CPU_DISPATCH(horizontal_pass, horizontal_body, (const Pass& pass), (pass))
 MRUN_CPU_DISPATCH(vertical_pass, vertical_body, (const Pass& pass), (pass))
 
+void horizontal(const std::uint8_t* in, int in_width, int height, int channels, std::uint8_t* out,
+                int out_width, ResizeFilter filter) {
+  const AxisWeights columns = axis_weights(in_width, out_width, filter);
+  horizontal_pass({in, out, &columns, in_width, out_width, height, channels});
+}
+
+void vertical(const std::uint8_t* in, int width, int in_height, int channels, std::uint8_t* out,
+              int out_height, ResizeFilter filter) {
+  const AxisWeights rows = axis_weights(in_height, out_height, filter);
+  vertical_pass({in, out, &rows, width, width, out_height, channels});
+}
+
 void resize_nearest(const std::uint8_t* in, int in_width, int in_height, int channels, std::uint8_t* out,
                     int out_width, int out_height) {
   const std::vector<int> columns = nearest_indices(in_width, out_width);
@@ -140,35 +152,29 @@ void image_resize_u8(const std::uint8_t* in, int in_width, int in_height, int ch
     resize_nearest(in, in_width, in_height, channels, out, out_width, out_height);
     return;
   }
-  const bool horizontal = in_width != out_width;
-  const bool vertical = in_height != out_height;
-  AxisWeights rows;
-  int first_row = 0;
-  int row_count = in_height;
-  if (vertical) {
-    rows = axis_weights(in_height, out_height, filter);
-    // Rows outside of the vertical windows (none, for a whole image, but the bounds say so) need no
-    // horizontal pass.
-    first_row = rows.first.front();
-    row_count = rows.first.back() + rows.count.back() - first_row;
-    for (int& first : rows.first)
-      first -= first_row;
+  if (in_width == out_width) {
+    vertical(in, in_width, in_height, channels, out, out_height, filter);
+    return;
   }
-  const std::uint8_t* middle =
-      in + static_cast<std::size_t>(first_row) * static_cast<std::size_t>(in_width) * pixel;
-  std::unique_ptr<std::uint8_t[]> scratch;
-  if (horizontal) {
-    const AxisWeights columns = axis_weights(in_width, out_width, filter);
-    std::uint8_t* target = out;
-    if (vertical) {
-      scratch = std::make_unique_for_overwrite<std::uint8_t[]>(static_cast<std::size_t>(out_width) *
-                                                               static_cast<std::size_t>(row_count) * pixel);
-      target = scratch.get();
-    }
-    horizontal_pass({middle, target, &columns, in_width, out_width, row_count, channels});
-    middle = target;
+  if (in_height == out_height) {
+    horizontal(in, in_width, in_height, channels, out, out_width, filter);
+    return;
   }
-  if (vertical) vertical_pass({middle, out, &rows, out_width, out_width, out_height, channels});
+  // Since version 13 Pillow shrinks the height first when it loses more than twice as many rows as columns
+  // are lost (python-pillow/Pillow#9549). The order decides on the rounding, so it is part of the result.
+  const bool rows_first = out_height < in_height && in_height - out_height > 2 * (in_width - out_width);
+  const std::size_t middle_bytes =
+      (rows_first ? static_cast<std::size_t>(in_width) * static_cast<std::size_t>(out_height)
+                  : static_cast<std::size_t>(out_width) * static_cast<std::size_t>(in_height)) *
+      pixel;
+  const auto middle = std::make_unique_for_overwrite<std::uint8_t[]>(middle_bytes);
+  if (rows_first) {
+    vertical(in, in_width, in_height, channels, middle.get(), out_height, filter);
+    horizontal(middle.get(), in_width, out_height, channels, out, out_width, filter);
+  } else {
+    horizontal(in, in_width, in_height, channels, middle.get(), out_width, filter);
+    vertical(middle.get(), out_width, in_height, channels, out, out_height, filter);
+  }
 }
 
 } // namespace mrun::kernels
