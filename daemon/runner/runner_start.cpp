@@ -89,8 +89,9 @@ Result<void> Runner::Impl::send_load(LiveWorker& worker, const ModelRecord& mode
     fds.push_back(std::move(*cache));
   else
     log_warn("'{}' loads without a cache: {}", model.traits.name, cache.error().message);
-  return worker.process->send(load_message(fds.size() > 1),
-                              load_spec(*model.bundle, model.device, model.worker_threads), std::move(fds));
+  Json header = load_message(fds.size() > 1);
+  return worker.process->send(std::move(header), load_spec(*model.bundle, model.device, model.worker_threads),
+                              std::move(fds));
 }
 
 void Runner::Impl::tell_phase(const LiveWorker& worker, Phase phase) {
