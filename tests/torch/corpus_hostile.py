@@ -24,7 +24,7 @@ class Writer:
         self.expect = {}
 
     def add(self, name, words, change, status="failed"):
-        """`change` gets a copy of the members, parsed JSON for those it names with `json_of`."""
+        """`change` edits a copy of the members; it may give the names of those to compress."""
         members = dict(self.members)
         compressed = change(members) or ()
         write_members(self.folder / f"{name}.pt2", members, compressed)
@@ -33,7 +33,7 @@ class Writer:
     def add_json(self, name, words, member, change, status="failed"):
         def edit(members):
             document = json.loads(members[self.prefix + member])
-            document = change(document) or document
+            change(document)
             members[self.prefix + member] = json.dumps(document).encode()
 
         self.add(name, words, edit, status)
@@ -83,7 +83,7 @@ def write_hostile(folder, source):
     on_weight("sparse_weight", "strided", lambda weight: weight["tensor_meta"].update(layout=1), "unsupported")
     on_weight("pickled_weight", "pickled object", lambda weight: weight.update(use_pickle=True), "unsupported")
     on_weight("weight_elsewhere", "is missing", lambda weight: weight.update(path_name="../../../../etc/passwd"))
-    writer.add_json("no_weight", "no weight", weights, lambda config: {"config": {}})
+    writer.add_json("no_weight", "no weight", weights, lambda config: config["config"].clear())
 
     # Graph
     on_graph("undefined_name", "nothing before it defines", lambda graph: set_first_input(graph, {"as_tensor": {"name": "ghost"}}))
@@ -93,7 +93,7 @@ def write_hostile(folder, source):
     on_graph("unknown_function", "Python function", lambda graph: graph["nodes"][0].update(target="os.system"), "unsupported")
     on_graph("unknown_higher_order", "higher-order", lambda graph: graph["nodes"][0].update(target="torch.ops.higher_order.flex"), "unsupported")
     on_graph("unknown_argument", "has no argument `bogus`", lambda graph: graph["nodes"][0]["inputs"][0].update(name="bogus"))
-    on_graph("missing_argument", "is missing", lambda graph: graph["nodes"][0]["inputs"].pop())
+    on_graph("missing_argument", "is missing", lambda graph: graph["nodes"][0]["inputs"].pop(0))
     on_graph("wrong_argument", "does not fit", lambda graph: set_first_input(graph, {"as_string": "text"}))
     on_graph("unknown_kind", "argument of kind", lambda graph: set_first_input(graph, {"as_wormhole": 1}), "unsupported")
     on_graph("not_a_union", "union of one", lambda graph: set_first_input(graph, {"as_int": 1, "as_none": True}))

@@ -12,8 +12,12 @@
 namespace mrun::test {
 namespace {
 
-std::string text(mrun_text view) { return {view.data, view.size}; }
-FakeHost& self(const mrun_host* host) { return *static_cast<FakeHost*>(host->impl); }
+std::string text(mrun_text view) {
+  return {view.data, view.size};
+}
+FakeHost& self(const mrun_host* host) {
+  return *static_cast<FakeHost*>(host->impl);
+}
 std::mutex& output_lock() {
   static std::mutex lock;
   return lock;
@@ -56,8 +60,16 @@ struct DtypeRow {
   std::uint8_t bits;
 };
 
-constexpr std::array<DtypeRow, 10> k_dtypes = {{{"f32", 2, 32}, {"f64", 2, 64}, {"f16", 2, 16}, {"bf16", 4, 16}, {"i8", 0, 8},
-                                                {"i16", 0, 16}, {"i32", 0, 32}, {"i64", 0, 64}, {"u8", 1, 8}, {"bool", 6, 8}}};
+constexpr std::array<DtypeRow, 10> k_dtypes = {{{"f32", 2, 32},
+                                                {"f64", 2, 64},
+                                                {"f16", 2, 16},
+                                                {"bf16", 4, 16},
+                                                {"i8", 0, 8},
+                                                {"i16", 0, 16},
+                                                {"i32", 0, 32},
+                                                {"i64", 0, 64},
+                                                {"u8", 1, 8},
+                                                {"bool", 6, 8}}};
 
 } // namespace
 
@@ -80,7 +92,9 @@ FakeHost::FakeHost() {
     self(host).details = text(more);
   };
   m_host.phase = [](const mrun_host* host, mrun_text name) { self(host).phases.push_back(text(name)); };
-  m_host.allocate = [](const mrun_host*, std::size_t size, std::size_t alignment) { return std::aligned_alloc(alignment, size); };
+  m_host.allocate = [](const mrun_host*, std::size_t size, std::size_t alignment) {
+    return std::aligned_alloc(alignment, size);
+  };
   m_host.release = [](const mrun_host*, void* pointer) { std::free(pointer); }; // NOLINT
   m_host.cache_dir = [](const mrun_host*) { return -1; };
 }
@@ -97,7 +111,8 @@ void FakeHost::clear() {
 LoadedModule::LoadedModule(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   REQUIRE_MESSAGE(library != nullptr, dlerror());
-  const auto entry = reinterpret_cast<const mrun_predictor* (*)(const mrun_host*)>(dlsym(library, "mrun_predictor_v1"));
+  const auto entry =
+      reinterpret_cast<const mrun_predictor* (*)(const mrun_host*)>(dlsym(library, "mrun_predictor_v1"));
   const bool exported = entry != nullptr;
   REQUIRE(exported);
   m_predictor = entry(&m_host.host());
@@ -152,7 +167,9 @@ struct RequestView {
   std::vector<mrun_value> values;
   mrun_request request{};
 
-  RequestView(std::vector<GivenInput>& inputs, std::uint64_t id) : tensors(inputs.size()), values(inputs.size()) {
+  RequestView(std::vector<GivenInput>& inputs, std::uint64_t id)
+      : tensors(inputs.size()),
+        values(inputs.size()) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       GivenInput& input = inputs[i];
       values[i].struct_size = sizeof(mrun_value);
@@ -160,8 +177,17 @@ struct RequestView {
       values[i].kind = input.json.empty() ? MRUN_VALUE_TENSOR : MRUN_VALUE_JSON;
       values[i].text = {input.json.data(), input.json.size()};
       input.storage = std::string(input.misalign, '\0') + input.tensor.bytes;
-      tensors[i] = {sizeof(mrun_tensor), static_cast<std::int32_t>(input.tensor.shape.size()), input.tensor.shape.data(), nullptr,
-                    input.storage.data(), input.misalign, input.tensor.code, input.tensor.bits, 1, 1, 0};
+      tensors[i] = {sizeof(mrun_tensor),
+                    static_cast<std::int32_t>(input.tensor.shape.size()),
+                    input.tensor.shape.data(),
+                    nullptr,
+                    input.storage.data(),
+                    input.misalign,
+                    input.tensor.code,
+                    input.tensor.bits,
+                    1,
+                    1,
+                    0};
       values[i].tensor = &tensors[i];
     }
     request = {sizeof request, id, values.data(), values.size()};

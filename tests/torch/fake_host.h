@@ -24,14 +24,14 @@ struct GivenTensor {
 // One input of a prediction; owns what the mrun_value views.
 struct GivenInput {
   std::string name;
-  std::string json;    // a JSON input when not empty
+  std::string json; // a JSON input when not empty
   GivenTensor tensor;
   std::string storage; // the tensor's bytes, behind `misalign` bytes of padding
   std::size_t misalign = 0;
 };
 
 class FakeHost {
-public:
+ public:
   FakeHost();
   FakeHost(const FakeHost&) = delete;
   FakeHost& operator=(const FakeHost&) = delete;
@@ -47,13 +47,13 @@ public:
 
   void clear();
 
-private:
+ private:
   mrun_host m_host{};
 };
 
 // A model in a loaded module.
 class LoadedModule {
-public:
+ public:
   // Opens the module at `path` (torch.so) once; it stays open.
   explicit LoadedModule(const std::string& path);
   ~LoadedModule() { unload(); }
@@ -63,13 +63,15 @@ public:
   mrun_status warm() { return m_predictor->warm(&m_host.host()); }
   mrun_status load_file(const std::string& path, int threads = 1, int concurrency = 1);
   mrun_status load_bytes(std::string bytes);
-  mrun_status start(std::vector<GivenInput>& inputs, std::uint64_t id = 1) { return start_on(m_host, inputs, id); }
+  mrun_status start(std::vector<GivenInput>& inputs, std::uint64_t id = 1) {
+    return start_on(m_host, inputs, id);
+  }
   mrun_status start_batch(std::vector<std::vector<GivenInput>>& batch);
   void unload();
   FakeHost& host() { return m_host; }
   const mrun_predictor& predictor() const { return *m_predictor; }
 
-private:
+ private:
   mrun_status start_on(FakeHost& host, std::vector<GivenInput>& inputs, std::uint64_t id);
   mrun_status load_view(std::string_view bytes, int threads, int concurrency);
 

@@ -54,23 +54,40 @@ std::vector<Extent> extents_of(dom::element list) {
   return extents;
 }
 
-// The innermost frame of a stack trace, in one line: `modeling_bert.py:95: token_type_ids = …`.
-std::string innermost_source(std::string_view trace) {
-  const std::size_t frame = trace.rfind("File \"");
-  if (frame == std::string_view::npos) return {};
-  trace.remove_prefix(frame + 6);
+// A frame of a stack trace in one line: `modeling_bert.py:95: token_type_ids = …`. `trace` begins behind
+// `File "`.
+std::string frame_text(std::string_view trace) {
   const std::size_t quote = trace.find("\", line ");
   if (quote == std::string_view::npos) return {};
-  std::string_view file = trace.substr(0, quote);
-  const std::size_t slash = file.rfind('/');
-  if (slash != std::string_view::npos) file.remove_prefix(slash + 1);
-  std::string_view rest = trace.substr(quote + 8);
+  const std::string_view path = trace.substr(0, quote);
+  const std::string_view rest = trace.substr(quote + 8);
   const std::string_view line = rest.substr(0, rest.find_first_not_of("0123456789"));
   const std::size_t code = rest.find('\n');
   std::string_view words = code == std::string_view::npos ? std::string_view() : rest.substr(code + 1);
   words = words.substr(0, words.find('\n'));
   words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
-  return fmt::format("{}:{}: {}", printable(file, 80), line, printable(words, 160));
+  return fmt::format("{}:{}: {}", printable(path.substr(path.rfind('/') + 1), 80), line,
+                     printable(words, 160));
+}
+
+// The innermost frame outside of PyTorch itself, or the innermost one.
+std::string innermost_source(std::string_view trace) {
+  constexpr std::string_view k_mark = "File \"";
+  std::string_view innermost;
+  std::size_t end = std::string_view::npos;
+  while (true) {
+    const std::size_t frame = trace.rfind(k_mark, end);
+    if (frame == std::string_view::npos) break;
+    const std::string_view text = trace.substr(frame + k_mark.size());
+    if (innermost.empty()) innermost = text;
+    const std::string_view path = text.substr(0, text.find('"'));
+    if (path.find("-packages/torch/") == std::string_view::npos && !path.starts_with("torch/") &&
+        !path.starts_with('<'))
+      return frame_text(text);
+    if (frame == 0) break;
+    end = frame - 1;
+  }
+  return innermost.empty() ? std::string() : frame_text(innermost);
 }
 
 constexpr std::array<std::pair<std::string_view, ArgumentKind>, 31> k_kinds = {{

@@ -1,6 +1,6 @@
 // The LibTorch headers of the engine, precompiled once: one translation unit costs seconds less.
-// Only sources of engine_torch_impl include this. LibTorch's headers are system headers, so their warnings stay
-// theirs.
+// Only sources of engine_torch_impl include this. LibTorch's headers are system headers, so their warnings
+// stay theirs.
 #pragma once
 
 #include <ATen/ATen.h>

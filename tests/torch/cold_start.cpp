@@ -1,0 +1,153 @@
+// How long a forked child of a warmed process takes from fork to the first result, phase by phase.
+// Usage: torch_cold_start MODULE CORPUS_CASE [RUNS]   (MRUN_TORCH_DIR set; CORPUS_CASE is a folder of the corpus)
+// A tool, no test: figures of the whole program come from scripts/bench.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/json.h"
+#include "runtime/mrun_predictor.h"
+
+namespace mrun::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Mark {
+  std::string name;
+  Clock::time_point at;
+};
+
+struct Timeline {
+  std::vector<Mark> marks;
+  void mark(std::string name) { marks.push_back({std::move(name), Clock::now()}); }
+};
+
+mrun_host make_host(Timeline& timeline) {
+  mrun_host host{};
+  host.struct_size = sizeof host;
+  host.abi_major = MRUN_ABI_MAJOR;
+  host.impl = &timeline;
+  host.log = [](const mrun_host*, std::uint64_t, std::int32_t, mrun_text) {};
+  host.emit = [](const mrun_host*, std::uint64_t, const mrun_value*) -> mrun_status { return MRUN_OK; };
+  host.metric = [](const mrun_host*, std::uint64_t, mrun_text, double) -> mrun_status { return MRUN_OK; };
+  host.cancelled = [](const mrun_host*, std::uint64_t) -> std::int32_t { return 0; };
+  host.fail = [](const mrun_host*, std::uint64_t, mrun_text message, mrun_text details) {
+    std::fprintf(stderr, "%.*s\n%.*s\n", static_cast<int>(message.size), message.data, static_cast<int>(details.size), details.data);
+  };
+  host.phase = [](const mrun_host* self, mrun_text name) { static_cast<Timeline*>(self->impl)->mark({name.data, name.size}); };
+  return host;
+}
+
+mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t, const void** data) {
+  *data = static_cast<const char*>(file->impl) + offset;
+  return MRUN_OK;
+}
+
+struct Inputs {
+  std::vector<std::string> names, bytes;
+  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<mrun_tensor> tensors;
+  std::vector<mrun_value> values;
+};
+
+Inputs read_inputs(const std::string& folder) {
+  Inputs inputs;
+  const auto text = read_file(folder + "/case.json", k_mib, ErrorCode::io, ErrorCode::io);
+  const auto json = parse_json(*text, ErrorCode::io, "case");
+  for (const Json& entry : (*json)["inputs"]) {
+    inputs.names.push_back(entry["name"]);
+    inputs.shapes.push_back(entry["shape"].get<std::vector<std::int64_t>>());
+    inputs.bytes.push_back(*read_file(folder + "/" + entry["file"].get<std::string>(), 64 * k_mib, ErrorCode::io, ErrorCode::io));
+    const bool integer = entry["dtype"] == "i64";
+    inputs.tensors.push_back({sizeof(mrun_tensor), static_cast<std::int32_t>(inputs.shapes.back().size()), nullptr, nullptr, nullptr, 0,
+                              static_cast<std::uint8_t>(integer ? 0 : 2), static_cast<std::uint8_t>(integer ? 64 : 32), 1, 1, 0});
+  }
+  for (std::size_t i = 0; i < inputs.names.size(); ++i) {
+    inputs.tensors[i].shape = inputs.shapes[i].data();
+    inputs.tensors[i].data = inputs.bytes[i].data();
+    mrun_value value{};
+    value.struct_size = sizeof value;
+    value.kind = MRUN_VALUE_TENSOR;
+    value.name = {inputs.names[i].data(), inputs.names[i].size()};
+    value.tensor = &inputs.tensors[i];
+    inputs.values.push_back(value);
+  }
+  return inputs;
+}
+
+// In the child: load and run; the phases as one line on stdout.
+int child(const mrun_predictor& predictor, const mrun_host& host, Timeline& timeline, const std::string& folder, Inputs& inputs) {
+  const UniqueFd file(open((folder + "/model.pt2").c_str(), O_RDONLY | O_CLOEXEC));
+  const auto size = *file_size(file.get(), "model");
+  auto mapping = *Mapping::map(file.get(), 0, size);
+  const mrun_text name = {"model.pt2", 9};
+  const mrun_file model_file = {sizeof model_file, name, size, const_cast<std::byte*>(mapping.bytes().data()), span, nullptr}; // NOLINT
+  const char* threads = std::getenv("THREADS");
+  mrun_model description{};
+  description.struct_size = sizeof description;
+  description.main_file = name;
+  description.files = &model_file;
+  description.file_count = 1;
+  description.device_type = 1;
+  description.threads = threads == nullptr ? 2 : std::atoi(threads);
+  description.concurrency = 1;
+  void* model = nullptr;
+  if (predictor.load(&host, &description, &model) != MRUN_OK) return 1;
+  const mrun_request request = {sizeof request, 1, inputs.values.data(), inputs.values.size()};
+  for (const char* run : {"first", "second", "third"}) {
+    timeline.mark(run);
+    if (predictor.start(model, &request, 1) != MRUN_OK) return 1;
+  }
+  timeline.mark("end");
+  std::string line;
+  for (std::size_t i = 0; i + 1 < timeline.marks.size(); ++i)
+    line += fmt::format("{}={:.2f} ", timeline.marks[i].name,
+                        std::chrono::duration<double, std::milli>(timeline.marks[i + 1].at - timeline.marks[i].at).count());
+  const auto first_result = timeline.marks[timeline.marks.size() - 3].at; // where "second" begins
+  fmt::print("fork to first result {:.2f} ms: {}\n", std::chrono::duration<double, std::milli>(first_result - timeline.marks[0].at).count(), line);
+  std::fflush(stdout);
+  return 0;
+}
+
+int run(const std::string& module, const std::string& folder, int runs) {
+  Timeline timeline;
+  const mrun_host host = make_host(timeline);
+  void* library = dlopen(module.c_str(), RTLD_NOW);
+  if (library == nullptr) return std::fprintf(stderr, "%s\n", dlerror()), 1;
+  const auto entry = reinterpret_cast<const mrun_predictor* (*)(const mrun_host*)>(dlsym(library, "mrun_predictor_v1"));
+  const mrun_predictor& predictor = *entry(&host);
+  const auto begin = Clock::now();
+  if (std::getenv("NO_WARM") == nullptr && predictor.warm(&host) != MRUN_OK) return 1;
+  fmt::print("warm {:.1f} ms\n", std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  std::fflush(stdout);
+  Inputs inputs = read_inputs(folder);
+  for (int i = 0; i < runs; ++i) {
+    timeline.marks.clear();
+    timeline.mark("fork");
+    const pid_t pid = fork();
+    if (pid == 0) _exit(child(predictor, host, timeline, folder, inputs));
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (status != 0) return 1;
+  }
+  return 0;
+}
+
+} // namespace
+} // namespace mrun::test
+
+int main(int argc, char** argv) {
+  if (argc < 3) return std::fprintf(stderr, "usage: torch_cold_start MODULE CORPUS_CASE [RUNS]\n"), 2;
+  return mrun::test::run(argv[1], argv[2], argc > 3 ? std::atoi(argv[3]) : 10);
+}
