@@ -77,7 +77,7 @@ TEST_CASE("a row that can't be trusted is refused, with its reason") {
         std::string::npos);
   CHECK(reason(changed(R"("dims":{"product":"public","gpu_count":0})", R"("dims":[1])"))
             .find("`dims` can't be an array") != std::string::npos);
-  CHECK(reason(changed(R"("gpu_count":0)", R"("gpu_count":{"a":{}})")).find("gpu_count") !=
+  CHECK(reason(changed(R"("gpu_count":0)", R"("gpu_count":{"a":{}})")).find("can't be an object") !=
         std::string::npos);
   CHECK(reason(changed(R"("sku":"CPU")", R"("sku":"CPU","sku":"T4")")).find("twice") != std::string::npos);
 }
