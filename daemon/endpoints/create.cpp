@@ -185,13 +185,13 @@ void create_and_stream(EndpointContext& context, CreatePrediction create, std::s
 
 void create_and_leave(EndpointContext& context, CreatePrediction create, std::string base_url,
                       Surface surface, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.create(std::move(create), [&context, shared, base_url,
-                                             surface](Result<Prediction> created) {
-    if (!created) return shared->reply(created.error());
-    Reply head = created_head(201, *created, base_url, std::nullopt);
-    reply_prediction(context, std::move(*created), base_url, surface, std::move(head), std::move(*shared));
-  });
+  context.service.create(
+      std::move(create),
+      answer_with<Prediction>(std::move(responder), [&context, base_url, surface](Prediction created,
+                                                                                  Responder answer) {
+        Reply head = created_head(201, created, base_url, std::nullopt);
+        reply_prediction(context, std::move(created), base_url, surface, std::move(head), std::move(answer));
+      }));
 }
 
 } // namespace

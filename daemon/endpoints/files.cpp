@@ -4,6 +4,7 @@
 #include "common/clock.h"
 
 #include "daemon/endpoints/endpoints.h"
+#include "daemon/endpoints/views.h"
 #include "daemon/http/multipart.h"
 
 namespace mrun {
@@ -27,6 +28,13 @@ Json file_json(const UploadedFile& file, std::string_view base_url) {
           {"urls", {{"get", self}, {"download", self + "/download"}}}};
 }
 
+Callback<UploadedFile> answer_with_object(int status, const Request& request, Responder responder) {
+  return answer_with<UploadedFile>(std::move(responder), [status, base_url = request.base_url](
+                                                             const UploadedFile& file, Responder answer) {
+    answer.reply(json_reply(status, file_json(file, base_url)));
+  });
+}
+
 // The form's fields: `content` (the file), `filename`, `type`, `metadata` (read and dropped).
 class Upload : public BodySink, private MultipartListener {
  public:
@@ -39,12 +47,8 @@ class Upload : public BodySink, private MultipartListener {
 
   void finish(Request request, Responder responder) override {
     if (auto whole = check(); !whole) return responder.reply(whole.error());
-    auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
     m_service.finish_upload(std::move(m_fd), std::move(m_name), std::move(m_media_type),
-                            [shared, base_url = request.base_url](Result<UploadedFile> file) {
-                              if (!file) return shared->reply(file.error());
-                              shared->reply(json_reply(201, file_json(*file, base_url)));
-                            });
+                            answer_with_object(201, request, std::move(responder)));
   }
 
  private:
@@ -110,32 +114,19 @@ void list(EndpointContext&, Request, Responder responder) {
 }
 
 void get(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.get_file(request.params[0],
-                           [shared, base_url = request.base_url](Result<UploadedFile> file) {
-                             if (!file) return shared->reply(file.error());
-                             shared->reply(json_reply(200, file_json(*file, base_url)));
-                           });
+  context.service.get_file(request.params[0], answer_with_object(200, request, std::move(responder)));
 }
 
 void remove(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.remove_file(request.params[0], [shared](Result<UploadedFile> file) {
-    if (!file) return shared->reply(file.error());
-    shared->reply(empty_reply(204));
-  });
+  context.service.remove_file(
+      request.params[0],
+      answer_with<UploadedFile>(std::move(responder), [](const UploadedFile&, Responder answer) {
+        answer.reply(empty_reply(204));
+      }));
 }
 
 void download(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.open_file(request.params[0], [shared](Result<OutputFile> file) {
-    if (!file) return shared->reply(file.error());
-    Reply head;
-    head.content_type = file->media_type;
-    head.headers.emplace_back("Cache-Control", "no-store");
-    head.headers.emplace_back("X-Content-Type-Options", "nosniff");
-    shared->reply_file(std::move(head), std::move(*file));
-  });
+  context.service.open_file(request.params[0], answer_with_file(std::move(responder)));
 }
 
 constexpr Route k_routes[] = {

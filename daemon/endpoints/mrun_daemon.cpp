@@ -35,19 +35,18 @@ Result<StopModel> read_stop(const Request& request) {
 void stop_model(EndpointContext& context, Request request, Responder responder) {
   const auto stop = read_stop(request);
   if (!stop) return responder.reply(stop.error());
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.stop_model(stop->reference, stop->force, [shared](Result<std::size_t> stopped) {
-    if (!stopped) return shared->reply(stopped.error());
-    shared->reply(json_reply(200, {{"schema", "mrun.stop/v1"}, {"stopped", *stopped}}));
-  });
+  context.service.stop_model(
+      stop->reference, stop->force,
+      answer_with<std::size_t>(std::move(responder), [](std::size_t stopped, Responder answer) {
+        answer.reply(json_reply(200, {{"schema", "mrun.stop/v1"}, {"stopped", stopped}}));
+      }));
 }
 
 void version_stats(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.version_stats(request.params[0], [shared](Result<Json> stats) {
-    if (!stats) return shared->reply(stats.error());
-    shared->reply(json_reply(200, *stats));
-  });
+  context.service.version_stats(
+      request.params[0], answer_with<Json>(std::move(responder), [](const Json& stats, Responder answer) {
+        answer.reply(json_reply(200, stats));
+      }));
 }
 
 void shut_down(EndpointContext& context, Request, Responder responder) {

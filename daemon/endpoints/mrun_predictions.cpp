@@ -6,8 +6,6 @@
 #include "common/text.h"
 #include "daemon/endpoints/create.h"
 #include "daemon/endpoints/endpoints.h"
-#include "daemon/http/event_feed.h"
-#include "daemon/http/sse.h"
 
 namespace mrun {
 namespace {
@@ -17,36 +15,23 @@ void create(EndpointContext& context, Request request, Responder responder) {
 }
 
 void get(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
   context.service.get(request.params[0],
-                      [&context, shared, base_url = request.base_url](Result<Prediction> prediction) {
-                        if (!prediction) return shared->reply(prediction.error());
-                        reply_prediction(context, std::move(*prediction), base_url, Surface::mrun,
-                                         json_reply(200, nullptr), std::move(*shared));
-                      });
+                      answer_with_view(context, request, Surface::mrun, std::move(responder)));
 }
 
 void events(EndpointContext& context, Request request, Responder responder) {
-  EventFeed::Settings settings;
-  settings.id = request.params[0];
-  settings.base_url = request.base_url;
-  settings.after_seq = parse_last_event_id(request.header("last-event-id"));
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.get(settings.id, [&context, settings, shared](Result<Prediction> prediction) {
-    if (!prediction) return shared->reply(prediction.error());
-    EventFeed::start(context, settings, std::move(*shared));
-  });
+  follow_prediction(context, request, EventFeed::Dialect::mrun, std::move(responder));
 }
 
 void logs(EndpointContext& context, Request request, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.get(request.params[0], [shared](Result<Prediction> prediction) {
-    if (!prediction) return shared->reply(prediction.error());
-    Reply reply = json_reply(200, nullptr);
-    reply.content_type = "text/plain; charset=utf-8";
-    reply.body = std::move(prediction->logs);
-    shared->reply(std::move(reply));
-  });
+  context.service.get(request.params[0], answer_with<Prediction>(std::move(responder),
+                                                                 [](Prediction prediction, Responder answer) {
+                                                                   Reply reply = json_reply(200, nullptr);
+                                                                   reply.content_type =
+                                                                       "text/plain; charset=utf-8";
+                                                                   reply.body = std::move(prediction.logs);
+                                                                   answer.reply(std::move(reply));
+                                                                 }));
 }
 
 void output(EndpointContext& context, Request request, Responder responder) {
@@ -57,15 +42,7 @@ void output(EndpointContext& context, Request request, Responder responder) {
     return responder.reply(fail(ErrorCode::file_not_found,
                                 fmt::format("`{}` is not the number of an output", printable(digits, 40)))
                                .value());
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.open_output(request.params[0], index, [shared](Result<OutputFile> file) {
-    if (!file) return shared->reply(file.error());
-    Reply head;
-    head.content_type = file->media_type;
-    head.headers.emplace_back("Cache-Control", "no-store");
-    head.headers.emplace_back("X-Content-Type-Options", "nosniff"); // a model's output is no page of ours
-    shared->reply_file(std::move(head), std::move(*file));
-  });
+  context.service.open_output(request.params[0], index, answer_with_file(std::move(responder)));
 }
 
 constexpr Route k_routes[] = {

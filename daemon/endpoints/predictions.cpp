@@ -41,29 +41,21 @@ void list(EndpointContext& context, Request request, Responder responder) {
                                   "read the pages in order: newest first")
                                  .value());
   const std::string cursor(request.query_value("cursor").value_or(""));
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  context.service.list(cursor, k_page_length,
-                       [shared, request = std::move(request)](Result<PredictionPage> page) {
-                         if (!page) return shared->reply(page.error());
-                         shared->reply(json_reply(200, page_json(std::move(*page), request)));
-                       });
-}
-
-Callback<Prediction> reply_with(EndpointContext& context, std::string base_url, Responder responder) {
-  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
-  return [&context, base_url = std::move(base_url), shared](Result<Prediction> prediction) {
-    if (!prediction) return shared->reply(prediction.error());
-    reply_prediction(context, std::move(*prediction), base_url, Surface::replicate, json_reply(200, nullptr),
-                     std::move(*shared));
-  };
+  context.service.list(
+      cursor, k_page_length,
+      answer_with<PredictionPage>(std::move(responder), [request](PredictionPage page, Responder answer) {
+        answer.reply(json_reply(200, page_json(std::move(page), request)));
+      }));
 }
 
 void get(EndpointContext& context, Request request, Responder responder) {
-  context.service.get(request.params[0], reply_with(context, request.base_url, std::move(responder)));
+  context.service.get(request.params[0],
+                      answer_with_view(context, request, Surface::replicate, std::move(responder)));
 }
 
 void cancel(EndpointContext& context, Request request, Responder responder) {
-  context.service.cancel(request.params[0], reply_with(context, request.base_url, std::move(responder)));
+  context.service.cancel(request.params[0],
+                         answer_with_view(context, request, Surface::replicate, std::move(responder)));
 }
 
 constexpr Route k_routes[] = {

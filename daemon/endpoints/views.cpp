@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "daemon/http/sse.h"
 
 namespace mrun {
 
@@ -51,6 +52,41 @@ void reply_prediction(EndpointContext& context, Prediction prediction, std::stri
   };
   if (prediction.output.is_null()) return finish(std::move(prediction));
   context.service.externalize_output(std::move(prediction), base_url, finish);
+}
+
+Callback<Prediction> answer_with_view(EndpointContext& context, const Request& request, Surface surface,
+                                      Responder responder) {
+  return answer_with<Prediction>(std::move(responder), [&context, base_url = request.base_url,
+                                                        surface](Prediction prediction, Responder answer) {
+    reply_prediction(context, std::move(prediction), base_url, surface, json_reply(200, nullptr),
+                     std::move(answer));
+  });
+}
+
+Callback<OutputFile> answer_with_file(Responder responder) {
+  return answer_with<OutputFile>(std::move(responder), [](OutputFile file, Responder answer) {
+    Reply head;
+    head.content_type = file.media_type;
+    head.headers = {{"Cache-Control", "no-store"},
+                    {"X-Content-Type-Options", "nosniff"},
+                    {"Content-Security-Policy", "sandbox"}};
+    answer.reply_file(std::move(head), std::move(file));
+  });
+}
+
+void follow_prediction(EndpointContext& context, const Request& request, EventFeed::Dialect dialect,
+                       Responder responder) {
+  EventFeed::Settings settings;
+  settings.id = request.params[0];
+  settings.base_url = request.base_url;
+  settings.dialect = dialect;
+  settings.after_seq = parse_last_event_id(request.header("last-event-id"));
+  // get() first: follow() of an id that is not there would be silent for ever.
+  context.service.get(request.params[0],
+                      answer_with<Prediction>(std::move(responder),
+                                              [&context, settings](const Prediction&, Responder answer) {
+                                                EventFeed::start(context, settings, std::move(answer));
+                                              }));
 }
 
 } // namespace mrun

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/http/router.h"
+#include "daemon/http/event_feed.h"
 
 namespace mrun {
 
@@ -24,5 +24,13 @@ Json prediction_view(Prediction prediction, std::string_view base_url, Surface s
 // body.
 void reply_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
                       Reply head, Responder responder);
+// The same as a callback, with 200.
+Callback<Prediction> answer_with_view(EndpointContext& context, const Request& request, Surface surface,
+                                      Responder responder);
+// Sends the file; its type is data of a model or an upload, so no browser may take it for a page of ours.
+Callback<OutputFile> answer_with_file(Responder responder);
+// The events of the prediction that the path names, behind Last-Event-ID. Error prediction_not_found.
+void follow_prediction(EndpointContext& context, const Request& request, EventFeed::Dialect dialect,
+                       Responder responder);
 
 } // namespace mrun

@@ -1,6 +1,7 @@
 #include "daemon/http/event_feed.h"
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
 #include "daemon/http/sse.h"
 
@@ -90,10 +91,11 @@ void EventFeed::write_done(const Event& event, const Prediction& prediction) {
     if (Json failure = failure_json(prediction); !failure.is_null()) data["mrun"] = std::move(failure);
     append_mrun_event(m_text, event, data);
   } else {
-    const Json object = prediction_json(prediction, m_settings.base_url);
-    const Json& error = object.at("error");
-    append_replicate_event(m_text, event,
-                           error.is_string() ? error.get<std::string>() : "the prediction failed");
+    const std::string failure =
+        prediction.error
+            ? fmt::format("{}: {}", error_code_text(prediction.error->code), prediction.error->message)
+            : "the prediction failed";
+    append_replicate_event(m_text, event, failure);
   }
   m_stream.write(m_text);
   finish();

@@ -79,4 +79,14 @@ class Responder {
   std::shared_ptr<Exchange> m_exchange;
 };
 
+// A callback for the service: an error is answered at once, a value goes to `dress(value, responder)`.
+template<class T, class Dress>
+Callback<T> answer_with(Responder responder, Dress dress) {
+  auto shared = std::make_shared<Responder>(std::move(responder)); // a std::function must be copyable
+  return [shared, dress = std::move(dress)](Result<T> result) {
+    if (!result) return shared->reply(result.error());
+    dress(std::move(*result), std::move(*shared));
+  };
+}
+
 } // namespace mrun

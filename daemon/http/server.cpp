@@ -140,6 +140,7 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
     m_connections.erase(&connection);
     if (m_connections.empty()) {
       m_sweep_timer.cancel();
+      if (m_on_drained) m_pause_timer.cancel();
       announce_drained();
     }
   }
@@ -147,6 +148,13 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   void announce_drained() {
     if (m_on_drained && m_stopping && m_connections.empty())
       asio::post(m_context.io, std::exchange(m_on_drained, nullptr));
+  }
+
+  void close_after_grace() {
+    m_pause_timer.expires_after(m_config.limits.drain_grace);
+    m_pause_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
+      if (!stopped) self->for_each([](Connection& connection) { connection.close(); });
+    });
   }
 
   void stop() {
@@ -188,6 +196,7 @@ void HttpServer::stop_accepting() {
 
 void HttpServer::drained(std::function<void()> callback) {
   m_core->m_on_drained = std::move(callback);
+  m_core->close_after_grace();
   m_core->announce_drained();
 }
 

@@ -25,7 +25,6 @@ struct HttpLimits {
   std::size_t max_head_bytes = k_max_head_bytes;
   std::size_t max_headers = k_max_header_count;
   std::size_t max_connections = k_max_connections;
-  std::size_t stream_pending_bytes = k_stream_pending_bytes;
   std::chrono::milliseconds head_timeout = k_head_timeout;
   std::chrono::milliseconds body_idle_timeout = k_body_idle_timeout;
   std::chrono::milliseconds keep_alive_timeout = k_keep_alive_timeout;
@@ -33,6 +32,7 @@ struct HttpLimits {
   std::chrono::milliseconds stream_stall_timeout = k_stream_stall_timeout;
   std::chrono::milliseconds keep_alive_comment = k_keep_alive_comment;
   std::chrono::milliseconds sweep_period{1000}; // how late a timeout may be
+  std::chrono::milliseconds drain_grace{5000};  // for what is still being sent when the service has ended
 };
 
 struct HttpConfig {
@@ -51,7 +51,8 @@ class HttpServer {
   void start();
   // Closes the listening socket and idle connections; each busy one ends with its exchange.
   void stop_accepting();
-  // Calls once, when no connection is left (at once, through the io context, when there is none).
+  // Call after the service has drained. Calls back once no connection is left, through the io context; those
+  // that still send to a caller that does not read are closed after the drain grace.
   void drained(std::function<void()> callback);
   std::size_t connections() const;
 

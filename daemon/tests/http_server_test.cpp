@@ -267,3 +267,18 @@ TEST_CASE("the health check and the daemon's own routes") {
   CHECK(harness.ask(HttpHarness::post("/mrun/v1/shutdown", "")).status == 202);
   CHECK(harness.ask(k_health).status == 503);
 }
+
+TEST_CASE("a caller that does not read can't hold up the end") {
+  HttpLimits limits;
+  limits.drain_grace = 20ms;
+  HttpHarness harness(limits);
+  harness.service.add(FakeService::k_id).prediction.logs = std::string(4 * k_mib, 'x');
+  auto client = harness.connect();
+  client.send(HttpHarness::get(std::string("/mrun/v1/predictions/") + FakeService::k_id + "/logs"));
+  REQUIRE(harness.run_until([&] { return harness.server->connections() == 1; }));
+  bool drained = false;
+  harness.server->stop_accepting();
+  harness.server->drained([&drained] { drained = true; });
+  CHECK(harness.run_until([&drained] { return drained; }));
+  CHECK(harness.server->connections() == 0);
+}
