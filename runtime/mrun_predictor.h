@@ -13,7 +13,8 @@
  *  - Nothing may throw through this interface.
  *  - Threads: warm, load and unload are called from the worker's main thread, never at the same time as another
  *    call of the same model. start is called on a prediction thread; with concurrency n, up to n at once. cancel
- *    comes from another thread while start runs. Host functions may be called from any thread.
+ *    comes from another thread while start runs, and may name a request that has just ended or not begun: look it up.
+ *    Host functions may be called from any thread.
  *  - A module never gets a path. Files come as mrun_file: mapped by span, or as a descriptor by open.
  */
 #ifndef MRUN_PREDICTOR_H
