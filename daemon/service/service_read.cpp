@@ -14,6 +14,19 @@ tl::unexpected<Error> not_found(const std::string& id) {
   return fail(ErrorCode::prediction_not_found, fmt::format("there is no prediction '{}'", printable(id, 60)));
 }
 
+// What may be told of it now. Until its end is committed nobody may see it: a crash could still give it
+// another one.
+Prediction snapshot(const Live& live) {
+  Prediction prediction = live.prediction;
+  if (is_terminal(prediction.status) && !live.committed) {
+    prediction.status = PredictionStatus::processing;
+    prediction.completed_ns.reset();
+    prediction.error.reset();
+    prediction.metrics = Json::object();
+  }
+  return prediction;
+}
+
 } // namespace
 
 LivePtr Service::find(const std::string& id) const {
@@ -26,15 +39,7 @@ LivePtr Service::find(const std::string& id) const {
 void Service::get(const std::string& id, Callback<Prediction> done) {
   if (!is_prediction_id(id)) return done(not_found(id));
   if (const LivePtr live = find(id)) {
-    Prediction prediction = live->prediction;
-    // Until its end is committed nobody may see it: a crash could still give it another one.
-    if (is_terminal(prediction.status) && !live->committed) {
-      prediction.status = PredictionStatus::processing;
-      prediction.completed_ns.reset();
-      prediction.error.reset();
-      prediction.metrics = Json::object();
-    }
-    return done(std::move(prediction));
+    return done(snapshot(*live));
   }
   m_background.call<Prediction>([id](ReaderDatabase& reader) { return reader.get(id); }, std::move(done));
 }
@@ -45,7 +50,13 @@ void Service::list(const std::string& cursor, std::size_t limit, Callback<Predic
         MRUN_ASSIGN(StoredPage page, reader.list(cursor, limit));
         return PredictionPage{std::move(page.predictions), std::move(page.next_cursor)};
       },
-      std::move(done));
+      [this, done = std::move(done)](Result<PredictionPage> page) {
+        // The row of one that is under way knows only its beginning.
+        if (page)
+          for (Prediction& prediction : page->predictions)
+            if (const LivePtr live = find(prediction.id)) prediction = snapshot(*live);
+        done(std::move(page));
+      });
 }
 
 void Service::cancel(const std::string& id, Callback<Prediction> done) {
