@@ -22,6 +22,7 @@ sched::Config scheduler_config(const RunnerConfig& config) {
   result.core_tokens = config.core_tokens;
   result.max_queue = config.max_queue;
   result.idle_unload = config.idle_unload;
+  result.cancel_grace = config.cancel_grace;
   return result;
 }
 
@@ -47,6 +48,12 @@ Runner::Impl::Impl(boost::asio::io_context& io_context, RunnerConfig runner_conf
       clock(run_clock),
       timer(io_context),
       zygote(io_context, config, run_clock, [this](int pid, ExitStatus status) {
+        if (pid == 0) { // nobody will tell how its workers ended; they end with it
+          const auto workers_now = live_workers;
+          for (const auto& [id, worker] : workers_now)
+            worker.process->note_orphaned();
+          return;
+        }
         for (auto& [id, worker] : live_workers)
           if (worker.process->pid() == pid) return worker.process->note_reaped(status);
       }) {
@@ -248,8 +255,8 @@ void Runner::Impl::arm_timer() {
   if (!next_ns || (timer_at_ns != 0 && timer_at_ns <= *next_ns)) return;
   timer_at_ns = *next_ns;
   timer.expires_after(std::chrono::nanoseconds(std::max<std::int64_t>(*next_ns - clock.monotonic_ns(), 0)));
-  timer.async_wait([this](const boost::system::error_code& failed) {
-    if (failed) return;
+  timer.async_wait([this, is_alive = std::weak_ptr<bool>(alive)](const boost::system::error_code& failed) {
+    if (failed || !is_alive.lock()) return;
     timer_at_ns = 0;
     feed(sched::Tick{});
   });

@@ -71,7 +71,7 @@ Error Runner::Impl::exit_error(const LiveWorker& worker, ExitStatus status) cons
                              fmt::format("the worker of '{}' (process {}) was killed{}, and not by mrun: "
                                          "most likely the system ran out of memory",
                                          name, pid, when));
-  std::string how = "ended, nobody knows how";
+  std::string how = "ended together with the zygote";
   if (status.kind == ExitStatus::Kind::signaled)
     how = "died of " + signal_text(status.value);
   else if (status.kind == ExitStatus::Kind::exited)

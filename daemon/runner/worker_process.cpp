@@ -162,6 +162,10 @@ void WorkerProcess::note_reaped(ExitStatus status) {
   if (m_has_ended) finish(status);
 }
 
+void WorkerProcess::note_orphaned() {
+  if (!m_is_ours && !m_reaped) note_reaped({});
+}
+
 void WorkerProcess::finish(ExitStatus status) {
   if (std::exchange(m_is_over, true)) return;
   const auto keep = shared_from_this();

@@ -44,6 +44,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   // The process exists. `is_ours`: reaped here; else its parent tells through note_reaped.
   void attach(Child child, bool is_ours, std::filesystem::path log_file);
   void note_reaped(ExitStatus status);
+  // Its parent is gone: nobody will tell how it ended.
+  void note_orphaned();
 
   // Error: resources, io: the worker is of no use any more.
   Result<void> send(Json header, std::string payload = {}, std::vector<UniqueFd> fds = {}) {

@@ -54,10 +54,10 @@ Result<void> Zygote::start() {
   m_state = State::starting;
   m_process->attach(std::move(child), true, log_file);
   m_timer.expires_after(k_load_timeout);
-  m_timer.async_wait([this, generation = m_generation](const boost::system::error_code& failed) {
-    if (!failed && generation == m_generation && m_state == State::starting)
-      m_process->end(sched::EndMode::kill);
-  });
+  m_timer.async_wait(
+      [this, process = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
+        if (!failed && process.lock() && m_state == State::starting) m_process->end(sched::EndMode::kill);
+      });
   return {};
 }
 
@@ -103,11 +103,12 @@ void Zygote::send_fork(std::uint64_t seq) {
 
 void Zygote::wait_idle() {
   m_timer.expires_after(k_zygote_idle);
-  m_timer.async_wait([this](const boost::system::error_code& failed) {
-    if (failed || m_state != State::ready) return;
-    log_info("the zygote had nothing to do for {} minutes and ends", k_zygote_idle.count());
-    stop();
-  });
+  m_timer.async_wait(
+      [this, process = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
+        if (failed || !process.lock() || m_state != State::ready) return;
+        log_info("the zygote had nothing to do for {} minutes and ends", k_zygote_idle.count());
+        stop();
+      });
 }
 
 // ---- what it says
@@ -204,6 +205,7 @@ void Zygote::on_exit(sched::WorkerId worker, ExitStatus status) {
              backoff.count());
   }
   fail_requests(std::move(fail(ErrorCode::resources, "the zygote ended").value()));
+  m_on_reaped(0, {});
 }
 
 void Zygote::fail_requests(const Error& error) {

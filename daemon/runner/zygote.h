@@ -26,6 +26,7 @@ class Zygote : private WorkerHandler {
  public:
   // The child, or why there is none; then the ends come back for a plain spawn.
   using OnForked = std::function<void(Result<Child>, WorkerProcess::Ends)>;
+  // How a forked worker ended. Pid 0: the zygote itself has ended, and tells nothing more.
   using OnReaped = std::function<void(int pid, ExitStatus)>;
 
   // `config` and `clock` outlive it.

@@ -22,7 +22,7 @@ struct Heard {
   std::vector<std::string> logs;
   std::map<std::string, double> metrics;
   std::vector<RunOutcome> ends; // exactly one, in the end
-  bool broke_order = false;     // something came after the end
+  bool broke_order = false;     // something came before the start or after the end
 
   const RunOutcome& end() const { return ends.front(); }
 };
@@ -64,7 +64,8 @@ class RunnerBench : public RunListener {
   std::uint8_t m_next_bundle = 1;
 };
 
-bool process_exists(int pid);
-std::size_t open_descriptors(); // of this process
+bool is_alive(int pid);                 // a zombie isn't
+std::size_t living_in_group(int group); // processes
+std::size_t open_descriptors();         // of this process
 
 } // namespace mrun

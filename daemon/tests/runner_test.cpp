@@ -67,7 +67,7 @@ TEST_CASE("cancel before, while loading and while running") {
   CHECK(bench.heard[loading].ends.empty()); // never from inside of cancel
   CHECK(bench.wait_end(loading).status == PredictionStatus::canceled);
   bench.until([&] { return bench.runner->workers().empty(); });
-  CHECK_FALSE(process_exists(pid)); // nobody waited for it
+  CHECK_FALSE(is_alive(pid)); // nobody waited for it
 
   const auto bundle = bench.bundle(bench.manifest());
   const RunKey running = bench.run(bundle, "slow:60000");
@@ -93,7 +93,7 @@ TEST_CASE("a model that ignores cancel loses its worker, and the next one works"
   bench.runner->cancel(key);
   CHECK(bench.wait_end(key).status == PredictionStatus::canceled);
   bench.until([&] { return bench.runner->workers().empty(); });
-  CHECK_FALSE(process_exists(pid));
+  CHECK_FALSE(is_alive(pid));
   CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
 }
 
@@ -169,9 +169,12 @@ TEST_CASE("a worker that breaks the frames is ended") {
     CAPTURE(mode);
     const RunOutcome& end = bench.run_to_end(bundle, mode);
     CHECK(end.status == PredictionStatus::failed);
-    CHECK(end.error->code == ErrorCode::worker_protocol);
+    // A worker that sees its own socket closed may end by itself.
+    const bool ended_itself =
+        std::string_view(mode) == "close_socket" && end.error->code == ErrorCode::worker_crashed;
+    CHECK((ended_itself || end.error->code == ErrorCode::worker_protocol));
     bench.until([&] { return bench.runner->workers().empty() || bench.worker_pid() != end.worker_pid; });
-    CHECK_FALSE(process_exists(end.worker_pid));
+    CHECK_FALSE(is_alive(end.worker_pid));
   }
 }
 
@@ -216,5 +219,5 @@ TEST_CASE("a process of the worker's own does not outlive it") {
   std::size_t ended = 0;
   bench.runner->stop_model(bundle->digest, false, [&](std::size_t count) { ended = count; });
   bench.until([&] { return ended == 1; });
-  CHECK(::kill(-end.worker_pid, 0) != 0); // the group is empty
+  bench.until([&] { return living_in_group(end.worker_pid) == 0; }); // killed with it; they may take a moment
 }

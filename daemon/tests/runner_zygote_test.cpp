@@ -1,5 +1,7 @@
 // The zygote. No LibTorch here: in an installation of its own the echo engine stands where torch would.
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 
 #include <doctest/doctest.h>
@@ -85,7 +87,7 @@ TEST_CASE("how a forked worker ended is known") {
   bench.runner->cancel(hanging);
   CHECK(bench.wait_end(hanging).status == PredictionStatus::canceled);
   bench.until([&] { return bench.runner->workers().empty(); });
-  CHECK_FALSE(process_exists(pid));
+  CHECK_FALSE(is_alive(pid));
 }
 
 TEST_CASE("a zygote that dies takes its workers along; work goes on without it, later with a new one") {
@@ -96,7 +98,7 @@ TEST_CASE("a zygote that dies takes its workers along; work goes on without it, 
   const int zygote_pid = *bench.runner->zygote_pid();
   ::kill(zygote_pid, SIGKILL);
   bench.until([&] { return !bench.runner->zygote_pid() && bench.runner->workers().empty(); });
-  CHECK_FALSE(process_exists(first.worker_pid));
+  CHECK_FALSE(is_alive(first.worker_pid));
   const RunOutcome& plain = bench.run_to_end(bundle);
   CHECK(plain.status == PredictionStatus::succeeded);
   CHECK(parent_of(plain.worker_pid) == ::getpid());
@@ -120,4 +122,23 @@ TEST_CASE(
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::engine_missing);
   CHECK(refused.error().hint.find("MRUN_TORCH_DIR") != std::string::npos);
+}
+
+TEST_CASE("latency: cold echo by the zygote" * doctest::skip()) {
+  ZygoteBench zygote;
+  RunnerBench& bench = *zygote.bench;
+  bench.run_to_end(zygote.bundle());
+  std::vector<std::int64_t> total_ns;
+  for (int i = 0; i < 100; ++i) {
+    const auto bundle = zygote.bundle();
+    const std::int64_t begin_ns = system_clock().monotonic_ns();
+    bench.run_to_end(bundle);
+    total_ns.push_back(system_clock().monotonic_ns() - begin_ns);
+    bool is_gone = false;
+    bench.runner->stop_model(bundle->digest, false, [&](std::size_t) { is_gone = true; });
+    bench.until([&] { return is_gone; });
+  }
+  std::ranges::sort(total_ns);
+  std::printf("cold by the zygote           n=100  p50 %.1f us  min %.1f us\n",
+              static_cast<double>(total_ns[50]) / 1000, static_cast<double>(total_ns[0]) / 1000);
 }
