@@ -25,7 +25,7 @@ def main(home):
     refused("M1302", words=["prompt"])
     refused("M1303", "prompt=hello", "width=wide", words=["width", "integer"])
     refused("M1303", "prompt=hello", "width:=1.5", words=["width"])
-    refused("M1303", "prompt=hello", "fast=perhaps", words=["fast", "boolean"])
+    refused("M1303", "prompt=hello", "fast=perhaps", words=["fast", "true or false"])
     refused("M1304", "prompt=hello", "width=5000", words=["width", "5000", "64", "1024"])
     refused("M1304", "prompt=hello", "scale=-1", words=["scale"])
     refused("M1305", "prompt=hello", "style=oil", words=["style", "photo", "draw"])
@@ -39,7 +39,7 @@ def main(home):
 
     # Nothing was started for any of these.
     home.mrun("daemon", "start")
-    assert not home.workers()["workers"], home.workers()
+    assert not home.workers()["models"], home.workers()
 
     # Text becomes what the schema says; := is JSON; @@ is a literal @.
     prediction = home.mrun("predict", "test/typed", "-i", "prompt=@@home", "-i", "width=64", "-i", "scale=2", "-i", "fast=true", "--json").json()
