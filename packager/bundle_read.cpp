@@ -144,7 +144,8 @@ Result<BundleFile> decode_recipe_file(const Json& value, const LayerSizes& layer
     if (++segment_count > k_max_segments)
       return invalid(fmt::format("the recipe has more than {} segments", k_max_segments));
     MRUN_ASSIGN(const Segment segment, decode_segment(entry, layers, what));
-    sum += segment.length; // each is at most 2^53 and there are at most 10^6: no overflow
+    sum += segment.length; // both are at most 2^53: no overflow
+    if (sum > k_max_blob_bytes) return invalid(fmt::format("{} is larger than any file", what));
     file.segments.push_back(segment);
   }
   if (sum != size)

@@ -1,5 +1,6 @@
 #include "packager/glob.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "common/safe_path.h"
@@ -94,8 +95,12 @@ bool brackets_closed(std::string_view part) {
 } // namespace
 
 std::string glob_problem(std::string_view pattern) {
-  const Result<SafePath> path = SafePath::parse(pattern); // `*` and its like are allowed in names
-  if (!path) return path.error().message.substr(path.error().message.rfind("` ") + 2);
+  if (const Result<SafePath> path = SafePath::parse(pattern);
+      !path) { // `*` and its like are allowed in names
+    const std::string& message = path.error().message;
+    return message.substr(
+        std::min(message.size(), printable(pattern, 200).size() + std::string_view("path `` ").size()));
+  }
   for (const std::string_view part : split(pattern, '/')) {
     if (part.find("**") != std::string_view::npos && part != "**")
       return "has `**` inside a part, it must be a part of its own";

@@ -57,6 +57,10 @@ Result<void> Store::Impl::need_writable() const {
   if (read_only || !tmp)
     return fail(ErrorCode::store_read_only,
                 fmt::format("the store {} was opened for reading only", path.string()));
+  if (::faccessat(root.get(), "tmp", W_OK, AT_EACCESS) < 0 &&
+      (errno == EACCES || errno == EPERM || errno == EROFS))
+    return fail_errno(ErrorCode::store_read_only, errno,
+                      fmt::format("can't write into the store {}", path.string()));
   return {};
 }
 

@@ -64,9 +64,11 @@ Result<Bundle> load_layout(const Store& store, const Digest& digest, BundleLayou
   Bundle bundle;
   bundle.digest = digest;
   bundle.files = std::move(layout.files);
-  for (const BundleFile& file : bundle.files)
-    bundle.size_bytes +=
-        file.size; // at most 10^5 files of at most 2^53 bytes: below 2^64 for what a disk can hold
+  for (const BundleFile& file : bundle.files) {
+    bundle.size_bytes += file.size; // each is at most 2^53, the sum is held there too
+    if (bundle.size_bytes > (1ULL << 53))
+      return fail(ErrorCode::bundle_invalid, "the bundle's files are larger than any disk");
+  }
   const BundleFile* written = bundle.find(k_bundle_manifest_name);
   if (written->segments.size() != 1 || written->segments[0].offset != 0)
     return fail(ErrorCode::bundle_invalid, "mrun.yaml is not one whole blob");

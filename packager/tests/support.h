@@ -12,9 +12,9 @@
 namespace mrun::testing {
 
 struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/mrun-packager-XXXXXX";
-    path = ::mkdtemp(pattern);
+  explicit Folder(const std::string& parent = "/tmp") {
+    std::string pattern = parent + "/mrun-packager-XXXXXX";
+    path = ::mkdtemp(pattern.data());
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
