@@ -1,6 +1,6 @@
 // How long a forked child of a warmed process takes from fork to the first result, phase by phase.
-// Usage: torch_cold_start MODULE CORPUS_CASE [RUNS]   (MRUN_TORCH_DIR set; CORPUS_CASE is a folder of the corpus)
-// A tool, no test: figures of the whole program come from scripts/bench.
+// Usage: torch_cold_start MODULE CORPUS_CASE [RUNS]   (MRUN_TORCH_DIR set; CORPUS_CASE is a folder of the
+// corpus) A tool, no test: figures of the whole program come from scripts/bench.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -43,9 +43,12 @@ mrun_host make_host(Timeline& timeline) {
   host.metric = [](const mrun_host*, std::uint64_t, mrun_text, double) -> mrun_status { return MRUN_OK; };
   host.cancelled = [](const mrun_host*, std::uint64_t) -> std::int32_t { return 0; };
   host.fail = [](const mrun_host*, std::uint64_t, mrun_text message, mrun_text details) {
-    std::fprintf(stderr, "%.*s\n%.*s\n", static_cast<int>(message.size), message.data, static_cast<int>(details.size), details.data);
+    std::fprintf(stderr, "%.*s\n%.*s\n", static_cast<int>(message.size), message.data,
+                 static_cast<int>(details.size), details.data);
   };
-  host.phase = [](const mrun_host* self, mrun_text name) { static_cast<Timeline*>(self->impl)->mark({name.data, name.size}); };
+  host.phase = [](const mrun_host* self, mrun_text name) {
+    static_cast<Timeline*>(self->impl)->mark({name.data, name.size});
+  };
   return host;
 }
 
@@ -68,10 +71,12 @@ Inputs read_inputs(const std::string& folder) {
   for (const Json& entry : (*json)["inputs"]) {
     inputs.names.push_back(entry["name"]);
     inputs.shapes.push_back(entry["shape"].get<std::vector<std::int64_t>>());
-    inputs.bytes.push_back(*read_file(folder + "/" + entry["file"].get<std::string>(), 64 * k_mib, ErrorCode::io, ErrorCode::io));
+    inputs.bytes.push_back(*read_file(folder + "/" + entry["file"].get<std::string>(), 64 * k_mib,
+                                      ErrorCode::io, ErrorCode::io));
     const bool integer = entry["dtype"] == "i64";
-    inputs.tensors.push_back({sizeof(mrun_tensor), static_cast<std::int32_t>(inputs.shapes.back().size()), nullptr, nullptr, nullptr, 0,
-                              static_cast<std::uint8_t>(integer ? 0 : 2), static_cast<std::uint8_t>(integer ? 64 : 32), 1, 1, 0});
+    inputs.tensors.push_back({sizeof(mrun_tensor), static_cast<std::int32_t>(inputs.shapes.back().size()),
+                              nullptr, nullptr, nullptr, 0, static_cast<std::uint8_t>(integer ? 0 : 2),
+                              static_cast<std::uint8_t>(integer ? 64 : 32), 1, 1, 0});
   }
   for (std::size_t i = 0; i < inputs.names.size(); ++i) {
     inputs.tensors[i].shape = inputs.shapes[i].data();
@@ -87,12 +92,14 @@ Inputs read_inputs(const std::string& folder) {
 }
 
 // In the child: load and run; the phases as one line on stdout.
-int child(const mrun_predictor& predictor, const mrun_host& host, Timeline& timeline, const std::string& folder, Inputs& inputs) {
+int child(const mrun_predictor& predictor, const mrun_host& host, Timeline& timeline,
+          const std::string& folder, Inputs& inputs) {
   const UniqueFd file(open((folder + "/model.pt2").c_str(), O_RDONLY | O_CLOEXEC));
   const auto size = *file_size(file.get(), "model");
   auto mapping = *Mapping::map(file.get(), 0, size);
   const mrun_text name = {"model.pt2", 9};
-  const mrun_file model_file = {sizeof model_file, name, size, const_cast<std::byte*>(mapping.bytes().data()), span, nullptr}; // NOLINT
+  const mrun_file model_file = {
+      sizeof model_file, name, size, const_cast<std::byte*>(mapping.bytes().data()), span, nullptr}; // NOLINT
   const char* threads = std::getenv("THREADS");
   mrun_model description{};
   description.struct_size = sizeof description;
@@ -112,10 +119,12 @@ int child(const mrun_predictor& predictor, const mrun_host& host, Timeline& time
   timeline.mark("end");
   std::string line;
   for (std::size_t i = 0; i + 1 < timeline.marks.size(); ++i)
-    line += fmt::format("{}={:.2f} ", timeline.marks[i].name,
-                        std::chrono::duration<double, std::milli>(timeline.marks[i + 1].at - timeline.marks[i].at).count());
+    line += fmt::format(
+        "{}={:.2f} ", timeline.marks[i].name,
+        std::chrono::duration<double, std::milli>(timeline.marks[i + 1].at - timeline.marks[i].at).count());
   const auto first_result = timeline.marks[timeline.marks.size() - 3].at; // where "second" begins
-  fmt::print("fork to first result {:.2f} ms: {}\n", std::chrono::duration<double, std::milli>(first_result - timeline.marks[0].at).count(), line);
+  fmt::print("fork to first result {:.2f} ms: {}\n",
+             std::chrono::duration<double, std::milli>(first_result - timeline.marks[0].at).count(), line);
   std::fflush(stdout);
   return 0;
 }
@@ -125,7 +134,8 @@ int run(const std::string& module, const std::string& folder, int runs) {
   const mrun_host host = make_host(timeline);
   void* library = dlopen(module.c_str(), RTLD_NOW);
   if (library == nullptr) return std::fprintf(stderr, "%s\n", dlerror()), 1;
-  const auto entry = reinterpret_cast<const mrun_predictor* (*)(const mrun_host*)>(dlsym(library, "mrun_predictor_v1"));
+  const auto entry =
+      reinterpret_cast<const mrun_predictor* (*)(const mrun_host*)>(dlsym(library, "mrun_predictor_v1"));
   const mrun_predictor& predictor = *entry(&host);
   const auto begin = Clock::now();
   if (std::getenv("NO_WARM") == nullptr && predictor.warm(&host) != MRUN_OK) return 1;

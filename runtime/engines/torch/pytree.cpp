@@ -31,11 +31,10 @@ std::vector<std::string> positions(std::size_t count) {
   return names;
 }
 
-// A dict's context is a JSON list of its keys; ordered and default dicts nest it deeper or add a factory.
+// A dict's context is a JSON list of its keys; a defaultdict's an object that has it as `dict_context`.
 std::vector<std::string> keys_of(const Json& context, std::size_t count) {
-  const Json* list = &context;
-  while (list->is_array() && list->size() != count && !list->empty())
-    list = &list->back();
+  const bool nested = context.is_object() && context.contains("dict_context");
+  const Json* list = nested ? &context["dict_context"] : &context;
   if (!list->is_array() || list->size() != count) return positions(count);
   std::vector<std::string> names;
   for (const Json& key : *list)
