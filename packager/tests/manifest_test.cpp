@@ -226,7 +226,7 @@ namespace {
 
 // The keys that the reader takes, from its own message about one that it does not.
 std::set<std::string> keys_of_hint(const std::string& text) {
-  const std::string& hint = parse_manifest(text, "m").error().hint;
+  const std::string hint = parse_manifest(text, "m").error().hint;
   const std::size_t at = hint.find(" are ");
   REQUIRE(at != std::string::npos);
   std::set<std::string> keys;
