@@ -32,7 +32,7 @@ SYSTEM = r"(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|librt|ld-linux-x86-6
 PROGRAMS = {
     "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
-    "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|sharpyuv|utf8proc|z|re2)\.so",
+    "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",
     "lib/mrun/engines/echo.so": SYSTEM + r"|libfmt\.so",
 }
 problems = []
