@@ -68,7 +68,7 @@ class ServiceFixture {
   template<class T, class Call>
   Result<T> wait(Call call) {
     auto answer = std::make_shared<std::unique_ptr<Result<T>>>(); // shared with the callback
-    auto kept = call(Callback<T>(
+    [[maybe_unused]] const auto kept = call(Callback<T>(
         [answer](Result<T> result) { *answer = std::make_unique<Result<T>>(std::move(result)); }));
     run_until([&] { return *answer != nullptr; });
     return std::move(**answer);
