@@ -13,7 +13,7 @@ Result<bool> confirm_plan(const Context& context, const Arguments& arguments, co
   if (dry_run) return false;
   if (arguments.has("yes")) return true;
   if (!context.terminal.in_is_terminal() || !context.terminal.err_is_terminal())
-    return fail(ErrorCode::needs_confirmation, fmt::format("{} nobody is there to answer", question));
+    return fail(ErrorCode::needs_confirmation, fmt::format("nobody is there to ask: {}", question));
   if (context.terminal.confirm(fmt::format("{} [y/N] ", question))) return true;
   context.say("nothing was done");
   return false;

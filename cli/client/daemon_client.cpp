@@ -1,7 +1,5 @@
 #include "cli/client/daemon_client.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "cli/client/daemon_process.h"
@@ -14,7 +12,8 @@ namespace {
 
 // Replies of the API hold at most one prediction or a page of them.
 constexpr std::size_t k_max_reply_bytes = 4 * k_max_body_bytes;
-constexpr std::chrono::seconds k_replace_timeout{10};
+constexpr std::chrono::seconds k_problem_wait{10};
+constexpr std::chrono::seconds k_leave_wait{5};
 
 Deadline after(std::chrono::milliseconds wait) {
   return std::chrono::steady_clock::now() + wait;
@@ -99,38 +98,26 @@ Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
                     {.max_bytes = k_max_reply_bytes});
 }
 
-Result<HttpHead> DaemonClient::open(HttpRequest request) {
-  for (int attempt = 0;; ++attempt) {
-    MRUN_ASSIGN(HttpHead head, m_connection.send(request));
-    note_build(head);
-    if (head.status < 400) return head;
-    HttpReply reply{.head = std::move(head), .body = {}};
-    while (true) {
-      MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, after(k_replace_timeout), -1));
-      if (result != ReadResult::data || reply.body.size() > k_max_reply_bytes) break;
-    }
-    Error error = error_of_reply(reply);
-    const bool makes_room =
-        error.code == ErrorCode::version_skew && m_start == Start::if_needed && attempt == 0;
-    if (!makes_room) return tl::unexpected<Error>(std::move(error));
-    MRUN_TRY(replace_daemon(reply.head.header("mrun-pid")));
-  }
+// A daemon that is just stopping may take a connection and drop it unanswered: then the next one is asked.
+Result<HttpHead> DaemonClient::send(const HttpRequest& request) {
+  auto head = m_connection.send(request);
+  const bool ask_again =
+      !head && head.error().code == ErrorCode::daemon_unreachable && m_start == Start::if_needed;
+  if (!ask_again) return head;
+  MRUN_ASSIGN(m_connection, reach(m_context, m_start, m_home));
+  return m_connection.send(request);
 }
 
-// The old daemon leaves; waits for it and starts the one that is installed beside this program.
-Result<void> DaemonClient::replace_daemon(const std::string& process_id) {
-  int number = 0;
-  std::from_chars(process_id.data(), process_id.data() + process_id.size(), number);
-  if (number > 0) {
-    MRUN_ASSIGN(const bool gone, wait_for_exit(number, after(k_replace_timeout), -1));
-    if (!gone)
-      return fail(ErrorCode::version_skew,
-                  fmt::format("the daemon of build {} does not end", m_daemon_build));
-  } else if (!m_connection.wait_closed(after(k_replace_timeout))) {
-    return fail(ErrorCode::version_skew, fmt::format("the daemon of build {} does not end", m_daemon_build));
+Result<HttpHead> DaemonClient::open(HttpRequest request) {
+  MRUN_ASSIGN(HttpHead head, send(request));
+  note_build(head);
+  if (head.status < 400) return head;
+  HttpReply reply{.head = std::move(head), .body = {}};
+  while (true) {
+    MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, after(k_problem_wait), -1));
+    if (result != ReadResult::data || reply.body.size() > k_max_reply_bytes) break;
   }
-  MRUN_ASSIGN(m_connection, reach(m_context, m_start, m_home));
-  return {};
+  return tl::unexpected<Error>(error_of_reply(reply));
 }
 
 void DaemonClient::note_build(const HttpHead& head) {
@@ -140,10 +127,14 @@ void DaemonClient::note_build(const HttpHead& head) {
 
 void DaemonClient::settle_build_skew() {
   if (!m_other_build || m_start == Start::never || autostart_disabled()) return;
+  m_start = Start::never; // what follows concerns the daemon that is there
   const auto warn_busy = [&] {
-    m_context.warn(
-        fmt::format("the daemon is of build {}, this mrun of {}; restart it with `mrun daemon stop`",
-                    printable(m_daemon_build, 60), build_id()));
+    const Error skew = fail(ErrorCode::version_skew,
+                            fmt::format("the daemon is of build {}, this mrun of {}",
+                                        printable(m_daemon_build, 60), build_id()),
+                            "restart it with `mrun daemon stop`")
+                           .value();
+    if (!m_context.json) m_context.warn(fmt::format("{} (M1518): {}", skew.message, skew.help()));
   };
   auto fresh = Connection::open(m_home.socket);
   if (!fresh || !*fresh) return;
@@ -155,8 +146,10 @@ void DaemonClient::settle_build_skew() {
   if (!process_id || !*process_id || !again || !*again) return warn_busy();
   m_connection = std::move(**again);
   if (!post("/mrun/v1/shutdown", Json::object(), after(std::chrono::seconds(2)))) return warn_busy();
-  m_context.say(fmt::format("stopped the idle daemon of build {}; the next command starts the new one",
-                            printable(m_daemon_build, 60)));
+  static_cast<void>(wait_for_exit(static_cast<int>(**process_id), after(k_leave_wait), -1));
+  if (!m_context.json)
+    m_context.say(fmt::format("stopped the idle daemon of build {}; the next command starts the new one",
+                              printable(m_daemon_build, 60)));
 }
 
 } // namespace mrun::cli

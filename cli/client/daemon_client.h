@@ -39,7 +39,7 @@ class DaemonClient {
  private:
   DaemonClient(const Context& context, Start start, HomePaths home, Connection connection);
   static Result<Connection> reach(const Context& context, Start start, const HomePaths& home);
-  Result<void> replace_daemon(const std::string& process_id);
+  Result<HttpHead> send(const HttpRequest& request);
   void note_build(const HttpHead& head);
 
   const Context& m_context;

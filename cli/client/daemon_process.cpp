@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +24,7 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::chrono::seconds k_ready_timeout{60}; // a database to repair, a slow disk
+constexpr std::chrono::seconds k_holder_wait = k_drain_timeout + std::chrono::seconds(20);
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
 constexpr int k_child_ready_fd = 3;
 
@@ -151,6 +153,28 @@ Result<UniqueFd> take_start_lock(const HomePaths& home) {
   return lock;
 }
 
+Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& program) {
+  const std::filesystem::path log_path = home.logs() / "mrund.log";
+  UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!log)
+    return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't open {}", log_path.string()));
+  MRUN_ASSIGN(const UniqueFd ready, spawn(program, std::move(log)));
+  return wait_ready(ready.get(), home);
+}
+
+// Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
+// for.
+Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
+  const auto text = read_file(home.daemon_lock().string(), 64, ErrorCode::io, ErrorCode::io);
+  int process_id = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), process_id);
+  if (process_id <= 0) return tl::unexpected<Error>(held);
+  MRUN_ASSIGN(const bool gone,
+              wait_for_exit(process_id, std::chrono::steady_clock::now() + k_holder_wait, -1));
+  if (!gone) return tl::unexpected<Error>(held);
+  return {};
+}
+
 } // namespace
 
 bool autostart_disabled() {
@@ -165,12 +189,13 @@ Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::pa
   MRUN_ASSIGN(auto running, Connection::open(home.socket));
   if (running) return std::move(*running);
   on_start();
-  const std::filesystem::path log_path = home.logs() / "mrund.log";
-  UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!log)
-    return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't open {}", log_path.string()));
-  MRUN_ASSIGN(const UniqueFd ready, spawn(program, std::move(log)));
-  MRUN_TRY(wait_ready(ready.get(), home));
+  auto started = spawn_and_wait(home, program);
+  if (!started && started.error().code == ErrorCode::daemon_running) {
+    // One that is stopping has closed its socket and holds the home until its workers are gone.
+    MRUN_TRY(wait_for_holder(home, started.error()));
+    started = spawn_and_wait(home, program);
+  }
+  MRUN_TRY(started);
   MRUN_ASSIGN(auto connection, Connection::open(home.socket));
   if (!connection)
     return fail(ErrorCode::daemon_start, "the daemon said that it is ready, but does not answer");

@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "cli/render/table.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -18,8 +19,10 @@ constexpr ExampleSpec k_examples[] = {
 constexpr int k_exit_codes[] = {0, 1, 2, 10, 75, 130};
 
 std::string plan_words(const GcPlan& plan) {
-  std::string words = fmt::format("{} blobs, {}", plan.blobs.size(), format_bytes(plan.size_bytes));
-  if (plan.leftovers > 0) words += fmt::format(", and {} leftovers of interrupted commands", plan.leftovers);
+  std::string words =
+      fmt::format("{}, {}", count_words(plan.blobs.size(), "blob"), format_bytes(plan.size_bytes));
+  if (plan.leftovers > 0)
+    words += fmt::format(", and {} of interrupted commands", count_words(plan.leftovers, "leftover"));
   return words;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "cli/render/table.h"
 #include "common/text.h"
 #include "packager/pack.h"
 
@@ -88,8 +89,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
     return 0;
   }
   MRUN_TRY(context.terminal.out(packed.digest.text() + "\n"));
-  context.say(fmt::format("packed {}: {} files, {}, {} new in the store", packed.reference.text(),
-                          packed.file_count, format_bytes(packed.size_bytes),
+  context.say(fmt::format("packed {}: {}, {}, {} new in the store", packed.reference.text(),
+                          count_words(packed.file_count, "file"), format_bytes(packed.size_bytes),
                           format_bytes(packed.new_bytes)));
   if (context.terminal.err_is_terminal())
     context.say(fmt::format("next: mrun show {}", packed.reference.text()));

@@ -9,6 +9,7 @@
 #include "cli/flags.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "cli/render/table.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -61,10 +62,12 @@ std::string plan_text(const std::vector<TagEntry>& doomed, const std::vector<Tag
     };
     const auto all = std::ranges::count_if(entries, names_it);
     const auto going = std::ranges::count_if(doomed, names_it);
-    text += fmt::format("remove {} ({}, {}): {}\n", name_of(entry), entry.digest.short_hex(),
-                        format_bytes(entry.size_bytes),
-                        all > going ? fmt::format("{} other tags keep its files", all - going)
-                                    : std::string("`mrun gc` frees what nothing else uses"));
+    text += fmt::format(
+        "remove {} ({}, {}): {}\n", name_of(entry), entry.digest.short_hex(), format_bytes(entry.size_bytes),
+        all > going ? fmt::format("{} keep{} its files",
+                                  count_words(static_cast<std::size_t>(all - going), "other tag"),
+                                  all - going == 1 ? "s" : "")
+                    : std::string("`mrun gc` frees what nothing else uses"));
   }
   return text;
 }

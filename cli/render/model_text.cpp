@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/render/table.h"
 #include "common/text.h"
 #include "packager/schema.h"
 
@@ -114,7 +115,8 @@ std::string model_text(const Terminal& terminal, const Bundle& bundle, const Jso
   std::string text = fmt::format("{}\n", terminal.paint_out(Style::bold, manifest.name));
   if (!manifest.description.empty()) text += printable(manifest.description, 1000) + "\n";
   text += "\n" + line("version", bundle.digest.text());
-  text += line("size", fmt::format("{} in {} files", format_bytes(bundle.size_bytes), bundle.files.size()));
+  text += line("size", fmt::format("{} in {}", format_bytes(bundle.size_bytes),
+                                   count_words(bundle.files.size(), "file")));
   text += line("engine", manifest.engine) + line("task", manifest.task);
   text += line("license", manifest.license.empty() ? "not stated" : manifest.license);
   text += line("latency", latency_words(stats));

@@ -39,4 +39,8 @@ std::string render_table(const Table& table) {
   return text;
 }
 
+std::string count_words(std::size_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 } // namespace mrun::cli

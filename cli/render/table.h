@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/error.h"
@@ -16,5 +17,8 @@ struct Table {
 
 // Lines with a newline each, no trailing blanks. Widths count code points.
 std::string render_table(const Table& table);
+
+// "1 file", "2 files".
+std::string count_words(std::size_t count, std::string_view noun);
 
 } // namespace mrun::cli
