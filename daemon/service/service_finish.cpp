@@ -162,6 +162,7 @@ void Service::announce(const LivePtr& live) {
     }
   deliver(live);
   live->bundle.reset();
+  live->secrets.clear();
 }
 
 void Service::note_database(const Result<void>& written) {
