@@ -86,8 +86,9 @@ TEST_CASE("how a forked worker ended is known") {
   const int pid = bench.worker_pid();
   bench.runner->cancel(hanging);
   CHECK(bench.wait_end(hanging).status == PredictionStatus::canceled);
-  bench.until([&] { return bench.runner->workers().empty(); });
-  CHECK_FALSE(is_alive(pid));
+  // The worker is ended, unless the cancel came before the hang began.
+  bench.until([&] { return bench.runner->workers().empty() || bench.runner->workers()[0].state == "idle"; });
+  CHECK(is_alive(pid) == !bench.runner->workers().empty());
 }
 
 TEST_CASE("a zygote that dies takes its workers along; work goes on without it, later with a new one") {
