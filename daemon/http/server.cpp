@@ -1,6 +1,7 @@
 #include "daemon/http/server.h"
 
 #include <cerrno>
+#include <system_error>
 #include <unordered_set>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -21,6 +22,7 @@ namespace {
 namespace asio = boost::asio;
 using Socket = asio::local::stream_protocol::socket;
 
+constexpr int k_accepts_per_turn = 64;                   // then other connections have their turn
 constexpr std::chrono::milliseconds k_accept_pause{100}; // when even the spare descriptor is gone
 
 UniqueFd open_spare() {
@@ -66,54 +68,82 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   EndpointContext& context() override { return m_context; }
   bool stopping() const override { return m_stopping; }
 
+  // Accepts by hand: asio's own accept leaves descriptors open across exec, where workers would inherit
+  // callers.
   void accept() {
-    m_acceptor.async_accept(
-        [self = shared_from_this()](const boost::system::error_code& error, Socket socket) {
-          if (self->m_stopping || error == asio::error::operation_aborted) return;
-          if (error) return self->on_accept_error(error);
-          self->admit(std::move(socket));
-          self->accept();
-        });
+    m_acceptor.async_wait(asio::socket_base::wait_read,
+                          [self = shared_from_this()](const boost::system::error_code& error) {
+                            if (self->m_stopping || error == asio::error::operation_aborted) return;
+                            if (error) return self->pause(error.value());
+                            self->accept_waiting();
+                          });
   }
 
-  void admit(Socket socket) {
-    if (auto allowed = check_peer(socket.native_handle(), m_config.owner_uid); !allowed)
-      return turn_away(socket.native_handle(), allowed.error(), m_config.build_id);
-    if (m_connections.size() >= m_config.limits.max_connections)
-      return turn_away(socket.native_handle(),
-                       fail(ErrorCode::resources, fmt::format("the daemon serves {} connections already",
-                                                              m_config.limits.max_connections))
-                           .value(),
-                       m_config.build_id);
-    const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
-    m_connections.insert(connection.get());
-    if (m_connections.size() == 1) schedule_sweep();
-    connection->start();
+  UniqueFd accept_one() {
+    return UniqueFd(::accept4(m_acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   }
 
-  // Out of descriptors, the caller stays in the backlog and the socket stays readable: without an answer to
-  // it the loop would spin. The spare descriptor takes the call, says why, and hangs up.
-  void on_accept_error(const boost::system::error_code& error) {
-    bool turned_away = false;
-    if ((error == asio::error::no_descriptors || error.value() == ENFILE) && m_spare) {
-      m_spare.reset();
-      const UniqueFd caller(
-          ::accept4(m_acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      turned_away = static_cast<bool>(caller);
-      if (caller)
-        turn_away(caller.get(),
-                  fail_errno(ErrorCode::resources, error.value(), "the connection was not accepted").value(),
-                  m_config.build_id);
+  void accept_waiting() {
+    for (int i = 0; i < k_accepts_per_turn; ++i) {
+      UniqueFd caller = accept_one();
+      const int error = errno;
+      if (caller) {
+        admit(std::move(caller));
+        continue;
+      }
+      if (error == EAGAIN) break;
+      if (error == ECONNABORTED || error == EINTR) continue;
+      const bool shortage = error == EMFILE || error == ENFILE;
+      if (shortage && turn_away_one(error)) continue;
+      if (!shortage || !m_spare) return pause(error);
+      break; // the kernel reports a shortage before it looks: nobody was there
     }
-    if (!m_spare) m_spare = open_spare();
-    // Without a caller the kernel reports the shortage all the same: only a pause keeps the loop from
-    // spinning.
-    if (error == asio::error::connection_aborted || (turned_away && m_spare)) return accept();
-    log_warn("connections can't be accepted: {}", error.message());
+    accept();
+  }
+
+  // Out of descriptors, a caller stays in the backlog and the socket stays readable: without an answer the
+  // loop would spin. The spare descriptor takes the call, says why, and hangs up. True when there was a
+  // caller.
+  bool turn_away_one(int error) {
+    m_spare.reset();
+    UniqueFd caller = accept_one();
+    if (caller)
+      turn_away(caller.get(),
+                fail_errno(ErrorCode::resources, error, "the connection was not accepted").value(),
+                m_config.build_id);
+    const bool was_there = static_cast<bool>(caller);
+    caller.reset();
+    m_spare = open_spare();
+    return was_there;
+  }
+
+  void pause(int error) {
+    log_warn("connections can't be accepted: {}", std::generic_category().message(error));
     m_pause_timer.expires_after(k_accept_pause);
     m_pause_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
       if (!stopped && !self->m_stopping) self->accept();
     });
+  }
+
+  void admit(UniqueFd caller) {
+    if (auto allowed = check_peer(caller.get(), m_config.owner_uid); !allowed)
+      return turn_away(caller.get(), allowed.error(), m_config.build_id);
+    Socket socket(m_context.io);
+    boost::system::error_code error;
+    if (m_connections.size() < m_config.limits.max_connections)
+      socket.assign(asio::local::stream_protocol(), caller.get(), error);
+    if (error || !socket.is_open()) {
+      const std::size_t count = m_connections.size();
+      return turn_away(
+          caller.get(),
+          fail(ErrorCode::resources, fmt::format("the daemon serves {} connections already", count)).value(),
+          m_config.build_id);
+    }
+    caller.release(); // the socket's now
+    const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+    m_connections.insert(connection.get());
+    if (m_connections.size() == 1) schedule_sweep();
+    connection->start();
   }
 
   void schedule_sweep() {

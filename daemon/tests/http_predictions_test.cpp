@@ -226,3 +226,16 @@ TEST_CASE("models, versions, hardware, account") {
   CHECK(harness.ask(HttpHarness::get("/v1/hardware")).json()[0]["sku"] == "cpu");
   CHECK(harness.ask(HttpHarness::get("/v1/account")).json()["name"] == "local");
 }
+
+TEST_CASE("a request that the service drops is answered all the same") {
+  HttpHarness harness;
+  harness.service.hold_create = true;
+  auto client = harness.connect();
+  client.send(create());
+  REQUIRE(harness.run_until([&] { return harness.service.held != nullptr; }));
+  harness.service.held = nullptr;
+  const Answer answer = client.read();
+  CHECK(answer.status == 500);
+  CHECK(answer.json()["class"] == "internal");
+  CHECK(client.ask(HttpHarness::get("/healthz")).status == 200);
+}
