@@ -90,6 +90,8 @@ def write_hostile(folder, source):
     on_graph("cycle", "nothing before it defines", lambda graph: set_first_input(graph, graph["nodes"][-1]["outputs"][0]))
     on_graph("defined_twice", "a second time", lambda graph: graph["nodes"].append(copy.deepcopy(graph["nodes"][0])))
     on_graph("unknown_operator", "no such operator", lambda graph: graph["nodes"][0].update(target="torch.ops.mylib.magic.default"), "unsupported")
+    on_graph("reads_a_file", "may not be used", lambda graph: graph["nodes"][0].update(target="torch.ops.aten.from_file.default"), "unsupported")
+    on_graph("raw_memory", "may not be used", lambda graph: graph["nodes"][0].update(target="torch.ops.inductor._reinterpret_tensor.default"), "unsupported")
     on_graph("unknown_function", "Python function", lambda graph: graph["nodes"][0].update(target="os.system"), "unsupported")
     on_graph("unknown_higher_order", "higher-order", lambda graph: graph["nodes"][0].update(target="torch.ops.higher_order.flex"), "unsupported")
     on_graph("unknown_argument", "has no argument `bogus`", lambda graph: graph["nodes"][0]["inputs"][0].update(name="bogus"))

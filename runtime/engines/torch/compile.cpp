@@ -81,6 +81,16 @@ std::optional<c10::OperatorName> operator_name(std::string_view target) {
       std::move(overload));
 }
 
+// Operators of LibTorch that reach beyond the tensors they are given: files, other processes, raw memory.
+// A program is data from anywhere (trust class graph), so only namespaces that compute are open to it.
+bool is_allowed(const c10::OperatorHandle& op) {
+  constexpr std::array<std::string_view, 9> k_namespaces = {
+      "aten", "prims", "prim", "quantized", "_quantized", "quantized_decomposed", "mkldnn", "onednn", "mkl"};
+  const std::string& name = op.schema().name();
+  const std::string_view space = std::string_view(name).substr(0, name.find(':'));
+  return std::ranges::find(k_namespaces, space) != k_namespaces.end() && name != "aten::from_file";
+}
+
 template<class Visit>
 void for_each_value(const Argument& argument, Visit visit) {
   if (argument.value != k_no_value) visit(argument.value);
@@ -240,6 +250,8 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
       return fail(ErrorCode::engine_unsupported, "this higher-order operator is not supported");
     MRUN_TRY(higher_instruction(node, *found, result));
   } else if (m_ops[index]) {
+    if (!is_allowed(*m_ops[index]))
+      return fail(ErrorCode::engine_unsupported, "this operator may not be used by a program");
     result.op = m_ops[index];
     MRUN_TRY(op_instruction(node, result));
   } else if ((result.sym = find_sym_function(node.target)) != nullptr) {
