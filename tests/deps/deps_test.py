@@ -23,7 +23,7 @@ FOLDERS = {
     "runtime/engines": ["common", "kernels", "runtime", "runtime/engines"],
     "runtime": ["common", "runtime", "runtime/steps"],
     "daemon/api": ["common"],
-    "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h"],
+    "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "daemon/api", "cli"],
 }
 LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")

@@ -8,7 +8,7 @@ from harness import run, wait_for
 
 def main(home):
     home.home.mkdir(mode=0o700)
-    (home.home / "config.yaml").write_text("max_queue: 3\nmemory_mib: 300\n")
+    (home.home / "config.yaml").write_text("max_queue: 3\nmemory_budget: 300MiB\n")
     slow = "mode: {type: string, default: echo}\ntext: {type: string, default: x}"
     home.model("test/echo", inputs=slow, extra="requires: {memory_mib: 100}\n")
     home.mrun("predict", "test/echo")
