@@ -79,7 +79,7 @@ TEST_CASE("drain ends what runs, then the workers") {
   const RunKey quick = bench.run(bundle, "slow:20"), slow = bench.run(bundle, "slow:60000"),
                last = bench.run(bundle);
   bool drained = false;
-  bench.runner->drain(500ms, [&] { drained = true; });
+  bench.runner->drain(3s, [&] { drained = true; });
   const auto refused = bench.runner->submit(bench.request(bundle));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::draining);
