@@ -10,6 +10,7 @@
 #include "cli/render/errors.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
+#include "daemon/api/prediction.h"
 #include "packager/schema.h"
 
 namespace mrun::cli {
@@ -80,8 +81,18 @@ Error error_of_done(const Json& prediction) {
   return fail(ErrorCode::prediction_failed, message.empty() ? "the prediction failed" : message).value();
 }
 
+// "see `mrun logs ID`" with the id that it is about.
+std::string with_id(std::string hint, const std::string& id) {
+  constexpr std::string_view k_general = "`mrun logs ID`";
+  const std::size_t at = hint.find(k_general);
+  if (at != std::string::npos && is_prediction_id(id))
+    hint.replace(at, k_general.size(), fmt::format("`mrun logs {}`", id));
+  return hint;
+}
+
 int show_failure(const Context& context, const Json& prediction) {
   Error error = error_of_done(prediction);
+  error.hint = with_id(std::string(error.help()), prediction.value("id", std::string()));
   if (context.json) {
     context.terminal.err(canonical_json(error_json(error, {{"prediction", without_ours(prediction)}})) +
                          "\n");

@@ -202,7 +202,7 @@ def strange_daemon():
         done = mrun("predict", "test/echo", "--json", code=1)
         assert json.loads(done.stderr.splitlines()[0])["error"]["details"]["prediction"]["status"] == "failed" and done.stdout == ""
         done = subprocess.run([str(MRUN), "predict", "test/echo"], env=env, cwd=folder, capture_output=True, text=True)
-        assert done.returncode == 1 and "error[M1401]: no" in done.stderr and "/x.log" in done.stderr, done
+        assert done.returncode == 1 and "error[M1401]: no" in done.stderr and "`mrun logs 01hq3k5v7w9x1y3z5a7b9c1d3e`" in done.stderr and "/x.log" in done.stderr, done
         assert "\x1b" not in done.stderr, "a log line reached the terminal raw"
         replies["cut"] = True
         mrun("predict", "test/echo", code=6, says="ended before the prediction did")
