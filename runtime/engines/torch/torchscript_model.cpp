@@ -35,6 +35,7 @@ class MappedReader : public caffe2::serialize::ReadAdapterInterface {
 };
 
 std::string first_line(std::string_view text) {
+  text = trim(text); // parse errors begin with an empty line
   return std::string(text.substr(0, text.find('\n')));
 }
 
