@@ -22,7 +22,7 @@ die() {
 
 packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libexpected-dev libfmt-dev libsqlite3-dev doctest-dev
-  libssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev)
+  libssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev libsimdjson-dev)
 packages_test=(strace curl procps)
 
 # Debian 12 calls the Boost that we need libboost1.81-dev; newer systems have a newer one as libboost-dev.
