@@ -10,7 +10,7 @@
 
 #include "common/error.h"
 #include "runtime/mrun_predictor.h"
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 namespace mrun {
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 namespace mrun {
 

@@ -50,13 +50,24 @@ void Service::list(const std::string& cursor, std::size_t limit, Callback<Predic
         MRUN_ASSIGN(StoredPage page, reader.list(cursor, limit));
         return PredictionPage{std::move(page.predictions), std::move(page.next_cursor)};
       },
-      [this, done = std::move(done)](Result<PredictionPage> page) {
-        // The row of one that is under way knows only its beginning.
-        if (page)
-          for (Prediction& prediction : page->predictions)
-            if (const LivePtr live = find(prediction.id)) prediction = snapshot(*live);
+      [this, first = cursor.empty(), done = std::move(done)](Result<PredictionPage> page) {
+        if (page) show_live(*page, first);
         done(std::move(page));
       });
+}
+
+void Service::show_live(PredictionPage& page, bool first) const {
+  // The row of one that is under way knows only its beginning.
+  for (Prediction& prediction : page.predictions)
+    if (const LivePtr live = find(prediction.id)) prediction = snapshot(*live);
+  if (!first) return;
+  // A synchronous one has no row before its end; whoever wants to see or cancel it finds it on the first page.
+  const auto listed = [&page](const std::string& id) {
+    return std::ranges::any_of(page.predictions, [&id](const Prediction& one) { return one.id == id; });
+  };
+  for (const auto& [id, live] : m_live)
+    if (!live->ended && !listed(id) && !live->visible) page.predictions.push_back(snapshot(*live));
+  std::ranges::stable_sort(page.predictions, std::ranges::greater{}, &Prediction::created_ns);
 }
 
 void Service::cancel(const std::string& id, Callback<Prediction> done) {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "common/error.h"
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 namespace mrun {
 

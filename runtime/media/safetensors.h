@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/error.h"
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 namespace mrun {
 

@@ -3,7 +3,7 @@
 
 #include "common/error.h"
 #include "common/json.h"
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 namespace mrun {
 

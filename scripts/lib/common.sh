@@ -132,7 +132,8 @@ build_preset() {
   shift
   local log=$mrun_root/build/$preset.log
   mkdir -p "$mrun_root/build"
-  export CCACHE_DIR=${CCACHE_DIR:-$mrun_cache/ccache}
+  # One compiler cache for every clone: paths are kept relative to the clone.
+  export CCACHE_DIR=${CCACHE_DIR:-$mrun_cache/ccache} CCACHE_BASEDIR=$mrun_root CCACHE_NOHASHDIR=1
   if ! (cd "$mrun_root" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(build_jobs)") >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     die "the build of preset $preset failed; the whole log is $log"

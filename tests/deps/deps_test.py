@@ -21,7 +21,7 @@ FOLDERS = {
     "runtime/tokenizers": ["common", "runtime/tokenizers"],
     "runtime/steps": ["common", "kernels", "runtime/media", "runtime/tokenizers", "runtime/steps"],
     "runtime/engines": ["common", "kernels", "runtime", "runtime/engines"],
-    "runtime": ["common", "runtime", "runtime/steps"],
+    "runtime": ["common", "runtime", "runtime/steps", "runtime/media"],
     "daemon/api": ["common"],
     "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "daemon/api", "cli"],

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import pty
 
 from harness import run
 
@@ -33,6 +34,12 @@ def main(home):
     # To standard output, raw; from standard input.
     raw = home.mrun("predict", "test/file", "-i", "file=@-", "-o", "-", input=PNG + b"piped", binary=True)
     assert raw.out == PNG + b"piped", raw
+    # Never raw onto a terminal.
+    primary, secondary = pty.openpty()
+    command = home.start("predict", "test/file", "-i", f"file=@{home.path}/in-10.png", "-o", "-", stdout=secondary)
+    _, err = command.communicate(timeout=60)
+    os.close(primary), os.close(secondary)
+    assert command.returncode == 2 and "M1010" in err, err
     # A failed prediction leaves no file.
     home.try_mrun("predict", "test/file", "-i", f"file=@{source}", "-i", "mode=fail:no", "-o", home.path / "never.png")
     assert not (home.path / "never.png").exists()

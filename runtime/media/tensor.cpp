@@ -1,4 +1,4 @@
-#include "runtime/steps/tensor.h"
+#include "runtime/media/tensor.h"
 
 #include <algorithm>
 #include <array>
