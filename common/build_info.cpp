@@ -2,7 +2,11 @@
 
 namespace mrun {
 
-std::string_view version_text() { return MRUN_VERSION; }
-std::string_view build_id() { return MRUN_BUILD_ID; }
+std::string_view version_text() {
+  return MRUN_VERSION;
+}
+std::string_view build_id() {
+  return MRUN_BUILD_ID;
+}
 
 } // namespace mrun

@@ -1,5 +1,5 @@
-// Which mrun this is. CLI and daemon compare build ids (DECISIONS "Versions"): the daemon sends its own in the
-// reply header `Mrun-Build`.
+// Which mrun this is. CLI and daemon compare build ids (DECISIONS "Versions"): the daemon sends its own in
+// the reply header `Mrun-Build`.
 #pragma once
 
 #include <string_view>

@@ -7,7 +7,7 @@
 namespace mrun {
 
 class Clock {
-public:
+ public:
   virtual ~Clock() = default;
   virtual std::int64_t monotonic_ns() const = 0; // CLOCK_MONOTONIC: durations and timeouts
   virtual std::int64_t wall_ns() const = 0;      // since 1970-01-01 UTC: stamps that people read
@@ -16,7 +16,7 @@ public:
 const Clock& system_clock();
 
 class ManualClock : public Clock {
-public:
+ public:
   std::int64_t monotonic_ns() const override { return m_monotonic_ns; }
   std::int64_t wall_ns() const override { return m_wall_ns; }
   void advance_ns(std::int64_t by_ns) {
@@ -25,7 +25,7 @@ public:
   }
   void set_wall_ns(std::int64_t wall_ns) { m_wall_ns = wall_ns; }
 
-private:
+ private:
   std::int64_t m_monotonic_ns = 1'000'000'000;
   std::int64_t m_wall_ns = 1'700'000'000'000'000'000;
 };

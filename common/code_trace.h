@@ -5,7 +5,8 @@
 
 namespace mrun {
 
-// With MRUN_TEST_HOOKS and the environment's MRUN_CODE_TRACE=DIR: leaves an empty file DIR/M1234. Else nothing.
+// With MRUN_TEST_HOOKS and the environment's MRUN_CODE_TRACE=DIR: leaves an empty file DIR/M1234. Else
+// nothing.
 void trace_code(ErrorCode code);
 
 } // namespace mrun

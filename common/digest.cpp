@@ -11,7 +11,9 @@ namespace {
 constexpr std::string_view k_prefix = "sha256:";
 constexpr std::string_view k_digits = "0123456789abcdef";
 
-bool is_hex(char c) { return k_digits.find(c) != std::string_view::npos; }
+bool is_hex(char c) {
+  return k_digits.find(c) != std::string_view::npos;
+}
 
 } // namespace
 
@@ -31,7 +33,9 @@ Result<Digest> Digest::parse_hex(std::string_view text) {
   return Digest(bytes);
 }
 
-std::string Digest::text() const { return std::string(k_prefix) + hex(); }
+std::string Digest::text() const {
+  return std::string(k_prefix) + hex();
+}
 
 std::string Digest::hex() const {
   std::string out;

@@ -1,4 +1,5 @@
-// A sha256 digest as a type. There is no way to make a path, a tag or a reply from an unchecked digest string.
+// A sha256 digest as a type. There is no way to make a path, a tag or a reply from an unchecked digest
+// string.
 #pragma once
 
 #include <array>
@@ -12,13 +13,14 @@
 namespace mrun {
 
 class Digest {
-public:
+ public:
   using Bytes = std::array<std::uint8_t, 32>;
 
   Digest() = default; // all zero; no content has it
   explicit Digest(const Bytes& bytes) : m_bytes(bytes) {}
 
-  // "sha256:" and 64 lower-case hex digits, nothing else (OCI image-spec descriptor.md). Error: bundle_invalid.
+  // "sha256:" and 64 lower-case hex digits, nothing else (OCI image-spec descriptor.md). Error:
+  // bundle_invalid.
   static Result<Digest> parse(std::string_view text);
   // 64 lower-case hex digits.
   static Result<Digest> parse_hex(std::string_view text);
@@ -30,7 +32,7 @@ public:
 
   auto operator<=>(const Digest&) const = default;
 
-private:
+ private:
   Bytes m_bytes{};
 };
 
@@ -39,7 +41,7 @@ bool is_digest_prefix(std::string_view text);
 
 } // namespace mrun
 
-template <>
+template<>
 struct std::hash<mrun::Digest> {
   std::size_t operator()(const mrun::Digest& digest) const noexcept;
 };

@@ -39,26 +39,28 @@ ErrorCode code_of_errno(ErrorCode code, int error_number) {
 
 } // namespace
 
-std::span<const ErrorRow> error_rows() { return k_rows; }
+std::span<const ErrorRow> error_rows() {
+  return k_rows;
+}
 
 const ErrorRow& error_row(ErrorCode code) {
   for (const ErrorRow& row : k_rows)
-    if (row.code == code)
-      return row;
-  invariant_broken("an error code has a row", __FILE__, __LINE__); // not MRUN_CHECK: a sanitizer build misses its end
+    if (row.code == code) return row;
+  invariant_broken("an error code has a row", __FILE__,
+                   __LINE__); // not MRUN_CHECK: a sanitizer build misses its end
 }
 
 const ErrorRow* find_error_row(std::string_view text) {
   std::string_view digits = text;
-  if (!digits.empty() && (digits.front() == 'M' || digits.front() == 'm'))
-    digits.remove_prefix(1);
+  if (!digits.empty() && (digits.front() == 'M' || digits.front() == 'm')) digits.remove_prefix(1);
   for (const ErrorRow& row : k_rows)
-    if (row.name == text || std::to_string(static_cast<int>(row.code)) == digits)
-      return &row;
+    if (row.name == text || std::to_string(static_cast<int>(row.code)) == digits) return &row;
   return nullptr;
 }
 
-std::string error_code_text(ErrorCode code) { return fmt::format("M{}", static_cast<int>(code)); }
+std::string error_code_text(ErrorCode code) {
+  return fmt::format("M{}", static_cast<int>(code));
+}
 
 tl::unexpected<Error> fail(ErrorCode code, std::string message, std::string hint) {
   trace_code(code);

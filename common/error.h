@@ -1,7 +1,8 @@
 // Errors are values: Result<T> with an Error that carries one row of the code table.
 //
-// An error is made where it is found (`fail`), gains context on its way up (`Error::with_note`) and is rendered
-// once, at the top: by the CLI as `error[M1203]: …` / `note:` / `help:`, by the API as a problem object.
+// An error is made where it is found (`fail`), gains context on its way up (`Error::with_note`) and is
+// rendered once, at the top: by the CLI as `error[M1203]: …` / `note:` / `help:`, by the API as a problem
+// object.
 #pragma once
 
 #include <cstdint>
@@ -54,13 +55,13 @@ struct Error {
   std::string_view help() const { return hint.empty() ? row().help : std::string_view(hint); }
 };
 
-template <class T>
+template<class T>
 using Result = tl::expected<T, Error>;
 
 // The only way to make an error. In test builds it records the code (tests must reach every row).
 [[nodiscard]] tl::unexpected<Error> fail(ErrorCode code, std::string message, std::string hint = {});
-// The same for a failed system call: adds errno's text; ENOSPC/EDQUOT become disk_full, EROFS store_read_only,
-// EMFILE/ENFILE/EAGAIN/ENOMEM resources, whatever `code` says.
+// The same for a failed system call: adds errno's text; ENOSPC/EDQUOT become disk_full, EROFS
+// store_read_only, EMFILE/ENFILE/EAGAIN/ENOMEM resources, whatever `code` says.
 [[nodiscard]] tl::unexpected<Error> fail_errno(ErrorCode code, int error_number, std::string message);
 
 // A broken invariant: prints and stops the process, in release builds too.
@@ -83,8 +84,7 @@ using Result = tl::expected<T, Error>;
   MRUN_ASSIGN_INNER(MRUN_CONCAT(mrun_assign_, __LINE__), declaration, expression)
 #define MRUN_ASSIGN_INNER(temporary, declaration, expression)                                                \
   auto temporary = (expression);                                                                             \
-  if (!temporary)                                                                                            \
-    return tl::unexpected<::mrun::Error>(std::move(temporary).error());                                      \
+  if (!temporary) return tl::unexpected<::mrun::Error>(std::move(temporary).error());                        \
   declaration = std::move(*temporary)
 
 #define MRUN_CHECK(condition)                                                                                \

@@ -11,8 +11,7 @@
 namespace mrun {
 
 void UniqueFd::reset(int fd) {
-  if (m_fd >= 0)
-    ::close(m_fd);
+  if (m_fd >= 0) ::close(m_fd);
   m_fd = fd;
 }
 
@@ -28,21 +27,17 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
 }
 
 Mapping::~Mapping() {
-  if (m_base != nullptr)
-    ::munmap(m_base, m_mapped_bytes);
+  if (m_base != nullptr) ::munmap(m_base, m_mapped_bytes);
 }
 
 Result<Mapping> Mapping::map(int fd, std::uint64_t offset, std::size_t length) {
   Mapping mapping;
-  if (length == 0)
-    return mapping;
+  if (length == 0) return mapping;
   const std::uint64_t page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::size_t lead = static_cast<std::size_t>(offset % page);
-  if (length > SIZE_MAX - lead)
-    return fail(ErrorCode::io, "a mapping would be larger than memory");
+  if (length > SIZE_MAX - lead) return fail(ErrorCode::io, "a mapping would be larger than memory");
   void* base = ::mmap(nullptr, length + lead, PROT_READ, MAP_PRIVATE, fd, static_cast<off_t>(offset - lead));
-  if (base == MAP_FAILED)
-    return fail_errno(ErrorCode::io, errno, "can't map a file");
+  if (base == MAP_FAILED) return fail_errno(ErrorCode::io, errno, "can't map a file");
   mapping.m_base = base;
   mapping.m_mapped_bytes = length + lead;
   mapping.m_data = static_cast<const std::byte*>(base) + lead;
@@ -55,19 +50,17 @@ Result<std::string> read_all(int fd, std::size_t limit, std::string_view what, E
   char buffer[64 * 1024];
   for (;;) {
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", what));
-    if (got == 0)
-      return out;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", what));
+    if (got == 0) return out;
     if (out.size() + static_cast<std::size_t>(got) > limit)
       return fail(too_large, fmt::format("{} has over {} bytes", what, limit));
     out.append(buffer, static_cast<std::size_t>(got));
   }
 }
 
-Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorCode missing, ErrorCode too_large) {
+Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorCode missing,
+                              ErrorCode too_large) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd)
     return fail_errno(errno == ENOENT ? missing : ErrorCode::io, errno, fmt::format("can't open {}", path));
@@ -77,10 +70,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorC
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what) {
   while (!bytes.empty()) {
     const ssize_t done = ::write(fd, bytes.data(), bytes.size());
-    if (done < 0 && errno == EINTR)
-      continue;
-    if (done < 0)
-      return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", what));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", what));
     bytes.remove_prefix(static_cast<std::size_t>(done));
   }
   return {};
@@ -95,8 +86,7 @@ Result<void> set_nonblocking(int fd) {
 
 Result<UniqueFd> sealed_memfd(std::string_view name, std::string_view bytes) {
   UniqueFd fd(::memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd)
-    return fail_errno(ErrorCode::io, errno, "can't make a memory file");
+  if (!fd) return fail_errno(ErrorCode::io, errno, "can't make a memory file");
   MRUN_TRY(write_all(fd.get(), bytes, "a memory file"));
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
     return fail_errno(ErrorCode::io, errno, "can't seal a memory file");
@@ -106,10 +96,8 @@ Result<UniqueFd> sealed_memfd(std::string_view name, std::string_view bytes) {
 
 Result<std::uint64_t> file_size(int fd, std::string_view what) {
   struct stat status {};
-  if (::fstat(fd, &status) < 0)
-    return fail_errno(ErrorCode::io, errno, fmt::format("can't stat {}", what));
-  if (!S_ISREG(status.st_mode))
-    return fail(ErrorCode::io, fmt::format("{} is not a regular file", what));
+  if (::fstat(fd, &status) < 0) return fail_errno(ErrorCode::io, errno, fmt::format("can't stat {}", what));
+  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::io, fmt::format("{} is not a regular file", what));
   return static_cast<std::uint64_t>(status.st_size);
 }
 

@@ -12,7 +12,7 @@
 namespace mrun {
 
 class UniqueFd {
-public:
+ public:
   UniqueFd() = default;
   explicit UniqueFd(int fd) : m_fd(fd) {}
   UniqueFd(UniqueFd&& other) noexcept : m_fd(other.release()) {}
@@ -29,30 +29,32 @@ public:
   int release() { return std::exchange(m_fd, -1); }
   void reset(int fd = -1);
 
-private:
+ private:
   int m_fd = -1;
 };
 
 // A read-only private mapping of a part of a file.
 class Mapping {
-public:
+ public:
   Mapping() = default;
   Mapping(Mapping&& other) noexcept
-      : m_base(std::exchange(other.m_base, nullptr)), m_mapped_bytes(std::exchange(other.m_mapped_bytes, 0)),
-        m_data(std::exchange(other.m_data, nullptr)), m_size(std::exchange(other.m_size, 0)) {}
+      : m_base(std::exchange(other.m_base, nullptr)),
+        m_mapped_bytes(std::exchange(other.m_mapped_bytes, 0)),
+        m_data(std::exchange(other.m_data, nullptr)),
+        m_size(std::exchange(other.m_size, 0)) {}
   Mapping& operator=(Mapping&& other) noexcept;
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
 
-  // Maps `length` bytes from `offset` (any offset: the page is rounded down). Length 0 gives an empty mapping.
-  // The caller has checked that the file is that long; a file cut later raises SIGBUS on access.
+  // Maps `length` bytes from `offset` (any offset: the page is rounded down). Length 0 gives an empty
+  // mapping. The caller has checked that the file is that long; a file cut later raises SIGBUS on access.
   static Result<Mapping> map(int fd, std::uint64_t offset, std::size_t length);
 
   std::span<const std::byte> bytes() const { return {m_data, m_size}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(m_data), m_size}; }
 
-private:
+ private:
   void* m_base = nullptr;
   std::size_t m_mapped_bytes = 0;
   const std::byte* m_data = nullptr;
@@ -61,7 +63,8 @@ private:
 
 // Reads to the end, at most `limit` bytes; more is an error (code `too_large`).
 Result<std::string> read_all(int fd, std::size_t limit, std::string_view what, ErrorCode too_large);
-Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorCode missing, ErrorCode too_large);
+Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorCode missing,
+                              ErrorCode too_large);
 // Writes all of it, over short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what);
 Result<void> set_nonblocking(int fd);

@@ -36,7 +36,7 @@ int open_beneath(int dir_fd, const std::string& path, int flags, unsigned mode) 
 }
 
 class RealFileSystem : public FileSystem {
-public:
+ public:
   Result<UniqueFd> open(int dir_fd, const std::string& path, int flags, unsigned mode) override {
     UniqueFd fd(open_beneath(dir_fd, path, flags, mode));
     MRUN_TRY(ok_or_errno(fd.get(), "open", path));
@@ -49,7 +49,9 @@ public:
     return {};
   }
 
-  Result<void> write(int fd, std::string_view bytes) override { return write_all(fd, bytes, "a file of the store"); }
+  Result<void> write(int fd, std::string_view bytes) override {
+    return write_all(fd, bytes, "a file of the store");
+  }
 
   Result<void> sync(int fd) override { return ok_or_errno(::fsync(fd), "sync", "a file of the store"); }
 
@@ -62,22 +64,20 @@ public:
   }
 
   Result<void> unlink(int dir_fd, const std::string& path) override {
-    if (::unlinkat(dir_fd, path.c_str(), 0) < 0 && errno != ENOENT)
-      return ok_or_errno(-1, "remove", path);
+    if (::unlinkat(dir_fd, path.c_str(), 0) < 0 && errno != ENOENT) return ok_or_errno(-1, "remove", path);
     return {};
   }
 
   Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) override {
     off_t position = static_cast<off_t>(offset);
     while (length > 0) {
-      const ssize_t done = ::copy_file_range(from, &position, to, nullptr, std::min<std::uint64_t>(length, 1U << 30), 0);
+      const ssize_t done =
+          ::copy_file_range(from, &position, to, nullptr, std::min<std::uint64_t>(length, 1U << 30), 0);
       if (done < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
         return copy_by_hand(from, position, length, to);
-      if (done < 0 && errno == EINTR)
-        continue;
+      if (done < 0 && errno == EINTR) continue;
       MRUN_TRY(ok_or_errno(done < 0 ? -1 : 0, "copy", "a file"));
-      if (done == 0)
-        return fail(ErrorCode::io, "a file became shorter while it was copied");
+      if (done == 0) return fail(ErrorCode::io, "a file became shorter while it was copied");
       length -= static_cast<std::uint64_t>(done);
     }
     return {};
@@ -95,23 +95,21 @@ public:
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(folder)) {
       const std::string_view name = entry->d_name;
-      if (name != "." && name != "..")
-        names.emplace_back(name);
+      if (name != "." && name != "..") names.emplace_back(name);
     }
     ::closedir(folder);
     return names;
   }
 
-private:
+ private:
   Result<void> copy_by_hand(int from, off_t offset, std::uint64_t length, int to) {
     std::string buffer(1U << 20, '\0');
     while (length > 0) {
-      const ssize_t got = ::pread(from, buffer.data(), std::min<std::uint64_t>(length, buffer.size()), offset);
-      if (got < 0 && errno == EINTR)
-        continue;
+      const ssize_t got =
+          ::pread(from, buffer.data(), std::min<std::uint64_t>(length, buffer.size()), offset);
+      if (got < 0 && errno == EINTR) continue;
       MRUN_TRY(ok_or_errno(got < 0 ? -1 : 0, "read", "a file"));
-      if (got == 0)
-        return fail(ErrorCode::io, "a file became shorter while it was copied");
+      if (got == 0) return fail(ErrorCode::io, "a file became shorter while it was copied");
       MRUN_TRY(write(to, std::string_view(buffer.data(), static_cast<std::size_t>(got))));
       offset += got;
       length -= static_cast<std::uint64_t>(got);
@@ -154,7 +152,8 @@ Result<void> FailingFileSystem::rename(int dir_fd, const std::string& from, cons
   MRUN_TRY(count("rename"));
   return m_inner.rename(dir_fd, from, to);
 }
-Result<void> FailingFileSystem::link(int from_dir, const std::string& from, int to_dir, const std::string& to) {
+Result<void> FailingFileSystem::link(int from_dir, const std::string& from, int to_dir,
+                                     const std::string& to) {
   MRUN_TRY(count("link"));
   return m_inner.link(from_dir, from, to_dir, to);
 }

@@ -15,18 +15,20 @@
 namespace mrun {
 
 class FileSystem {
-public:
+ public:
   virtual ~FileSystem() = default;
 
   // openat2 with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS (falls back to O_NOFOLLOW where the kernel lacks it).
   virtual Result<UniqueFd> open(int dir_fd, const std::string& path, int flags, unsigned mode) = 0;
   virtual Result<void> make_dir(int dir_fd, const std::string& path, unsigned mode) = 0; // EEXIST is no error
-  virtual Result<void> write(int fd, std::string_view bytes) = 0;                         // all of it
-  virtual Result<void> sync(int fd) = 0;                                                  // fsync, file or folder
-  virtual Result<void> rename(int dir_fd, const std::string& from, const std::string& to) = 0; // replaces `to`
+  virtual Result<void> write(int fd, std::string_view bytes) = 0;                        // all of it
+  virtual Result<void> sync(int fd) = 0; // fsync, file or folder
+  virtual Result<void> rename(int dir_fd, const std::string& from,
+                              const std::string& to) = 0; // replaces `to`
   virtual Result<void> link(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
   virtual Result<void> unlink(int dir_fd, const std::string& path) = 0; // absent is no error
-  // Clones or copies `length` bytes at `offset` of `from` to the end of `to` (FICLONE, copy_file_range, read/write).
+  // Clones or copies `length` bytes at `offset` of `from` to the end of `to` (FICLONE, copy_file_range,
+  // read/write).
   virtual Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) = 0;
   virtual Result<std::vector<std::string>> list(int dir_fd) = 0; // without . and .., unsorted
 };
@@ -34,12 +36,15 @@ public:
 // The real one; stateless, any thread.
 FileSystem& real_file_system();
 
-// Passes calls on until the n-th of all calls (counted from 1), which fails with `error_number`, as do all later
-// ones when `persistent`. For tests.
+// Passes calls on until the n-th of all calls (counted from 1), which fails with `error_number`, as do all
+// later ones when `persistent`. For tests.
 class FailingFileSystem : public FileSystem {
-public:
+ public:
   FailingFileSystem(FileSystem& inner, int fail_at, int error_number, bool persistent)
-      : m_inner(inner), m_fail_at(fail_at), m_error_number(error_number), m_persistent(persistent) {}
+      : m_inner(inner),
+        m_fail_at(fail_at),
+        m_error_number(error_number),
+        m_persistent(persistent) {}
 
   Result<UniqueFd> open(int dir_fd, const std::string& path, int flags, unsigned mode) override;
   Result<void> make_dir(int dir_fd, const std::string& path, unsigned mode) override;
@@ -53,7 +58,7 @@ public:
 
   int calls() const { return m_calls; }
 
-private:
+ private:
   Result<void> count(std::string_view operation);
 
   FileSystem& m_inner;

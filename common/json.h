@@ -20,19 +20,23 @@ struct JsonLimits {
   std::size_t max_depth = k_max_json_depth;
 };
 
-// Strict RFC 8259 text: one value, valid UTF-8, no duplicate keys, bounded depth and size. `code` is the error's
-// code (body_invalid, bundle_invalid, …); the message begins with `what` and names the byte offset. Too large or
-// too deep has the code `code` as well.
-Result<Json> parse_json(std::string_view text, ErrorCode code, std::string_view what, const JsonLimits& limits = {});
+// Strict RFC 8259 text: one value, valid UTF-8, no duplicate keys, bounded depth and size. `code` is the
+// error's code (body_invalid, bundle_invalid, …); the message begins with `what` and names the byte offset.
+// Too large or too deep has the code `code` as well.
+Result<Json> parse_json(std::string_view text, ErrorCode code, std::string_view what,
+                        const JsonLimits& limits = {});
 
 // Compact, keys sorted, UTF-8 as it is (invalid sequences become U+FFFD): the same bytes on any machine.
 std::string canonical_json(const Json& value);
 
-// Typed reads of untrusted objects. An absent or null member gives `nullopt`; a wrong type is an error that names
-// `what` and the key.
-Result<std::optional<std::string>> json_string(const Json& object, const char* key, ErrorCode code, std::string_view what);
-Result<std::optional<std::int64_t>> json_integer(const Json& object, const char* key, ErrorCode code, std::string_view what);
-Result<std::optional<bool>> json_bool(const Json& object, const char* key, ErrorCode code, std::string_view what);
+// Typed reads of untrusted objects. An absent or null member gives `nullopt`; a wrong type is an error that
+// names `what` and the key.
+Result<std::optional<std::string>> json_string(const Json& object, const char* key, ErrorCode code,
+                                               std::string_view what);
+Result<std::optional<std::int64_t>> json_integer(const Json& object, const char* key, ErrorCode code,
+                                                 std::string_view what);
+Result<std::optional<bool>> json_bool(const Json& object, const char* key, ErrorCode code,
+                                      std::string_view what);
 // The same for members that must be there.
 Result<std::string> need_string(const Json& object, const char* key, ErrorCode code, std::string_view what);
 Result<std::int64_t> need_integer(const Json& object, const char* key, ErrorCode code, std::string_view what);

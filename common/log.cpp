@@ -17,7 +17,9 @@ std::atomic<LogLevel> g_level{LogLevel::warn};
 
 } // namespace
 
-void set_log_level(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+  g_level.store(level, std::memory_order_relaxed);
+}
 
 bool set_log_level(std::string_view name) {
   for (std::size_t i = 0; i < k_names.size(); ++i)
@@ -28,7 +30,9 @@ bool set_log_level(std::string_view name) {
   return false;
 }
 
-LogLevel log_level() { return g_level.load(std::memory_order_relaxed); }
+LogLevel log_level() {
+  return g_level.load(std::memory_order_relaxed);
+}
 
 void log_line(LogLevel level, std::string_view text) {
   const std::string line = fmt::format("{} {:<5} {}\n", rfc3339_utc(system_clock().wall_ns()),

@@ -17,8 +17,7 @@ constexpr std::size_t k_max_socket_path_bytes = 100; // sun_path holds 108
 
 std::optional<fs::path> absolute_variable(const char* name) {
   const char* value = std::getenv(name);
-  if (value == nullptr || value[0] != '/')
-    return std::nullopt;
+  if (value == nullptr || value[0] != '/') return std::nullopt;
   return fs::path(value);
 }
 
@@ -30,11 +29,12 @@ std::string path_hash(std::string_view text) {
   return fmt::format("{:016x}", hash);
 }
 
-fs::path short_folder() { return fmt::format("/tmp/mrun-{}", ::geteuid()); }
+fs::path short_folder() {
+  return fmt::format("/tmp/mrun-{}", ::geteuid());
+}
 
 fs::path fit_socket(const fs::path& wanted) {
-  if (wanted.string().size() <= k_max_socket_path_bytes)
-    return wanted;
+  if (wanted.string().size() <= k_max_socket_path_bytes) return wanted;
   return short_folder() / (path_hash(wanted.string()) + ".sock");
 }
 
@@ -43,7 +43,8 @@ Result<void> private_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder.parent_path(), error);
   if (error)
-    return fail_errno(ErrorCode::home_refused, error.value(), fmt::format("can't make {}", folder.parent_path().string()));
+    return fail_errno(ErrorCode::home_refused, error.value(),
+                      fmt::format("can't make {}", folder.parent_path().string()));
   if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST)
     return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't make {}", folder.string()));
   struct stat status {};
@@ -52,7 +53,8 @@ Result<void> private_folder(const fs::path& folder) {
   if (!S_ISDIR(status.st_mode))
     return fail(ErrorCode::home_refused, fmt::format("{} is not a folder", folder.string()));
   if (status.st_uid != ::geteuid())
-    return fail(ErrorCode::home_refused, fmt::format("{} belongs to user {}", folder.string(), status.st_uid));
+    return fail(ErrorCode::home_refused,
+                fmt::format("{} belongs to user {}", folder.string(), status.st_uid));
   if ((status.st_mode & 0022) != 0)
     return fail(ErrorCode::home_refused, fmt::format("{} can be written by other users", folder.string()),
                 fmt::format("chmod go-w {}", folder.string()));
@@ -74,7 +76,8 @@ Result<HomePaths> HomePaths::from_environment() {
   }
   const std::optional<fs::path> home = absolute_variable("HOME");
   if (!home)
-    return fail(ErrorCode::home_refused, "neither HOME nor MRUN_HOME is set", "export MRUN_HOME=/a/folder/of/yours");
+    return fail(ErrorCode::home_refused, "neither HOME nor MRUN_HOME is set",
+                "export MRUN_HOME=/a/folder/of/yours");
   paths.config_file = absolute_variable("XDG_CONFIG_HOME").value_or(*home / ".config") / "mrun/config.yaml";
   paths.data = absolute_variable("XDG_DATA_HOME").value_or(*home / ".local/share") / "mrun";
   paths.state = absolute_variable("XDG_STATE_HOME").value_or(*home / ".local/state") / "mrun";
@@ -93,10 +96,10 @@ Result<void> HomePaths::create() const {
 Result<InstallPaths> InstallPaths::of_this_process() {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error)
-    return fail_errno(ErrorCode::io, error.value(), "can't find this program's own path");
+  if (error) return fail_errno(ErrorCode::io, error.value(), "can't find this program's own path");
   const fs::path folder = self.parent_path();
-  return InstallPaths{folder.filename() == "mrun" ? folder.parent_path().parent_path() : folder.parent_path()};
+  return InstallPaths{folder.filename() == "mrun" ? folder.parent_path().parent_path()
+                                                  : folder.parent_path()};
 }
 
 } // namespace mrun

@@ -8,8 +8,8 @@
 
 namespace mrun {
 
-// The user's folders. MRUN_HOME holds config.yaml, data, state, cache and run instead of the XDG folders; relative
-// XDG values are ignored, as the specification demands.
+// The user's folders. MRUN_HOME holds config.yaml, data, state, cache and run instead of the XDG folders;
+// relative XDG values are ignored, as the specification demands.
 struct HomePaths {
   std::filesystem::path config_file; // config.yaml
   std::filesystem::path data;        // the store: a valid OCI layout
@@ -19,8 +19,8 @@ struct HomePaths {
 
   // Reads the environment; creates nothing. Error: home_refused when neither MRUN_HOME nor HOME is set.
   static Result<HomePaths> from_environment();
-  // Creates data, state, cache and the socket's folder at mode 0700 and checks that each belongs to this user and
-  // is not writable by others. Error: home_refused, store_read_only, disk_full.
+  // Creates data, state, cache and the socket's folder at mode 0700 and checks that each belongs to this user
+  // and is not writable by others. Error: home_refused, store_read_only, disk_full.
   Result<void> create() const;
 
   std::filesystem::path database() const { return state / "mrun.db"; }
@@ -38,7 +38,9 @@ struct InstallPaths {
   std::filesystem::path cli() const { return prefix / "bin/mrun"; }
   std::filesystem::path daemon() const { return prefix / "libexec/mrun/mrund"; }
   std::filesystem::path worker() const { return prefix / "libexec/mrun/mrun-worker"; }
-  std::filesystem::path engine(const std::string& name) const { return prefix / "lib/mrun/engines" / (name + ".so"); }
+  std::filesystem::path engine(const std::string& name) const {
+    return prefix / "lib/mrun/engines" / (name + ".so");
+  }
   std::filesystem::path share() const { return prefix / "share/mrun"; } // templates/, prices.json, schemas
 };
 

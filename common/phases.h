@@ -9,8 +9,8 @@ namespace mrun {
 
 enum class Phase : std::uint8_t { queue, fetch, spawn, import, map, build, copy, warmup, predict, other };
 
-inline constexpr std::array<std::string_view, 10> k_phase_names = {"queue", "fetch", "spawn",  "import",  "map",
-                                                                   "build", "copy",  "warmup", "predict", "other"};
+inline constexpr std::array<std::string_view, 10> k_phase_names = {
+    "queue", "fetch", "spawn", "import", "map", "build", "copy", "warmup", "predict", "other"};
 
 struct Phases {
   std::array<std::int64_t, k_phase_names.size()> duration_ns{};

@@ -10,17 +10,17 @@
 namespace mrun {
 
 class SafePath {
-public:
+ public:
   // Relative, valid UTF-8, at most 4096 bytes and 255 a part; no absolute path, drive, `.`, `..`, empty part,
-  // NUL, control character, backslash, and no part that ends with a dot or a space. Error: path_refused, with the
-  // offending path (escaped) and the reason.
+  // NUL, control character, backslash, and no part that ends with a dot or a space. Error: path_refused, with
+  // the offending path (escaped) and the reason.
   static Result<SafePath> parse(std::string_view text);
 
   const std::string& text() const { return m_text; }
   std::string_view file_name() const;
   auto operator<=>(const SafePath&) const = default;
 
-private:
+ private:
   explicit SafePath(std::string text) : m_text(std::move(text)) {}
   std::string m_text;
 };

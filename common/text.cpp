@@ -12,14 +12,11 @@ namespace {
 std::size_t utf8_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
-  if (first < 0x80)
-    return 1;
+  if (first < 0x80) return 1;
   const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length)
-    return 0;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80)
-      return 0;
+    if ((byte(i) & 0xc0) != 0x80) return 0;
   const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
   const bool surrogate = first == 0xed && byte(1) > 0x9f;
   const bool too_high = first == 0xf4 && byte(1) > 0x8f;
@@ -44,8 +41,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   for (;;) {
     const std::size_t at = text.find(separator);
     parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos)
-      return parts;
+    if (at == std::string_view::npos) return parts;
     text.remove_prefix(at + 1);
   }
 }
@@ -53,24 +49,21 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 std::string_view trim(std::string_view text) {
   constexpr std::string_view space = " \t\r\n\v\f";
   const std::size_t first = text.find_first_not_of(space);
-  if (first == std::string_view::npos)
-    return {};
+  if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
 std::string lower_ascii(std::string_view text) {
   std::string out(text);
   for (char& c : out)
-    if (c >= 'A' && c <= 'Z')
-      c = static_cast<char>(c + ('a' - 'A'));
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
   return out;
 }
 
 bool is_valid_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_sequence(text);
-    if (length == 0)
-      return false;
+    if (length == 0) return false;
     text.remove_prefix(length);
   }
   return true;
@@ -79,8 +72,7 @@ bool is_valid_utf8(std::string_view text) {
 std::string printable(std::string_view text, std::size_t limit) {
   std::string out;
   while (!text.empty()) {
-    if (out.size() >= limit)
-      return out + "…";
+    if (out.size() >= limit) return out + "…";
     const std::size_t length = utf8_sequence(text);
     const unsigned char first = static_cast<unsigned char>(text.front());
     if (length == 0 || first < 0x20 || first == 0x7f)
@@ -112,8 +104,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
-  if (word.size() > 256)
-    return best;
+  if (word.size() > 256) return best;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(lower_ascii(word), lower_ascii(candidate));
     if (distance < best_distance) {
@@ -137,14 +128,10 @@ std::string format_bytes(std::uint64_t size_bytes) {
 
 std::string format_duration(std::int64_t duration_ns) {
   const double ns = static_cast<double>(duration_ns);
-  if (ns < 1e6)
-    return fmt::format("{:.0f} µs", ns / 1e3);
-  if (ns < 1e7)
-    return fmt::format("{:.1f} ms", ns / 1e6);
-  if (ns < 1e9)
-    return fmt::format("{:.0f} ms", ns / 1e6);
-  if (ns < 120e9)
-    return fmt::format("{:.1f} s", ns / 1e9);
+  if (ns < 1e6) return fmt::format("{:.0f} µs", ns / 1e3);
+  if (ns < 1e7) return fmt::format("{:.1f} ms", ns / 1e6);
+  if (ns < 1e9) return fmt::format("{:.0f} ms", ns / 1e6);
+  if (ns < 120e9) return fmt::format("{:.1f} s", ns / 1e9);
   return fmt::format("{:.1f} min", ns / 60e9);
 }
 
@@ -164,8 +151,7 @@ std::string base64_encode(std::string_view bytes) {
 
 bool base64_decode(std::string_view text, std::string& bytes) {
   bytes.clear();
-  if (text.size() % 4 != 0)
-    return false;
+  if (text.size() % 4 != 0) return false;
   bytes.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
@@ -173,8 +159,7 @@ bool base64_decode(std::string_view text, std::string& bytes) {
     std::uint32_t group = 0;
     for (std::size_t j = 0; j < 4; ++j) {
       const int value = j >= 4 - padding ? 0 : k_base64_values[static_cast<unsigned char>(text[i + j])];
-      if (value < 0)
-        return false;
+      if (value < 0) return false;
       group = group << 6 | static_cast<std::uint32_t>(value);
     }
     for (std::size_t j = 0; j < 3 - padding; ++j)

@@ -18,10 +18,11 @@ std::string printable(std::string_view text, std::size_t limit = 200);
 
 // Damerau-Levenshtein (adjacent transposition counts one).
 std::size_t edit_distance(std::string_view a, std::string_view b);
-// The candidate nearest to `word`, when it is near enough to suggest (distance ≤ max(1, length/3)); else empty.
+// The candidate nearest to `word`, when it is near enough to suggest (distance ≤ max(1, length/3)); else
+// empty.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
-std::string format_bytes(std::uint64_t size_bytes);   // "87.3 MiB"
+std::string format_bytes(std::uint64_t size_bytes);    // "87.3 MiB"
 std::string format_duration(std::int64_t duration_ns); // "42 ms", "1.8 s", "830 µs"
 
 std::string base64_encode(std::string_view bytes);

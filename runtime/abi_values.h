@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "common/error.h"
-#include "runtime/mrun_predictor.h"
 #include "runtime/media/tensor.h"
+#include "runtime/mrun_predictor.h"
 
 namespace mrun {
 

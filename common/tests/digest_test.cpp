@@ -13,9 +13,9 @@ TEST_CASE("a digest survives the round trip") {
 
 TEST_CASE("anything that is not exactly sha256 and 64 lower-case digits is refused") {
   const std::string hex(64, 'a');
-  for (const std::string& text :
-       {std::string(), hex, "sha256:" + hex + "a", "sha256:" + hex.substr(1), "SHA256:" + hex, "sha512:" + hex,
-        "sha256:" + std::string(64, 'A'), "sha256:../../" + std::string(58, 'a'), "sha256:" + hex + "\n"})
+  for (const std::string& text : {std::string(), hex, "sha256:" + hex + "a", "sha256:" + hex.substr(1),
+                                  "SHA256:" + hex, "sha512:" + hex, "sha256:" + std::string(64, 'A'),
+                                  "sha256:../../" + std::string(58, 'a'), "sha256:" + hex + "\n"})
     CHECK(Digest::parse(text).error().code == ErrorCode::bundle_invalid);
 }
 

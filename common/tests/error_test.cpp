@@ -42,8 +42,7 @@ TEST_CASE("a failed system call keeps its reason and gets the code of the reason
 
 TEST_CASE("the try macros pass values on and return errors") {
   const auto half = [](int n) -> Result<int> {
-    if (n % 2 != 0)
-      return fail(ErrorCode::usage, "odd");
+    if (n % 2 != 0) return fail(ErrorCode::usage, "odd");
     return n / 2;
   };
   const auto quarter = [&](int n) -> Result<int> {

@@ -37,7 +37,8 @@ TEST_CASE("files are written, copied, renamed and listed below a folder") {
   CHECK(fs.rename(folder.fd.get(), "b", "c"));
   CHECK(read_file(folder.path / "c", 100, ErrorCode::io, ErrorCode::io).value() == "world");
   CHECK(fs.list(folder.fd.get()).value().size() == 2);
-  CHECK(fs.copy_range(a.get(), 6, 50, b.get()).error().message == "a file became shorter while it was copied");
+  CHECK(fs.copy_range(a.get(), 6, 50, b.get()).error().message ==
+        "a file became shorter while it was copied");
   CHECK(fs.unlink(folder.fd.get(), "never there"));
 }
 
@@ -65,5 +66,6 @@ TEST_CASE("a sealed memory file can't be changed and a mapping sees its bytes at
   CHECK(::ftruncate(fd.get(), 1) < 0);
   CHECK(Mapping::map(fd.get(), 5000, 4).value().text() == "tail");
   CHECK(Mapping::map(fd.get(), 0, 0).value().bytes().empty());
-  CHECK(read_all(fd.get(), 100, "it", ErrorCode::request_too_large).error().code == ErrorCode::request_too_large);
+  CHECK(read_all(fd.get(), 100, "it", ErrorCode::request_too_large).error().code ==
+        ErrorCode::request_too_large);
 }

@@ -5,11 +5,14 @@
 using namespace mrun;
 
 namespace {
-Result<Json> parse(std::string_view text) { return parse_json(text, ErrorCode::body_invalid, "the body"); }
+Result<Json> parse(std::string_view text) {
+  return parse_json(text, ErrorCode::body_invalid, "the body");
+}
 } // namespace
 
 TEST_CASE("valid JSON is parsed and written in canonical form") {
-  CHECK(canonical_json(parse(R"({ "b": [1, 2.5, null], "a": "ü" })").value()) == R"({"a":"ü","b":[1,2.5,null]})");
+  CHECK(canonical_json(parse(R"({ "b": [1, 2.5, null], "a": "ü" })").value()) ==
+        R"({"a":"ü","b":[1,2.5,null]})");
 }
 
 TEST_CASE("duplicate keys, depth, size, trailing text and bad UTF-8 are refused with the place") {

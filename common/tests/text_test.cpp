@@ -15,7 +15,8 @@ TEST_CASE("split, trim and lower") {
 
 TEST_CASE("UTF-8 is checked to the letter of RFC 3629") {
   CHECK(is_valid_utf8("aß水🙂"));
-  for (const char* bad : {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8", "\xc3"})
+  for (const char* bad :
+       {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8", "\xc3"})
     CHECK_FALSE(is_valid_utf8(bad));
 }
 
@@ -43,7 +44,8 @@ TEST_CASE("sizes, durations and times read well") {
 }
 
 TEST_CASE("base64 goes both ways and refuses what is not base64") {
-  for (const std::string& text : {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x80", 3)}) {
+  for (const std::string& text : {std::string(), std::string("f"), std::string("fo"), std::string("foo"),
+                                  std::string("\0\xff\x80", 3)}) {
     std::string back;
     CHECK(base64_decode(base64_encode(text), back));
     CHECK(back == text);

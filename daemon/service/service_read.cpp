@@ -61,7 +61,8 @@ void Service::show_live(PredictionPage& page, bool first) const {
   for (Prediction& prediction : page.predictions)
     if (const LivePtr live = find(prediction.id)) prediction = snapshot(*live);
   if (!first) return;
-  // A synchronous one has no row before its end; whoever wants to see or cancel it finds it on the first page.
+  // A synchronous one has no row before its end; whoever wants to see or cancel it finds it on the first
+  // page.
   const auto listed = [&page](const std::string& id) {
     return std::ranges::any_of(page.predictions, [&id](const Prediction& one) { return one.id == id; });
   };
