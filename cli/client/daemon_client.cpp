@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/client/daemon_process.h"
+#include "cli/client/reply_limit.h"
 #include "common/build_info.h"
 #include "common/text.h"
 #include "daemon/api/prediction.h"
@@ -10,8 +11,6 @@
 namespace mrun::cli {
 namespace {
 
-// Replies of the API hold at most one prediction or a page of them.
-constexpr std::size_t k_max_reply_bytes = 4 * k_max_body_bytes;
 constexpr std::chrono::seconds k_problem_wait{10};
 constexpr std::chrono::seconds k_leave_wait{5};
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "cli/client/reply_limit.h"
 #include "common/error.h"
-#include "common/limits.h"
 
 namespace mrun::cli {
 
@@ -19,8 +19,7 @@ struct SseEvent {
 class SseParser {
  public:
   // Of one event and of one line. Over it is an error, since the stream could not be followed any more.
-  explicit SseParser(std::size_t max_event_bytes = 2 * k_max_body_bytes)
-      : m_max_event_bytes(max_event_bytes) {}
+  explicit SseParser(std::size_t max_event_bytes = k_max_reply_bytes) : m_max_event_bytes(max_event_bytes) {}
 
   // Adds bytes; call next() until it has no more before the next feed. Error daemon_unreachable when an event
   // passes the limit.

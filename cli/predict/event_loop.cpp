@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/client/interrupt.h"
+#include "cli/client/reply_limit.h"
 #include "cli/client/sse_parser.h"
 #include "cli/predict/progress.h"
 #include "common/text.h"
@@ -101,7 +102,7 @@ class EventLoop {
     EventType type{};
     if (!find_event(event.type, type)) return {}; // a newer daemon's
     MRUN_ASSIGN(Json data, parse_json(event.data, ErrorCode::daemon_unreachable, "an event of the daemon",
-                                      {.max_bytes = 2 * k_max_body_bytes}));
+                                      {.max_bytes = k_max_reply_bytes}));
     if (!data.is_object())
       return fail(ErrorCode::daemon_unreachable, "an event of the daemon is not an object");
     switch (type) {

@@ -48,6 +48,23 @@ TEST_CASE("an unfinished event is not given") {
   CHECK(events_of("event: done\ndata: x\n", 4).empty());
 }
 
+// Each byte of output may take six in JSON, and the `done` event has input and logs beside the whole output.
+static_assert(k_max_reply_bytes > 6 * (k_max_output_bytes + k_max_body_bytes + k_max_log_bytes));
+
+TEST_CASE("an event as large as the largest output comes whole") {
+  SseParser parser;
+  const std::string piece(k_mib, 'x');
+  REQUIRE(parser.feed("event: output\ndata: "));
+  for (std::size_t sent = 0; sent < k_max_output_bytes; sent += k_mib) {
+    REQUIRE(parser.feed(piece));
+    CHECK_FALSE(parser.next());
+  }
+  REQUIRE(parser.feed("\n\n"));
+  const auto event = parser.next();
+  REQUIRE(event);
+  CHECK(event->data.size() == k_max_output_bytes);
+}
+
 TEST_CASE("an event without end is refused") {
   SseParser lines(100);
   REQUIRE(lines.feed("data: " + std::string(200, 'x')));
