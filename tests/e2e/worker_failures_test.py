@@ -40,21 +40,26 @@ def main(home):
         # The next prediction finds a worker again.
         assert "fine" in home.mrun("predict", "test/bad", "-i", "text=fine").out, mode
 
-    # The last lines of the worker's log are shown, and the path of the whole log.
-    outcome = home.try_mrun("predict", "test/bad", "-i", "mode=stdout_noise:3", "--json")
-    assert outcome.code == 0, outcome
+    # The last lines of the worker's log are shown, and the path of the whole log. They are the worker's, not the
+    # prediction's: one prints, the next crashes in the same worker.
+    home.mrun("predict", "test/bad", "-i", "mode=stdout_noise:3")
     outcome = home.try_mrun("predict", "test/bad", "-i", "mode=crash")
-    path = next(word for line in outcome.err.splitlines() for word in line.split() if word.endswith(".log"))
-    assert open(path).read() is not None, outcome
+    words, _, path = outcome.err.partition("the whole log: ")
+    for line in ("noise 2 on stdout", "noise 2 on stderr"):
+        assert f"  {line}\n" in words.partition("the worker's last words:\n")[2], (line, outcome)
+        assert f"{line}\n" in open(path.splitlines()[0]).read(), (line, outcome)
 
     # The stored prediction says the same, in Replicate's words.
     reply = home.predict("test/bad", mode="fail:in words").json()
     assert reply["status"] == "failed" and "in words" in reply["error"], reply
     assert home.api("GET", f"/v1/predictions/{reply['id']}").json()["error"] == reply["error"]
 
-    # Output of any size arrives whole.
-    huge = home.mrun("predict", "test/bad", "-i", "mode=huge_output:5000000", timeout=120).out
-    assert len(huge) >= 5_000_000
+    # Output of any size within the limit arrives whole, as an event and once more in the `done` event.
+    for size in (5_000_000, 40_000_000):
+        outcome = home.try_mrun("predict", "test/bad", "-i", f"mode=huge_output:{size}", timeout=120)
+        assert outcome.code == 0 and outcome.out == "x" * size + "\n", (size, outcome.code, len(outcome.out), outcome.err)
+    shown = home.mrun("predict", "test/bad", "-i", "mode=huge_output:40000000", "--json", timeout=120).json()
+    assert shown["output"] == "x" * 40_000_000
 
     for mode, (code, word) in LOADS.items():
         name = f"test/load-{code.lower()}-{mode.split(':')[0].replace('_', '-')}"
