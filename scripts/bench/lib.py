@@ -158,7 +158,8 @@ def group_pss(group):
 def packed_home(*names):
     """A Home with the named example models packed."""
     home = harness.Home()
-    home.env["HOME"] = os.environ["HOME"]  # the development cache holds LibTorch
+    # The home is empty, so LibTorch is named: the one that the development cache holds.
+    home.env["MRUN_TORCH_DIR"] = str(next((CACHE / "python/lib").glob("python3*/site-packages/torch")))
     for name in names:
         home.mrun("pack", EXAMPLES / name, timeout=300)
     return home

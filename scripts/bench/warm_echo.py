@@ -46,13 +46,16 @@ class CogletEcho:
         self.connection = http.client.HTTPConnection("127.0.0.1", int(self.peer.url.split(":")[2].split("/")[0]))
 
     def ask(self):
-        start = time.perf_counter()
-        self.connection.request("POST", "/predictions", self.peer.body, {"Content-Type": "application/json"})
-        reply = self.connection.getresponse()
-        body = reply.read()
-        seconds = time.perf_counter() - start
-        assert b'"succeeded"' in body, body
-        return seconds
+        while True:
+            start = time.perf_counter()
+            self.connection.request("POST", "/predictions", self.peer.body, {"Content-Type": "application/json"})
+            body = self.connection.getresponse().read()
+            seconds = time.perf_counter() - start
+            if b"At capacity" in body:  # it answers before its slot is free again; not counted against it
+                time.sleep(0.001)
+                continue
+            assert b'"succeeded"' in body, body
+            return seconds
 
 
 class SocketHop:
