@@ -15,8 +15,9 @@ namespace mrun {
 namespace {
 
 constexpr std::string_view k_secret_mark = "[secret]";
-constexpr std::size_t k_min_secret_bytes = 4;                 // a shorter one would blank half of a log
-constexpr std::size_t k_recorded_data_uri_bytes = 64 * k_kib; // longer ones are not kept in rows and replies
+constexpr std::size_t k_min_secret_bytes = 4;                  // a shorter one would blank half of a log
+constexpr std::size_t k_recorded_data_uri_bytes = 64 * k_kib;  // longer ones are not kept in rows and replies
+constexpr std::size_t k_max_input_files = k_max_frame_fds - 1; // the input's JSON may take one itself
 constexpr std::string_view k_files_path = "/v1/files/";
 
 std::string joined(const std::vector<std::string>& list) {
@@ -61,6 +62,11 @@ class Preparer {
     if (!worker.is_string())
       return fail(ErrorCode::input_file,
                   fmt::format("input `{}` is not a data: URI or the URL of an upload", name));
+    if (m_out.files.size() >= k_max_input_files)
+      return fail(ErrorCode::input_file,
+                  fmt::format("input `{}` is one file too many: a prediction takes at most {}", name,
+                              k_max_input_files),
+                  "split it over several predictions");
     const std::string text = worker.get<std::string>();
     Result<InputFile> file = is_data_uri(text) ? from_data_uri(name, text) : from_url(name, text);
     if (!file) return tl::unexpected(std::move(file).error());

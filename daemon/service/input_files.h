@@ -33,8 +33,9 @@ struct PreparedInput {
 };
 
 // `input` has passed check_input(). data: URIs (RFC 2397, base64 or percent-encoded) become sealed memfds,
-// URLs with the path /v1/files/ID are uploads; `accept` and `max_bytes` of the manifest are checked. Error
-// input_file: names the input, what was given and what is allowed; another URL says to download it first.
+// URLs with the path /v1/files/ID are uploads; `accept` and `max_bytes` of the manifest are checked, and
+// that there are less than k_max_frame_fds files. Error input_file: names the input, what was given and what
+// is allowed; another URL says to download it first.
 Result<PreparedInput> prepare_input(const Manifest& manifest, Json input, const OpenUpload& open_upload);
 
 // The upload's id in a URL or path such as http://HOST/v1/files/ID or /v1/files/ID/download; "" for anything

@@ -141,6 +141,17 @@ TEST_CASE("what a model does not accept is refused, naming the input, what was g
   CHECK(refusal({{"many", {"data:,a", "data:"}}}).find("`many[1]`") != std::string::npos);
 }
 
+TEST_CASE("a prediction takes as many files as one frame carries beside its input") {
+  Json files = Json::array();
+  for (std::size_t i = 0; i + 1 < k_max_frame_fds; ++i)
+    files.push_back("data:,a");
+  const Result<PreparedInput> full = prepare_input(picture_manifest(), {{"many", files}}, no_uploads);
+  REQUIRE(full);
+  CHECK(full->files.size() == k_max_frame_fds - 1);
+  files.push_back("data:,a");
+  CHECK(refusal({{"many", files}}) == "input `many[63]` is one file too many: a prediction takes at most 63");
+}
+
 TEST_CASE("media types are sniffed from the first bytes") {
   CHECK(sniff_media_type(k_png) == "image/png");
   CHECK(sniff_media_type("\xff\xd8\xff\xe0") == "image/jpeg");
