@@ -34,8 +34,10 @@ Result<Digest> BlobFolder::put(std::string_view bytes, bool durable) {
   const std::string name = digest.hex();
   struct stat status {};
   if (::fstatat(m_folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-      static_cast<std::uint64_t>(status.st_size) == bytes.size())
+      static_cast<std::uint64_t>(status.st_size) == bytes.size()) {
+    if (durable) MRUN_TRY(sync_existing(name)); // whoever wrote it may not have needed that
     return digest;
+  }
   const std::string temporary = fmt::format("{}{}", k_temporary, new_prediction_id(system_clock().wall_ns()));
   const auto write = [&]() -> Result<void> {
     MRUN_ASSIGN(const UniqueFd fd,
@@ -51,6 +53,12 @@ Result<Digest> BlobFolder::put(std::string_view bytes, bool durable) {
         std::move(written).error().with_note(fmt::format("while storing an output in {}", m_path.string())));
   }
   return digest;
+}
+
+Result<void> BlobFolder::sync_existing(const std::string& name) {
+  MRUN_ASSIGN(const UniqueFd fd, m_file_system->open(m_folder.get(), name, O_RDONLY, 0));
+  MRUN_TRY(m_file_system->sync(fd.get()));
+  return m_file_system->sync(m_folder.get());
 }
 
 Result<UniqueFd> BlobFolder::get(const std::string& name) const {

@@ -20,7 +20,8 @@ class BlobFolder {
                                  FileSystem& file_system = real_file_system());
 
   // Writes the bytes under their digest: temporary file, fsync when `durable`, rename. The same content twice
-  // is stored once. Errors: disk_full, io; nothing is left behind.
+  // is stored once, and synced by the first call that asks for it. Errors: disk_full, io; nothing is left
+  // behind.
   Result<Digest> put(std::string_view bytes, bool durable);
   Result<UniqueFd> get(const std::string& name) const; // file_not_found
   // An unnamed file; it vanishes with its descriptor unless it is published.
@@ -32,6 +33,8 @@ class BlobFolder {
   Result<void> clean();
 
  private:
+  Result<void> sync_existing(const std::string& name);
+
   std::filesystem::path m_path;
   UniqueFd m_folder;
   FileSystem* m_file_system = nullptr;

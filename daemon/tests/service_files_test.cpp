@@ -155,6 +155,24 @@ TEST_CASE("a folder of blobs survives a failure of any call: the blob is whole o
   }
 }
 
+TEST_CASE("a durable blob is synced even when an earlier call left it unsynced") {
+  for (int fail_at = 1; fail_at <= 3; ++fail_at) { // open, sync the file, sync the folder
+    const TempFolder folder;
+    BlobFolder plain = *BlobFolder::open(folder.path() / "outputs");
+    const Result<Digest> digest = plain.put("the bytes", false);
+    REQUIRE(digest);
+    FailingFileSystem failing(real_file_system(), fail_at, EIO, false);
+    BlobFolder blobs = *BlobFolder::open(folder.path() / "outputs", failing);
+    CHECK(blobs.put("the bytes", false));
+    CHECK(failing.calls() == 0);
+    CHECK_FALSE(blobs.put("the bytes", true));
+    CHECK(failing.calls() == fail_at);
+    CHECK(blobs.put("the bytes", true));
+    CHECK(failing.calls() == fail_at + 3);
+    CHECK(plain.get(digest->hex())); // a failed sync takes nothing away
+  }
+}
+
 TEST_CASE("a failed output store fails the prediction") {
   ServiceFixture fixture(k_files_shape);
   const Prediction accepted = fixture.must_create({{"text", "a"}});
