@@ -129,6 +129,7 @@ void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction
                        return leave_if_drained();
                      }
                      m_retries.push_back([this, live, finished] { commit_end(live, finished); });
+                     if (m_retries.size() > 1) return; // the timer runs; arming it anew would put it off
                      m_retry.expires_after(k_commit_retry);
                      m_retry.async_wait([this](const boost::system::error_code& stopped) {
                        if (stopped) return;
