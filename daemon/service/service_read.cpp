@@ -106,7 +106,9 @@ void Service::make_durable(const std::string& id, Callback<Prediction> done) {
   // One that has ended is being committed in the order of the queue; marking its row syncs that as well.
   if (!live->row_asked && !live->ended) return ask_for_row(live, true, answer);
   m_writer.submit({[id](WriterDatabase& database) { return database.mark_durable(id); },
-                   [this, answer](const Result<void>& written) {
+                   [this, live, answer](const Result<void>& written) {
+                     // The row was asked for before, and that failed: it is asked for once more.
+                     if (!written && !live->row_asked && !live->ended) return ask_for_row(live, true, answer);
                      note_database(written);
                      answer(written);
                    },

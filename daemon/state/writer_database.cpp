@@ -166,7 +166,9 @@ Result<void> WriterDatabase::insert(const Prediction& prediction, bool durable) 
 }
 
 Result<void> WriterDatabase::mark_durable(const std::string& id) {
-  return m_mark_durable.bind(1, std::string_view(id)).run();
+  MRUN_TRY(m_mark_durable.bind(1, std::string_view(id)).run());
+  if (m_connection.changes() == 1) return {};
+  return fail(ErrorCode::database, fmt::format("prediction '{}' has no row: an earlier write failed", id));
 }
 
 Result<void> WriterDatabase::finish(const FinishedPrediction& finished) {

@@ -24,7 +24,8 @@ class WriterDatabase {
   Result<void> close_cleanly();
 
   Result<void> insert(const Prediction& prediction, bool durable);
-  // Makes a row that is there durable by changing it (a batch without a change would not be synced).
+  // Makes a row that is there durable by changing it (a batch without a change would not be synced). Error
+  // database when there is none: an earlier write of it failed.
   Result<void> mark_durable(const std::string& id);
   // Ends a prediction: its row (made if it was never there), outputs, ledger and statistics. A prediction
   // that has ended already is left as it is: the first end stands, and the ledger keeps one row.

@@ -285,6 +285,30 @@ TEST_CASE("a failed write stops admission until a write succeeds") {
   CHECK(fixture.service->status()["database_error"].is_null());
 }
 
+TEST_CASE("no id is acknowledged whose row was never written") {
+  ServiceFixture fixture;
+  const Prediction accepted = fixture.must_create({{"text", "a"}});
+  const RunKey key = fake_runner().last();
+  Sqlite other = *Sqlite::open(fixture.home.database().string(), false);
+  REQUIRE(other.execute(
+      "CREATE TRIGGER broken BEFORE INSERT ON predictions BEGIN SELECT raise(ABORT, 'broken'); END"));
+  const auto make_durable = [&] {
+    return fixture.ask<Prediction>(
+        [&](Callback<Prediction> done) { fixture.service->make_durable(accepted.id, std::move(done)); });
+  };
+  // The follower asks for the row, which fails before make_durable() would mark it.
+  const auto following = fixture.service->follow(accepted.id, 0, [](const Event&) {});
+  CHECK(make_durable().error().code == ErrorCode::database);
+  // So does its end; whoever waits hears of it, and the end is tried again.
+  CHECK(fixture.end(accepted.id, key).error().code == ErrorCode::database);
+  CHECK(make_durable().error().code == ErrorCode::database);
+  CHECK_FALSE(is_terminal(fixture.get(accepted.id)->status));
+  REQUIRE(other.execute("DROP TRIGGER broken"));
+  fixture.run_until([&] { return is_terminal(fixture.get(accepted.id)->status); });
+  CHECK(make_durable());
+  CHECK(ReaderDatabase::open(fixture.home.database().string())->get(accepted.id));
+}
+
 TEST_CASE("models and versions in Replicate's shapes") {
   ServiceFixture fixture;
   const Result<Json> model = fixture.service->model_json("test", "echo");

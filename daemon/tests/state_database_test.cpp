@@ -99,6 +99,15 @@ TEST_CASE("events come back numbered, with the output that stands in the row, an
   CHECK_FALSE(decode_events("{", nullptr));
 }
 
+TEST_CASE("only a row that is there can be made durable") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const Prediction prediction = new_prediction(k_now);
+  CHECK(code_of(database.mark_durable(prediction.id)) == ErrorCode::database);
+  REQUIRE(database.insert(prediction, false));
+  CHECK(database.mark_durable(prediction.id));
+}
+
 TEST_CASE("the first end stands, and is billed once") {
   const TempFolder folder;
   WriterDatabase database = open(folder);
