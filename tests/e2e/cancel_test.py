@@ -1,5 +1,6 @@
 """Goal: a prediction can be stopped in every phase: by Ctrl-C, by `mrun cancel`, by the API, by its deadline, by going away."""
 
+import json
 import os
 import signal
 import time
@@ -50,12 +51,19 @@ def main(home):
     assert home.finish(stubborn, timeout=30)["status"] == "canceled"
     wait_for(lambda: not is_alive(worker), 20, "the hanging worker to be killed")
 
-    # A deadline: running → canceled by it; still queued → aborted, which Replicate's clients see as canceled.
-    late = home.api("POST", "/v1/predictions", {"version": "test/echo", "input": {"mode": "slow:60000"}}, {"Cancel-After": "5s"}).json()["id"]
+    # A deadline: running → canceled by it; still queued → aborted, which Replicate's clients see as canceled. The one
+    # that runs has the later deadline, so that the other is surely still in the queue at its own.
+    late = home.api("POST", "/v1/predictions", {"version": "test/echo", "input": {"mode": "slow:60000"}}, {"Cancel-After": "8s"}).json()["id"]
     queued = home.api("POST", "/v1/predictions", {"version": "test/echo", "input": {"mode": "slow:60000"}}, {"Cancel-After": "5s"}).json()["id"]
     ended = home.finish(late, timeout=30)
     assert ended["status"] == "canceled" and "M1405" in (ended["error"] or ""), ended
     assert home.finish(queued, timeout=30)["status"] == "canceled"
+    ours = home.api("GET", f"/mrun/v1/predictions/{queued}").json()
+    assert ours["status"] == "aborted" and ours["started_at"] is None and "M1417" in ours["error"], ours
+    assert home.api("GET", f"/mrun/v1/predictions/{late}").json()["status"] == "canceled"
+    events = home.api("GET", f"/mrun/v1/predictions/{queued}/events").body.decode()
+    done = json.loads(events.partition("event: done\n")[2].partition("data: ")[2].splitlines()[0])
+    assert done["status"] == "aborted" and "event: started" not in events, events
 
     # A caller of a synchronous prediction that goes away cancels it.
     connection = UnixConnection(home.socket, 60)
