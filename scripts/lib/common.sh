@@ -21,7 +21,7 @@ die() {
 # --- system packages ----------------------------------------------------------------------------------------
 
 packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
-  libcli11-dev libyaml-cpp-dev nlohmann-json3-dev libexpected-dev libfmt-dev libsqlite3-dev doctest-dev
+  libyaml-cpp-dev nlohmann-json3-dev libexpected-dev libfmt-dev libsqlite3-dev doctest-dev
   libssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev libsimdjson-dev)
 packages_test=(strace curl procps)
 
@@ -58,9 +58,22 @@ install_packages() {
   "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
+# Whether version $1 is $2 or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+# What the system's packages give may be too old: said here, not by the compiler.
+check_tools() {
+  local version
+  version=$(cmake --version | sed -n '1s/.* //p')
+  at_least "$version" 3.25 || die "cmake is $version, 3.25 is needed: use Debian 12, Ubuntu 24.04 or newer (or put a newer cmake on PATH)" 2
+  [ -z "${CXX:-}" ] || return 0 # a compiler of your choice
+  version=$(g++ -dumpfullversion -dumpversion)
+  at_least "$version" 12 || die "g++ is $version, 12 is needed: use Debian 12, Ubuntu 24.04 or newer (or name a newer compiler with CXX)" 2
+}
+
 all_build_packages() {
   # Before the first `apt-get update` a fresh image knows no package names; ask again after it.
-  if ! apt-cache show libcli11-dev >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then apt-get update -qq >&2; fi
+  if ! apt-cache show libexpected-dev >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then apt-get update -qq >&2; fi
   printf '%s\n' "${packages_build[@]}" "$(boost_package)"
 }
 
