@@ -45,7 +45,10 @@ TEST_CASE("the cpp template builds by its own CMake and predicts") {
   const Json segment{{"blob", folder.add_blob(module)}, {"offset", 0}, {"length", module.size()}};
   const Json files = Json::array(
       {{{"path", "predictor.so"}, {"mode", 493}, {"size", module.size()}, {"segments", {segment}}}});
-  const Json manifest{{"model", "predictor.so"}, {"output", {{"type", "string"}}}, {"concurrency", 4}};
+  const Json manifest{{"model", "predictor.so"},
+                      {"inputs", Json::array({{{"name", "document"}, {"type", "file"}}})},
+                      {"output", {{"type", "string"}}},
+                      {"concurrency", 4}};
   WorkerProcess worker("native");
   const Frame loaded = worker.load(manifest, folder, files);
   REQUIRE_MESSAGE(loaded.type() == "loaded", canonical_json(loaded.header));

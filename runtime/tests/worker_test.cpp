@@ -74,7 +74,9 @@ TEST_CASE("the output's type decides what comes back") {
 
 TEST_CASE("input files come as descriptors, large values as memory files") {
   WorkerProcess worker;
-  worker.load(echo_manifest("file"));
+  Json manifest = echo_manifest("file");
+  manifest["inputs"] = Json::array({{{"name", "image"}, {"type", "file"}}});
+  worker.load(manifest);
   const std::string bytes(300'000, 'z');
   const UniqueFd file = [&] { return *sealed_memfd("cat", bytes); }();
   const Json marker{{"$file", 0}, {"name", "cat.png"}, {"media_type", "image/png"}, {"size", bytes.size()}};
@@ -97,7 +99,9 @@ TEST_CASE("input files come as descriptors, large values as memory files") {
 
 TEST_CASE("files in a list have the names of their places") {
   WorkerProcess worker;
-  worker.load(echo_manifest());
+  Json manifest = echo_manifest();
+  manifest["inputs"] = Json::array({{{"name", "images"}, {"type", "array"}, {"items", {{"type", "file"}}}}});
+  worker.load(manifest);
   const UniqueFd a = [] { return *sealed_memfd("a", "one"); }();
   const UniqueFd b = [] { return *sealed_memfd("b", "three"); }();
   const Json input{
@@ -105,6 +109,30 @@ TEST_CASE("files in a list have the names of their places") {
   const Json answer = Json::parse(worker.ask(input, {a.get(), b.get()}).text());
   CHECK(answer["images.0"] == Json{{"name", "a"}, {"size", 3}});
   CHECK(answer["images.1"] == Json{{"name", "b"}, {"size", 5}});
+}
+
+TEST_CASE("what looks like a file in an input of another type is the caller's JSON") {
+  WorkerProcess worker;
+  Json manifest = echo_manifest();
+  manifest["inputs"] = Json::array({{{"name", "data"}, {"type", "any"}},
+                                    {{"name", "options"}, {"type", "object"}},
+                                    {{"name", "list"}, {"type", "array"}, {"items", {{"type", "object"}}}},
+                                    {{"name", "image"}, {"type", "file"}, {"optional", true}}});
+  worker.load(manifest);
+  const Json input{{"data", {{"$file", 0}}},
+                   {"options", {{"$file", "x"}, {"size", -1}}},
+                   {"list", {{{"$file", 7}}}},
+                   {"image", nullptr}};
+  const Answer alone = worker.ask(input);
+  CHECK(alone.status() == "succeeded");
+  CHECK(Json::parse(alone.text()) == input);
+
+  const UniqueFd file = [] { return *sealed_memfd("cat", "meow"); }();
+  Json both = input;
+  both["image"] = {{"$file", 0}, {"name", "cat.png"}, {"size", 4}};
+  const Json answer = Json::parse(worker.ask(both, {file.get()}).text());
+  CHECK(answer["data"] == Json{{"$file", 0}});
+  CHECK(answer["image"] == Json{{"name", "cat.png"}, {"size", 4}});
 }
 
 TEST_CASE("steps run before and after; tensors become JSON that round-trips") {

@@ -52,26 +52,30 @@ Result<void> Job::add_file(const std::string& name, const Json& marker, std::vec
   return {};
 }
 
-Result<void> Job::read_input() {
+Result<void> Job::read_input(const FileInputs& file_inputs) {
   const JsonLimits limits{k_max_payload_bytes, k_max_json_depth};
   MRUN_ASSIGN(Json input, parse_json(m_frame.payload(), ErrorCode::worker_protocol, "the input", limits));
-  MRUN_TRY(set_input(std::move(input), std::move(m_frame.fds)));
+  MRUN_TRY(set_input(std::move(input), std::move(m_frame.fds), file_inputs));
   m_frame = {};
   return {};
 }
 
-Result<void> Job::set_input(Json input, std::vector<UniqueFd> fds) {
+Result<void> Job::set_input(Json input, std::vector<UniqueFd> fds, const FileInputs& file_inputs) {
   if (!input.is_object()) return fail(ErrorCode::worker_protocol, "the input is not an object");
   m_input = std::move(input);
-  for (const auto& [name, value] : m_input.items()) {
-    if (is_file_marker(value)) {
+  for (auto item = m_input.begin(); item != m_input.end();) {
+    const std::string& name = item.key();
+    const Json& value = *item;
+    if (file_inputs.files.contains(name) && is_file_marker(value)) {
       MRUN_TRY(add_file(name, value, fds));
+      item = m_input.erase(item);
       continue;
     }
     m_values.insert_or_assign(name, value);
-    if (!value.is_array()) continue;
-    for (std::size_t i = 0; i < value.size(); ++i)
-      if (is_file_marker(value[i])) MRUN_TRY(add_file(fmt::format("{}.{}", name, i), value[i], fds));
+    if (file_inputs.lists.contains(name) && value.is_array())
+      for (std::size_t i = 0; i < value.size(); ++i)
+        if (is_file_marker(value[i])) MRUN_TRY(add_file(fmt::format("{}.{}", name, i), value[i], fds));
+    ++item;
   }
   return {};
 }
@@ -93,7 +97,6 @@ void Job::freeze_inputs() {
       new_abi_value(MRUN_VALUE_TENSOR, name).tensor = &m_abi_tensors.back();
     }
   for (auto item = m_input.begin(); item != m_input.end(); ++item) {
-    if (is_file_marker(*item)) continue;
     m_texts.push_back(canonical_json(*item));
     new_abi_value(MRUN_VALUE_JSON, item.key()).text = abi_text(m_texts.back());
   }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,16 +32,24 @@ struct Failure {
   std::string details;
 };
 
+// Which inputs are files by the manifest. Only there a {"$file": …} is the daemon's marker; anywhere else it
+// is the caller's own JSON.
+struct FileInputs {
+  std::set<std::string, std::less<>> files; // type `file`
+  std::set<std::string, std::less<>> lists; // type `array` whose items are `file`
+};
+
 class Job {
  public:
   Job(std::uint64_t id, Sink& sink) : m_id(id), m_sink(sink) {}
 
   // Keeps the `predict` frame until the thread that runs the job reads it.
   void hold(Frame frame) { m_frame = std::move(frame); }
-  Result<void> read_input(); // of the frame held; errors as set_input
-  // Takes the input object and its files: {"$file": index, "name", "media_type", "size"} anywhere at the top
-  // or in a top-level array. Fills `values`. Errors: worker_protocol (the daemon sent nonsense), input_file.
-  Result<void> set_input(Json input, std::vector<UniqueFd> fds);
+  Result<void> read_input(const FileInputs& file_inputs); // of the frame held; errors as set_input
+  // Takes the input object and its files: {"$file": index, "name", "media_type", "size"} as the value or an
+  // item of an input in `file_inputs`. Fills `values`. Errors: worker_protocol (the daemon sent nonsense),
+  // input_file.
+  Result<void> set_input(Json input, std::vector<UniqueFd> fds, const FileInputs& file_inputs);
   // The values for mrun_request, after the pre steps: tensors `in.*`, and every input as JSON or file.
   void freeze_inputs();
   mrun_request abi_request() const;
@@ -87,7 +96,7 @@ class Job {
 
   // Inputs: fixed once the predictor starts.
   Frame m_frame;
-  Json m_input;
+  Json m_input;                                                          // without the inputs that are files
   std::deque<std::pair<std::string, std::unique_ptr<DoorFile>>> m_files; // by value name: image, images.0
   std::deque<std::string> m_texts;
   std::deque<mrun_tensor> m_abi_tensors;

@@ -108,8 +108,20 @@ Result<void> Model::read_spec(std::string_view text, UniqueFd blobs) {
     MRUN_ASSIGN(const auto type, json_string(*output, "type", ErrorCode::load_failed, k_spec));
     m_output_type = type.value_or("any");
   }
+  find_file_inputs();
   MRUN_ASSIGN(m_door, FileDoor::make(array_or_empty(m_spec, "files"), std::move(blobs)));
   return {};
+}
+
+void Model::find_file_inputs() {
+  for (const Json& input : array_or_empty(m_spec["manifest"], "inputs")) {
+    if (!input.is_object()) continue;
+    const std::string type = text_of(input, "type");
+    const auto items = input.find("items");
+    if (type == "file") m_file_inputs.files.insert(text_of(input, "name"));
+    if (type == "array" && items != input.end() && items->is_object() && text_of(*items, "type") == "file")
+      m_file_inputs.lists.insert(text_of(input, "name"));
+  }
 }
 
 std::string Model::first_input() const {
@@ -199,7 +211,7 @@ Result<void> Model::warm_up_with(const Json& given, std::uint64_t id) {
   std::vector<UniqueFd> fds;
   MRUN_ASSIGN(Json input, warm_up_input(given, fds));
   const auto job = std::make_shared<Job>(id, sink);
-  MRUN_TRY(job->set_input(std::move(input), std::move(fds)));
+  MRUN_TRY(job->set_input(std::move(input), std::move(fds), m_file_inputs));
   std::mutex mutex;
   std::condition_variable ended;
   std::optional<mrun_status> later;

@@ -27,6 +27,7 @@ class Model : public StepFiles {
   ~Model() override; // unloads
 
   int concurrency() const { return m_concurrency; }
+  const FileInputs& file_inputs() const { return m_file_inputs; }
   bool finishes_later() const { return m_module->finishes_later(); }
 
   // Runs the pre steps and starts the predictor. MRUN_OK and finishes_later(): accepted, complete() comes
@@ -42,6 +43,7 @@ class Model : public StepFiles {
 
  private:
   explicit Model(Host& host) : m_host(host) {}
+  void find_file_inputs();
   Result<void> read_spec(std::string_view text, UniqueFd blobs);
   Result<void> make_pipelines();
   Result<void> open_own_module();
@@ -60,6 +62,7 @@ class Model : public StepFiles {
   std::string m_spec_text;
   std::string m_main_file;
   std::string m_output_type;
+  FileInputs m_file_inputs;
   std::optional<Pipeline> m_pre, m_post;
   int m_concurrency = 1;
   void* m_handle = nullptr;

@@ -260,7 +260,7 @@ void Worker::cancel(const Frame& frame) {
 
 void Worker::run_job(const std::shared_ptr<Job>& job) {
   (void)m_sink.send(started_message(job->id(), job->start_ns), {}); // small: can't fail but by a gone daemon
-  if (auto read = job->read_input(); !read) return end_job(job, read);
+  if (auto read = job->read_input(m_model->file_inputs()); !read) return end_job(job, read);
   const auto status = m_model->start(*job);
   if (!status) return end_job(job, tl::unexpected(status.error()));
   if (m_model->finishes_later() && *status == MRUN_OK) return;
