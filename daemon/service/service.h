@@ -72,6 +72,8 @@ class PredictionService {
   virtual void create(CreatePrediction request, Callback<Prediction> done) = 0;
   // A live or stored prediction. Error prediction_not_found.
   virtual void get(const std::string& id, Callback<Prediction> done) = 0;
+  // At most `limit`, and about 16 MiB: a page may end sooner, and leaves out what predictions under way have
+  // given so far, or those that have no row yet, when they would not fit.
   virtual void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) = 0;
   // Asks it to stop; answers with its state then. A finished one is returned unchanged.
   virtual void cancel(const std::string& id, Callback<Prediction> done) = 0;

@@ -96,7 +96,7 @@ class Service : public PredictionService, private RunListener {
   // read (service_read.cpp)
   LivePtr find(const std::string& id) const; // live, or lately ended
   void replay(const std::string& id, std::shared_ptr<Follower> follower);
-  void show_live(PredictionPage& page, bool first) const;
+  void show_live(PredictionPage& page, bool first, std::size_t room_bytes) const;
 
   // files (service_files.cpp)
   const StoredFile* upload(const std::string& id) const;

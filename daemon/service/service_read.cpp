@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "daemon/service/outputs.h"
 #include "daemon/service/service_impl.h"
 
 namespace mrun {
@@ -45,21 +46,34 @@ void Service::get(const std::string& id, Callback<Prediction> done) {
 }
 
 void Service::list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) {
-  m_background.call<PredictionPage>(
-      [cursor, limit](ReaderDatabase& reader) -> Result<PredictionPage> {
-        MRUN_ASSIGN(StoredPage page, reader.list(cursor, limit));
-        return PredictionPage{std::move(page.predictions), std::move(page.next_cursor)};
-      },
-      [this, first = cursor.empty(), done = std::move(done)](Result<PredictionPage> page) {
-        if (page) show_live(*page, first);
+  m_background.call<StoredPage>(
+      [cursor, limit](ReaderDatabase& reader) { return reader.list(cursor, limit); },
+      [this, first = cursor.empty(), done = std::move(done)](Result<StoredPage> stored) {
+        if (!stored) return done(tl::unexpected(std::move(stored).error()));
+        PredictionPage page{std::move(stored->predictions), std::move(stored->next_cursor)};
+        show_live(page, first, k_page_bytes - std::min(k_page_bytes, stored->size_bytes));
         done(std::move(page));
       });
 }
 
-void Service::show_live(PredictionPage& page, bool first) const {
-  // The row of one that is under way knows only its beginning.
-  for (Prediction& prediction : page.predictions)
-    if (const LivePtr live = find(prediction.id)) prediction = snapshot(*live);
+void Service::show_live(PredictionPage& page, bool first, std::size_t room_bytes) const {
+  const auto fits = [&room_bytes](std::size_t size_bytes) {
+    if (size_bytes > room_bytes) return false;
+    room_bytes -= size_bytes;
+    return true;
+  };
+  // The row of one that is under way knows only its beginning; what it has given so far is shown while the
+  // page has room for it.
+  for (Prediction& prediction : page.predictions) {
+    const LivePtr live = find(prediction.id);
+    if (live == nullptr) continue;
+    if (live->committed || fits(live->kept_bytes + live->prediction.logs.size())) {
+      prediction = snapshot(*live);
+    } else {
+      prediction.started_ns = live->prediction.started_ns;
+      if (!is_terminal(live->prediction.status)) prediction.status = live->prediction.status;
+    }
+  }
   if (!first) return;
   // A synchronous one has no row before its end; whoever wants to see or cancel it finds it on the first
   // page.
@@ -67,7 +81,9 @@ void Service::show_live(PredictionPage& page, bool first) const {
     return std::ranges::any_of(page.predictions, [&id](const Prediction& one) { return one.id == id; });
   };
   for (const auto& [id, live] : m_live)
-    if (!live->ended && !listed(id) && !live->visible) page.predictions.push_back(snapshot(*live));
+    if (!live->ended && !listed(id) && !live->visible &&
+        fits(held_bytes(live->prediction.input) + live->kept_bytes + live->prediction.logs.size()))
+      page.predictions.push_back(snapshot(*live));
   std::ranges::stable_sort(page.predictions, std::ranges::greater{}, &Prediction::created_ns);
 }
 

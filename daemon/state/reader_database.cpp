@@ -47,6 +47,13 @@ Result<Prediction> read_prediction(const Statement& row) {
   return prediction;
 }
 
+std::size_t row_bytes(const Statement& row) {
+  std::size_t sum = 0;
+  for (int column = 8; column <= 14; ++column) // from `input` on: what a caller or a model decides
+    sum += row.size_bytes(column);
+  return sum;
+}
+
 struct Cursor {
   std::int64_t created_ns = INT64_MAX;
   std::string id;
@@ -104,7 +111,9 @@ Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t l
   while (true) {
     MRUN_ASSIGN(const bool row, m_list.step());
     if (!row) return page;
-    if (page.predictions.size() == count) {
+    const std::size_t size_bytes = row_bytes(m_list);
+    const bool over = !page.predictions.empty() && page.size_bytes + size_bytes > k_page_bytes;
+    if (page.predictions.size() == count || over) {
       const Prediction& last = page.predictions.back();
       page.next_cursor = fmt::format("{}-{}", last.created_ns, last.id);
       m_list.reset();
@@ -116,6 +125,7 @@ Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t l
       return tl::unexpected(std::move(prediction).error());
     }
     page.predictions.push_back(std::move(*prediction));
+    page.size_bytes += size_bytes;
   }
 }
 

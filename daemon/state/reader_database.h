@@ -7,13 +7,18 @@
 
 #include "common/error.h"
 #include "common/json.h"
+#include "common/limits.h"
 #include "daemon/state/records.h"
 #include "daemon/state/sqlite.h"
 
 namespace mrun {
 
+// A page of a list ends early when its rows reach this; a single larger row is a page of its own.
+inline constexpr std::size_t k_page_bytes = 16 * k_mib;
+
 struct StoredPage {
   std::vector<Prediction> predictions; // newest first
+  std::size_t size_bytes = 0;          // of their rows
   std::string next_cursor;             // "" at the end
 };
 
@@ -23,7 +28,8 @@ class ReaderDatabase {
   static Result<ReaderDatabase> open(const std::string& path);
 
   Result<Prediction> get(const std::string& id); // prediction_not_found
-  // `cursor`: "" or a page's next_cursor ("<created_ns>-<id>"). Error request_invalid for another text.
+  // `cursor`: "" or a page's next_cursor ("<created_ns>-<id>"). A page ends at `limit` rows, or before
+  // the row that takes it over k_page_bytes. Error request_invalid for another text.
   Result<StoredPage> list(const std::string& cursor, std::size_t limit);
   // The event list of an ended prediction, with `done` ({id, status}) last. prediction_not_found.
   Result<std::vector<Event>> events(const std::string& id);

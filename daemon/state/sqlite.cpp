@@ -90,6 +90,9 @@ std::string Statement::text(int column) const {
              ? std::string()
              : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size_bytes));
 }
+std::size_t Statement::size_bytes(int column) const {
+  return static_cast<std::size_t>(sqlite3_column_bytes(m_statement.get(), column));
+}
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(m_statement.get(), column) == SQLITE_NULL;
 }

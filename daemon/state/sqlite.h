@@ -34,6 +34,7 @@ class Statement {
 
   std::int64_t integer(int column) const;
   std::string text(int column) const;
+  std::size_t size_bytes(int column) const; // of a text or blob
   bool is_null(int column) const;
   std::optional<std::int64_t> optional_integer(int column) const;
 

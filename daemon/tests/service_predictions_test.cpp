@@ -309,6 +309,28 @@ TEST_CASE("no id is acknowledged whose row was never written") {
   CHECK(ReaderDatabase::open(fixture.home.database().string())->get(accepted.id));
 }
 
+TEST_CASE("a page leaves out what predictions under way have given when it would grow too large") {
+  ServiceFixture fixture;
+  const auto list = [&] {
+    return fixture.ask<PredictionPage>(
+        [&](Callback<PredictionPage> done) { fixture.service->list("", 100, std::move(done)); });
+  };
+  const Prediction stored = fixture.must_create({{"text", "a"}}, true);
+  fake_runner().listener->on_started(fake_runner().last());
+  fixture.output_text(fake_runner().last(), "short");
+  REQUIRE(list()->predictions.size() == 1);
+  CHECK(list()->predictions[0].output == "short");
+  fixture.output_text(fake_runner().last(), std::string(k_page_bytes, 'x'));
+  REQUIRE(list()->predictions.size() == 1);
+  CHECK(list()->predictions[0].status == PredictionStatus::processing);
+  CHECK(list()->predictions[0].output.is_null());
+  for (int i = 0; i < 2; ++i) { // without a row
+    fixture.must_create({{"text", "b"}});
+    fixture.output_text(fake_runner().last(), std::string(k_page_bytes / 2, 'x'));
+  }
+  CHECK(list()->predictions.size() == 2);
+}
+
 TEST_CASE("models and versions in Replicate's shapes") {
   ServiceFixture fixture;
   const Result<Json> model = fixture.service->model_json("test", "echo");

@@ -196,6 +196,31 @@ TEST_CASE("lists are pages, newest first, without gaps or repeats") {
     CHECK(code_of(reads.list(bad, 10)) == ErrorCode::request_invalid);
 }
 
+TEST_CASE("a page has a bound in bytes, and a larger row is a page of its own") {
+  const TempFolder folder;
+  WriterDatabase database = open(folder);
+  const auto insert = [&](std::int64_t at_ns, std::size_t size_bytes) {
+    Prediction prediction = new_prediction(at_ns);
+    prediction.input = {{"text", std::string(size_bytes, 'x')}};
+    REQUIRE(database.insert(prediction, false));
+  };
+  insert(k_now, 1);
+  insert(k_now + 1, k_page_bytes + 1);
+  for (int i = 2; i < 5; ++i)
+    insert(k_now + i, k_page_bytes / 2 - 100);
+  ReaderDatabase reads = reader(folder);
+  std::vector<std::size_t> lengths;
+  std::string cursor;
+  do {
+    const Result<StoredPage> page = reads.list(cursor, 100);
+    REQUIRE(page);
+    CHECK((page->size_bytes <= k_page_bytes || page->predictions.size() == 1));
+    lengths.push_back(page->predictions.size());
+    cursor = page->next_cursor;
+  } while (!cursor.empty());
+  CHECK(lengths == std::vector<std::size_t>{2, 1, 1, 1});
+}
+
 TEST_CASE("the last warm and cold run of a version are remembered") {
   const TempFolder folder;
   WriterDatabase database = open(folder);
