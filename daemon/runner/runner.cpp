@@ -55,7 +55,8 @@ Runner::Impl::Impl(boost::asio::io_context& io_context, RunnerConfig runner_conf
           return;
         }
         for (auto& [id, worker] : live_workers)
-          if (worker.process->pid() == pid) return worker.process->note_reaped(status);
+          if (worker.process->is_forked() && worker.process->pid() == pid)
+            return worker.process->note_reaped(status);
       }) {
   state.config = scheduler_config(config);
   std::error_code failed;

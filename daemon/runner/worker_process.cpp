@@ -148,12 +148,13 @@ void WorkerProcess::process_ended() {
   m_has_ended = true;
   drain_output();
   if (m_is_ours) return finish(reap_child(m_child));
-  signal_group(m_child, SIGKILL); // what is left of its group
+  // The zygote ends what is left of its group before it reaps it; after that the id may be another's.
   if (m_reaped) return finish(*m_reaped);
+  if (m_is_orphaned) return finish_unreported();
   m_timer.expires_after(k_reap_grace);
   m_timer.async_wait([self = weak_from_this()](const boost::system::error_code& failed) {
     const auto worker = self.lock();
-    if (!failed && worker) worker->finish({});
+    if (!failed && worker) worker->finish_unreported();
   });
 }
 
@@ -163,7 +164,15 @@ void WorkerProcess::note_reaped(ExitStatus status) {
 }
 
 void WorkerProcess::note_orphaned() {
-  if (!m_is_ours && !m_reaped) note_reaped({});
+  if (m_is_ours || m_reaped) return;
+  m_is_orphaned = true;
+  if (m_has_ended) finish_unreported();
+}
+
+// The zygote hangs, so it is not reaped, or died just now: the rest of the group is ours to end.
+void WorkerProcess::finish_unreported() {
+  if (!m_is_over) signal_group(m_child, SIGKILL);
+  finish({});
 }
 
 void WorkerProcess::finish(ExitStatus status) {

@@ -57,7 +57,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
 
   bool is_ending() const { return m_pending_end.has_value(); } // was to end before it existed
   int pid() const { return m_child.pid; }
-  bool was_killed() const { return m_was_signaled; } // by us
+  bool is_forked() const { return !m_is_ours && m_child.pid != 0; } // by the zygote
+  bool was_killed() const { return m_was_signaled; }                // by us
   WorkerLog& log() { return m_log; }
 
  private:
@@ -74,6 +75,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   void wait_exit();
   void process_ended();
   void finish(ExitStatus status);
+  void finish_unreported();
   void channel_closed(const Error& error);
 
   sched::WorkerId m_id;
@@ -87,6 +89,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   std::string m_early_output; // before the process, and so the log's name, is known
   Child m_child;
   bool m_is_ours = true;
+  bool m_is_orphaned = false; // the zygote is gone
   bool m_is_over = false;
   bool m_has_ended = false; // the process
   bool m_was_signaled = false;

@@ -27,6 +27,7 @@ Result<Zygote::End> Zygote::serve() {
       return fail_errno(ErrorCode::io, errno, "can't wait for frames");
     }
     MRUN_TRY(reap_ended());
+    if (m_is_leaving && m_children.empty()) return End::stopped;
     if (fds.front().revents == 0) continue;
     MRUN_ASSIGN(const bool go_on, serve_frame());
     if (m_is_child) return End::child;
@@ -39,13 +40,20 @@ Result<bool> Zygote::serve_frame() {
   if (!received && received.error().code == ErrorCode::worker_crashed) return false; // the daemon is gone
   MRUN_ASSIGN(std::optional<Frame> frame, std::move(received));
   if (!frame) return true;
-  if (frame->type() == "exit") return false;
+  if (frame->type() == "exit") {
+    m_is_leaving = true;
+    return !m_children.empty();
+  }
   if (frame->type() != "fork")
     return fail(ErrorCode::worker_protocol, fmt::format("unknown frame `{}`", printable(frame->type(), 60)));
   MRUN_ASSIGN(const std::int64_t seq,
               need_integer(frame->header, "seq", ErrorCode::worker_protocol, "a `fork` frame"));
   if (frame->fds.size() != 2)
     return fail(ErrorCode::worker_protocol, "a `fork` frame carries two descriptors, `control` and `output`");
+  if (m_is_leaving) {
+    MRUN_TRY(refuse(static_cast<std::uint64_t>(seq), "the zygote was told to exit"));
+    return true;
+  }
   MRUN_ASSIGN(m_is_child, fork_one(static_cast<std::uint64_t>(seq), std::move(frame->fds)));
   return true;
 }
@@ -101,12 +109,14 @@ Result<void> Zygote::refuse(std::uint64_t seq, const std::string& why) {
 Result<void> Zygote::reap_ended() {
   for (auto child = m_children.begin(); child != m_children.end();) {
     siginfo_t info{};
-    const int got = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(child->second.get()), &info,
-                             WEXITED | WNOHANG);
+    const auto pidfd = static_cast<id_t>(child->second.get());
+    const int got = ::waitid(static_cast<idtype_t>(P_PIDFD), pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
     if (got < 0 || info.si_pid == 0) {
       ++child;
       continue;
     }
+    ::kill(-child->first, SIGKILL); // what is left of its group; not reaped yet, so the id can't be another's
+    ::waitid(static_cast<idtype_t>(P_PIDFD), pidfd, nullptr, WEXITED | WNOHANG);
     const Json header = info.si_code == CLD_EXITED ? reaped_exit_message(child->first, info.si_status)
                                                    : reaped_signal_message(child->first, info.si_status);
     child = m_children.erase(child);

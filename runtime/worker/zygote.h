@@ -16,7 +16,8 @@ class Zygote {
   // opened (1, or 2 under ThreadSanitizer, which has its own); more at a fork is refused.
   Zygote(int socket, int threads_at_start) : m_socket(socket), m_threads_at_start(threads_at_start) {}
 
-  // Serves until the socket closes or `exit` comes (stopped), or returns in a forked child (child): there
+  // Serves until the socket closes, or `exit` has come and no child lives any more (they die with this
+  // process; no fork after `exit`): stopped. Or returns in a forked child (child): there
   // descriptor 3 is the new worker's control socket, 1 and 2 its output, and nothing of the zygote's is open
   // any more. Error worker_protocol: a broken frame.
   Result<End> serve();
@@ -33,6 +34,7 @@ class Zygote {
   int m_socket;
   int m_threads_at_start;
   bool m_is_child = false;
+  bool m_is_leaving = false;          // `exit` has come
   std::map<int, UniqueFd> m_children; // pid → pidfd
 };
 
