@@ -98,6 +98,8 @@ struct RunnerConfig {
   int core_tokens = 1;                   // affinity ∩ cgroup quota
   std::size_t max_queue = k_max_queue_length;
   bool use_zygote = true;
+  std::chrono::milliseconds zygote_idle = k_zygote_idle;   // it ends after this time without any worker
+  std::chrono::milliseconds zygote_grace = k_term_grace;   // what it has to answer a fork, and to end
   std::chrono::milliseconds cancel_grace = k_cancel_grace; // what a model has to react to a cancel
   std::chrono::seconds idle_unload{0};                     // 0: workers stay until memory is needed
 };

@@ -29,7 +29,8 @@ Zygote::Zygote(boost::asio::io_context& io, const RunnerConfig& config, const Cl
       m_config(config),
       m_clock(clock),
       m_on_reaped(std::move(on_reaped)),
-      m_timer(io) {}
+      m_timer(io),
+      m_answer_timer(io) {}
 
 Zygote::~Zygote() {
   if (m_process) m_process->abandon();
@@ -68,8 +69,21 @@ std::optional<int> Zygote::pid() const {
 
 void Zygote::stop() {
   m_timer.cancel();
-  if (m_process) m_process->end(m_state == State::ready ? sched::EndMode::exit : sched::EndMode::kill);
-  m_state = State::off;
+  const bool was_ready = std::exchange(m_state, State::off) == State::ready;
+  if (!m_process) return;
+  m_process->end(was_ready ? sched::EndMode::exit : sched::EndMode::kill);
+  if (was_ready) end_later(sched::EndMode::terminate);
+}
+
+void Zygote::end_later(sched::EndMode mode) {
+  m_timer.expires_after(m_config.zygote_grace);
+  m_timer.async_wait(
+      [this, mode, asked = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
+        const auto process = asked.lock();
+        if (failed || !process) return;
+        process->end(mode);
+        if (mode != sched::EndMode::kill) end_later(sched::EndMode::kill);
+      });
 }
 
 void Zygote::fork(WorkerProcess::Ends ends, OnForked done) {
@@ -80,13 +94,13 @@ void Zygote::fork(WorkerProcess::Ends ends, OnForked done) {
     return;
   }
   const std::uint64_t seq = m_next_seq++;
-  m_requests.emplace(seq, Request{std::move(ends), std::move(done)});
+  m_requests.emplace(seq, Request{std::move(ends), std::move(done), {}});
   if (m_state == State::ready) send_fork(seq);
 }
 
 // The ends stay here until the answer, for a plain spawn if there is no child; the zygote gets duplicates.
 void Zygote::send_fork(std::uint64_t seq) {
-  const Request& request = m_requests.at(seq);
+  Request& request = m_requests.at(seq);
   std::vector<UniqueFd> fds;
   for (const int fd : {request.ends.control.get(), request.ends.output.get()})
     fds.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -95,18 +109,44 @@ void Zygote::send_fork(std::uint64_t seq) {
   if (!sent) {
     Request failed = std::move(m_requests.at(seq));
     m_requests.erase(seq);
+    wait_idle();
     failed.done(tl::unexpected(sent.error()), std::move(failed.ends));
     return;
   }
-  wait_idle();
+  m_timer.cancel(); // it is not idle now
+  request.answer_by = boost::asio::steady_timer::clock_type::now() + m_config.zygote_grace;
+  if (m_requests.begin()->first == seq) wait_answer();
 }
 
+// Requests are sent and answered in order. A zygote that hangs would keep its models waiting for ever, and if
+// it woke up later it would fork a second worker onto ends that are in use: so it is killed, and those who
+// wait spawn plainly.
+void Zygote::wait_answer() {
+  m_answer_timer.cancel();
+  if (m_requests.empty() || m_state != State::ready) return;
+  m_answer_timer.expires_at(m_requests.begin()->second.answer_by);
+  m_answer_timer.async_wait(
+      [this, asked = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
+        const auto process = asked.lock();
+        if (failed || !process || m_requests.empty()) return;
+        if (m_requests.begin()->second.answer_by > boost::asio::steady_timer::clock_type::now())
+          return wait_answer(); // answered just now
+        log_warn("the zygote did not answer within {} ms and is killed", m_config.zygote_grace.count());
+        process->end(sched::EndMode::kill);
+      });
+}
+
+// Its workers die with it: it is idle only while there are none.
 void Zygote::wait_idle() {
-  m_timer.expires_after(k_zygote_idle);
+  m_timer.cancel();
+  if (m_state != State::ready || !m_workers.empty() || !m_requests.empty()) return;
+  m_timer.expires_after(m_config.zygote_idle);
   m_timer.async_wait(
       [this, process = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
-        if (failed || !process.lock() || m_state != State::ready) return;
-        log_info("the zygote had nothing to do for {} minutes and ends", k_zygote_idle.count());
+        if (failed || !process.lock() || m_state != State::ready || !m_workers.empty() || !m_requests.empty())
+          return;
+        log_info("the zygote had nothing to do for {} and ends",
+                 format_duration(std::chrono::nanoseconds(m_config.zygote_idle).count()));
         stop();
       });
 }
@@ -154,6 +194,8 @@ void Zygote::forked(Frame& frame) {
   Request request = std::move(found->second);
   m_requests.erase(found);
   request.ends = {}; // the child has them
+  m_workers.insert(static_cast<int>(*pid));
+  wait_answer();
   request.done(Child{static_cast<int>(*pid), std::move(frame.fds.front())}, {});
 }
 
@@ -164,6 +206,8 @@ void Zygote::fork_failed(const Frame& frame) {
   const auto message = json_string(frame.header, "message", ErrorCode::worker_protocol, "a zygote's frame");
   Request request = std::move(found->second);
   m_requests.erase(found);
+  wait_answer();
+  wait_idle();
   request.done(
       fail(ErrorCode::resources, message && *message ? printable(**message) : "the zygote can't fork"),
       std::move(request.ends));
@@ -171,7 +215,9 @@ void Zygote::fork_failed(const Frame& frame) {
 
 void Zygote::reaped(const Frame& frame) {
   const auto pid = integer_of(frame, "pid");
-  if (!pid) return;
+  if (!pid || *pid <= 1 || *pid > std::numeric_limits<int>::max()) return;
+  m_workers.erase(static_cast<int>(*pid));
+  wait_idle();
   if (const auto code = integer_of(frame, "exit_code"))
     m_on_reaped(static_cast<int>(*pid), {ExitStatus::Kind::exited, static_cast<int>(*code)});
   else if (const auto signal = integer_of(frame, "signal"))
@@ -194,6 +240,8 @@ void Zygote::on_exit(sched::WorkerId worker, ExitStatus status) {
   m_process.reset();
   m_state = State::off;
   m_timer.cancel();
+  m_answer_timer.cancel();
+  m_workers.clear();
   if (was_wanted) {
     const auto backoff = std::min<std::chrono::seconds>(
         k_max_load_backoff, k_first_load_backoff * (1 << std::min<std::size_t>(m_failures, 6)));

@@ -1,8 +1,9 @@
 // The zygote: a worker that has opened the torch engine and forks workers from itself
 // (docs/formats/frames.md).
 //
-// Started when it may be needed, ended after k_zygote_idle without a fork, started again with a backoff when
-// it dies. Whoever can't get a worker here spawns one plainly. On the io thread.
+// Started when it may be needed, ended when no forked worker has lived for RunnerConfig::zygote_idle (its
+// workers die with it), killed when it doesn't answer, started again with a backoff when it dies. Whoever
+// can't get a worker here spawns one plainly. On the io thread.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -41,14 +43,15 @@ class Zygote : private WorkerHandler {
   bool is_available() const { return m_state == State::starting || m_state == State::ready; }
   // `done` is called later, not from inside of this call.
   void fork(WorkerProcess::Ends ends, OnForked done);
-  std::optional<int> pid() const;
-  void stop();
+  std::optional<int> pid() const; // nullopt: none, or it was told to end
+  void stop();                    // `exit`, then SIGTERM, then SIGKILL
 
  private:
   enum class State { off, starting, ready };
   struct Request {
     WorkerProcess::Ends ends;
     OnForked done;
+    boost::asio::steady_timer::time_point answer_by{}; // set when it is sent
   };
 
   void on_frame(sched::WorkerId worker, Frame& frame) override;
@@ -63,6 +66,8 @@ class Zygote : private WorkerHandler {
   void reaped(const Frame& frame);
   void fail_requests(const Error& error);
   void wait_idle();
+  void wait_answer();
+  void end_later(sched::EndMode mode);
 
   boost::asio::io_context& m_io;
   const RunnerConfig& m_config;
@@ -73,9 +78,11 @@ class Zygote : private WorkerHandler {
   std::uint64_t m_generation = 0;           // the process that messages come from
   std::uint64_t m_next_seq = 1;
   std::map<std::uint64_t, Request> m_requests;
+  std::set<int> m_workers; // forked and not reaped
   std::size_t m_failures = 0;
   std::int64_t m_backoff_until_ns = 0;
-  boost::asio::steady_timer m_timer; // idle or start limit
+  boost::asio::steady_timer m_timer;        // idle, start limit or what stop() still has to do
+  boost::asio::steady_timer m_answer_timer; // of the oldest request that was sent
 };
 
 } // namespace mrun

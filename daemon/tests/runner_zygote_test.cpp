@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include <boost/asio/steady_timer.hpp>
 #include <doctest/doctest.h>
 
 #include "daemon/tests/runner_bench.h"
@@ -28,7 +29,7 @@ struct ZygoteBench {
   std::filesystem::path folder;
   std::unique_ptr<RunnerBench> bench;
 
-  ZygoteBench() {
+  explicit ZygoteBench(const std::function<void(RunnerConfig&)>& change = {}) {
     std::string pattern = (std::filesystem::temp_directory_path() / "mrun-zygote-XXXXXX").string();
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     folder = pattern;
@@ -37,6 +38,7 @@ struct ZygoteBench {
       config.install.prefix = prefix;
       config.torch_dir = (prefix / "torch").string();
       config.use_zygote = true;
+      if (change) change(config);
     });
   }
   ~ZygoteBench() {
@@ -103,6 +105,54 @@ TEST_CASE("a zygote that dies takes its workers along; work goes on without it, 
   const RunOutcome& plain = bench.run_to_end(bundle);
   CHECK(plain.status == PredictionStatus::succeeded);
   CHECK(parent_of(plain.worker_pid) == ::getpid());
+}
+
+TEST_CASE("an idle zygote ends, but never while a worker that was forked from it lives") {
+  ZygoteBench zygote([](RunnerConfig& config) { config.zygote_idle = 50ms; });
+  RunnerBench& bench = *zygote.bench;
+  const auto bundle = zygote.bundle();
+  const RunOutcome& first = bench.run_to_end(bundle, "slow:400"); // many idle times long
+  CHECK(first.status == PredictionStatus::succeeded);
+  REQUIRE(bench.runner->zygote_pid().has_value());
+  const int zygote_pid = *bench.runner->zygote_pid();
+  CHECK(parent_of(first.worker_pid) == zygote_pid);
+  boost::asio::steady_timer pause(bench.io, 400ms); // the worker is loaded and idle for as long
+  bool is_over = false;
+  pause.async_wait([&](const boost::system::error_code&) { is_over = true; });
+  bench.until([&] { return is_over; });
+  const RunOutcome& second = bench.run_to_end(bundle);
+  CHECK(second.status == PredictionStatus::succeeded);
+  CHECK(second.worker_pid == first.worker_pid);
+  CHECK(bench.runner->zygote_pid() == zygote_pid);
+  bench.runner->stop_model(bundle->digest, false, [](std::size_t) {});
+  bench.until([&] { return !bench.runner->zygote_pid() && !is_alive(zygote_pid); });
+  CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
+  CHECK(bench.runner->zygote_pid().has_value()); // no failure: a new one at once
+}
+
+TEST_CASE("a zygote that hangs is killed, and who waits for it is spawned plainly") {
+  ZygoteBench zygote([](RunnerConfig& config) { config.zygote_grace = 200ms; });
+  RunnerBench& bench = *zygote.bench;
+  bench.run_to_end(zygote.bundle());
+  const int zygote_pid = *bench.runner->zygote_pid();
+  ::kill(zygote_pid, SIGSTOP);
+  const RunOutcome& plain = bench.run_to_end(zygote.bundle());
+  CHECK(plain.status == PredictionStatus::succeeded);
+  CHECK(parent_of(plain.worker_pid) == ::getpid());
+  CHECK_FALSE(is_alive(zygote_pid));
+  CHECK_FALSE(bench.runner->zygote_pid().has_value());
+}
+
+TEST_CASE("a zygote that hangs when it is to end is killed") {
+  ZygoteBench zygote([](RunnerConfig& config) { config.zygote_grace = 200ms; });
+  RunnerBench& bench = *zygote.bench;
+  bench.run_to_end(zygote.bundle());
+  const int zygote_pid = *bench.runner->zygote_pid();
+  ::kill(zygote_pid, SIGSTOP);
+  bool is_drained = false;
+  bench.runner->drain(10s, [&] { is_drained = true; });
+  bench.until([&] { return is_drained && !is_alive(zygote_pid); });
+  CHECK(bench.runner->workers().empty());
 }
 
 TEST_CASE("a zygote that can't start is no reason to fail") {
