@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <set>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +64,13 @@ TEST_CASE("a zygote forks workers that go on as any worker") {
   CHECK(loaded.type() == "loaded");
   CHECK(forked.worker->ask(Json{{"text", "x"}}).text() == R"({"text":"x"})");
   CHECK(::getsid(forked.worker->pid()) == forked.worker->pid());
+  rlimit files{};
+  REQUIRE(::prlimit(forked.worker->pid(), RLIMIT_NOFILE, nullptr, &files) == 0);
+  CHECK(files.rlim_max <= 4096);
+  std::ifstream score("/proc/" + std::to_string(forked.worker->pid()) + "/oom_score_adj");
+  int oom_score_adj = 0;
+  score >> oom_score_adj;
+  CHECK(oom_score_adj >= 500);
   CHECK(forked.worker->ask(Json{{"mode", "stdout_noise:1"}}).status() == "succeeded");
   forked.worker->send(exit_message());
   const Frame reaped = zygote.expect("reaped");

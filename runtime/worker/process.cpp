@@ -1,10 +1,14 @@
 #include "runtime/worker/process.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -13,8 +17,38 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/fd.h"
+
 namespace mrun {
 namespace {
+
+constexpr rlim_t k_max_open_files = 4096; // input files of 256 predictions at once, and room
+constexpr int k_oom_score_adj = 500;      // of 1000: before the daemon and what else the user runs
+
+// Only ever lowered. There is no limit of processes: RLIMIT_NPROC counts those of the whole user, so it would
+// stop other programs, and root is exempt.
+void lower_limits() {
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) < 0) return;
+  files.rlim_max = std::min(files.rlim_max, k_max_open_files);
+  files.rlim_cur = std::min(files.rlim_cur, files.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+// When memory is short, the kernel ends a worker first. Raising the score needs no privilege; without /proc
+// the worker does as well.
+void offer_to_oom_killer() {
+  const UniqueFd file(::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
+  std::array<char, 16> text{};
+  const ssize_t got = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  int score = 0;
+  if (got <= 0 || std::from_chars(text.data(), text.data() + got, score).ec != std::errc()) return;
+  if (score >= k_oom_score_adj) return;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), k_oom_score_adj).ptr;
+  (void)!::pwrite(file.get(), text.data(), static_cast<std::size_t>(end - text.data()), 0);
+}
 
 Result<void> die_with_parent() {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -49,8 +83,8 @@ Result<void> harden_process() {
   ::umask(077);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
     return fail_errno(ErrorCode::internal, errno, "can't set no_new_privs");
-  const rlimit no_core{0, 0};
-  ::setrlimit(RLIMIT_CORE, &no_core);
+  lower_limits();
+  offer_to_oom_killer();
   close_inherited();
   reset_signals();
   ::setvbuf(stdout, nullptr, _IOLBF, 0); // a pipe: lines must not die in a buffer with the process
@@ -64,6 +98,7 @@ Result<void> harden_process() {
   return {};
 }
 
+// Limits and the OOM score are handed down by fork.
 Result<void> harden_child(int parent_pid) {
   own_session();
   MRUN_TRY(die_with_parent());

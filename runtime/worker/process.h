@@ -7,10 +7,10 @@ namespace mrun {
 
 inline constexpr int k_control_fd = 3;
 
-// First thing in main, with one thread: new files are private, no privileges by exec, no core files, nothing
-// open but 0–3, signals as at login, a session of its own, death with the parent. The environment is the
-// daemon's matter. Error worker_crashed: the parent ended before the death signal was set, or descriptor 3 is
-// no socket with a peer.
+// First thing in main, with one thread: new files are private, no privileges by exec, no core files, at most
+// 4096 open files, an OOM score of at least 500, nothing open but 0–3, signals as at login, a session of its
+// own, death with the parent. The environment is the daemon's matter. Error worker_crashed: the parent ended
+// before the death signal was set, or descriptor 3 is no socket with a peer.
 Result<void> harden_process();
 
 // The part that a fork does not hand down: a session of its own and death with the parent.
