@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -314,6 +315,17 @@ TEST_CASE("what a worker prints goes to its pipe, line by line") {
   CHECK(printed.find("noise 1 on stderr\n") != std::string::npos);
 }
 
+TEST_CASE("what a worker prints before it crashes is not lost") {
+  WorkerProcess worker;
+  worker.load(echo_manifest());
+  CHECK(worker.ask(Json{{"mode", "noise_crash:3"}}).status().empty());
+  const int status = worker.wait();
+  CHECK(WTERMSIG(status) == SIGSEGV);
+  const std::string printed = worker.output();
+  CHECK(printed.find("last words 0 on stdout\n") != std::string::npos);
+  CHECK(printed.find("last words 2 on stdout\nlast words 2 on stderr\n") != std::string::npos);
+}
+
 TEST_CASE("a worker has given up what it does not need") {
   const UniqueFd secret(::open("/etc/hostname", O_RDONLY)); // not close-on-exec
   WorkerProcess worker;
@@ -323,6 +335,11 @@ TEST_CASE("a worker has given up what it does not need") {
   const std::string limits = slurp(proc + "/limits");
   const std::string core = limits.substr(limits.find("Max core file size"), 60);
   CHECK(core.find(" 0 ") != std::string::npos);
+  rlimit files{};
+  REQUIRE(::prlimit(worker.pid(), RLIMIT_NOFILE, nullptr, &files) == 0);
+  CHECK(files.rlim_cur <= 4096);
+  CHECK(files.rlim_max <= 4096);
+  CHECK(std::stoi(slurp(proc + "/oom_score_adj")) >= 500);
   CHECK(::getsid(worker.pid()) == worker.pid());
   for (const auto& entry : std::filesystem::directory_iterator(proc + "/fd")) {
     std::error_code ignored;

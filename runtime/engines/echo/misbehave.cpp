@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -185,6 +186,16 @@ Outcome stdout_noise(const Scene&, const Order& order) {
   return k_go_on;
 }
 
+// Last words: written, not buffered, since nothing is flushed by a crash.
+Outcome noise_crash(const Scene& scene, const Order& order) {
+  for (std::int64_t i = 0; i < order.number(0, 10); ++i)
+    for (const auto& [fd, name] : {std::pair(STDOUT_FILENO, "stdout"), std::pair(STDERR_FILENO, "stderr")}) {
+      const std::string line = fmt::format("last words {} on {}\n", i, name);
+      (void)!::write(fd, line.data(), line.size());
+    }
+  return crash(scene, order);
+}
+
 // Children that outlive the worker and keep its control socket open, unless somebody ends the whole group.
 Outcome fork_children(const Scene&, const Order& order) {
   for (std::int64_t i = 0; i < order.number(0, 1); ++i)
@@ -293,6 +304,7 @@ constexpr Mode k_predict_modes[] = {
     {"many_outputs", many_outputs},
     {"log_flood", log_flood},
     {"stdout_noise", stdout_noise},
+    {"noise_crash", noise_crash},
     {"fork_children", fork_children},
     {"stream", stream},
     {"file", file},
