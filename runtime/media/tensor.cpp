@@ -35,6 +35,8 @@ const DTypeRow& row(DType type) {
   return k_dtypes[static_cast<std::size_t>(type)];
 }
 
+// Lists of a tensor without elements: [1000000000, 0] holds no byte, but would be written as a billion `[]`.
+constexpr std::size_t k_max_empty_lists = 1'000'000;
 constexpr std::size_t k_alignment = 64; // a cache line, and what vector loads like
 
 // Zeroed by calloc, so that large buffers come from fresh pages untouched.
@@ -120,7 +122,7 @@ std::uint16_t f32_to_bf16(float value) {
 }
 
 Result<Tensor> Tensor::make(DType type, std::vector<std::int64_t> shape) {
-  std::size_t count = 1;
+  std::size_t count = 1, lists = 1; // `lists`: of the axes before the first one of size 0
   bool empty = false;
   for (const std::int64_t size : shape) {
     if (size < 0) return fail(ErrorCode::output_limit, fmt::format("a tensor can't have the size {}", size));
@@ -128,7 +130,12 @@ Result<Tensor> Tensor::make(DType type, std::vector<std::int64_t> shape) {
     if (size > 0 && __builtin_mul_overflow(count, static_cast<std::size_t>(size), &count))
       return fail(ErrorCode::output_limit,
                   fmt::format("a tensor of shape {} is too large", shape_text(shape)));
+    if (!empty) lists = count;
   }
+  if (empty && lists > k_max_empty_lists)
+    return fail(ErrorCode::output_limit,
+                fmt::format("a tensor of shape {} holds {} empty lists, at most {} are allowed",
+                            shape_text(shape), lists, k_max_empty_lists));
   count = empty ? 0 : count;
   if (shape.size() > k_max_tensor_rank)
     return fail(ErrorCode::output_limit,

@@ -28,6 +28,7 @@ class Reshape final : public TensorStep {
     if (known != count || std::find(shape.begin(), shape.end(), -1) != shape.end())
       return fail(ErrorCode::prediction_failed, fmt::format("a tensor of shape {} can't become {}",
                                                             shape_text(input.shape()), shape_text(m_shape)));
+    if (count == 0) return Tensor::make(input.dtype(), std::move(shape)); // checks the other axes
     Tensor out = input;
     out.reshape(std::move(shape));
     return out;

@@ -241,6 +241,10 @@ TEST_CASE("JSON numbers are the shortest that mean the f32; what JSON lacks is n
 
 TEST_CASE("tensors: sizes that overflow, half floats") {
   CHECK(Tensor::make(DType::f32, {1LL << 40, 1LL << 40}).error().code == ErrorCode::output_limit);
+  CHECK(Tensor::make(DType::f32, {1LL << 40, 0}).error().code == ErrorCode::output_limit);
+  CHECK(Tensor::make(DType::u8, {1 << 20, 0, 4}).error().message ==
+        "a tensor of shape [1048576, 0, 4] holds 1048576 empty lists, at most 1000000 are allowed");
+  CHECK(Tensor::make(DType::f32, {0, 1LL << 40}));
   CHECK(Tensor::make(DType::f32, {-1}).error().code == ErrorCode::output_limit);
   CHECK(Tensor::make(DType::f64, {1LL << 28}).error().code == ErrorCode::output_limit);
   CHECK(Tensor::make(DType::u8, std::vector<std::int64_t>(17, 1)).error().code == ErrorCode::output_limit);
