@@ -114,11 +114,11 @@ class PredictionService {
   virtual void shut_down() = 0; // begins to drain; the process ends after it
   virtual bool draining() const = 0;
 
-  // Models and versions for Replicate's GET /v1/models…: read from the store.
-  virtual Result<Json> model_json(const std::string& owner, const std::string& name) = 0;
-  virtual Result<Json> version_json(const std::string& owner, const std::string& name,
-                                    const std::string& id) = 0;
-  virtual Result<Json> list_models_json() = 0;
+  // Models and versions for Replicate's GET /v1/models…: read from the store, in the background.
+  virtual void model_json(const std::string& owner, const std::string& name, Callback<Json> done) = 0;
+  virtual void version_json(const std::string& owner, const std::string& name, const std::string& id,
+                            Callback<Json> done) = 0;
+  virtual void list_models_json(Callback<Json> done) = 0; // an array
 
   // The output of a prediction with its file markers replaced: small files by data URIs, larger ones by URLs.
   virtual void externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) = 0;

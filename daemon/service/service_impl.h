@@ -49,10 +49,10 @@ class Service : public PredictionService, private RunListener {
   void prepare() override;
   void shut_down() override;
   bool draining() const override { return m_draining; }
-  Result<Json> model_json(const std::string& owner, const std::string& name) override;
-  Result<Json> version_json(const std::string& owner, const std::string& name,
-                            const std::string& id) override;
-  Result<Json> list_models_json() override;
+  void model_json(const std::string& owner, const std::string& name, Callback<Json> done) override;
+  void version_json(const std::string& owner, const std::string& name, const std::string& id,
+                    Callback<Json> done) override;
+  void list_models_json(Callback<Json> done) override;
   void externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) override;
 
  private:

@@ -33,15 +33,15 @@ const TagEntry* main_tag(const std::vector<TagEntry>& tags, const std::string& o
   return best;
 }
 
-} // namespace
+using RunCounts = std::map<std::string, std::int64_t>;
 
-Result<Json> Service::model_json(const std::string& owner, const std::string& name) {
-  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+Result<Json> model_object(const Store& store, const RunCounts& run_counts, const std::vector<TagEntry>& tags,
+                          const std::string& owner, const std::string& name) {
   const TagEntry* tag = main_tag(tags, owner, name);
   if (tag == nullptr)
     return fail(ErrorCode::model_not_found, fmt::format("there is no model '{}/{}'", owner, name));
-  MRUN_ASSIGN(const Bundle bundle, m_store.load(tag->digest));
-  const auto runs = m_runs.find(tag->model);
+  MRUN_ASSIGN(const Bundle bundle, store.load(tag->digest));
+  const auto runs = run_counts.find(tag->model);
   return Json{{"url", fmt::format("/{}", tag->model)},
               {"owner", owner},
               {"name", name},
@@ -50,18 +50,19 @@ Result<Json> Service::model_json(const std::string& owner, const std::string& na
               {"github_url", nullptr},
               {"paper_url", nullptr},
               {"license_url", nullptr},
-              {"run_count", runs == m_runs.end() ? 0 : runs->second},
+              {"run_count", runs == run_counts.end() ? 0 : runs->second},
               {"cover_image_url", nullptr},
               {"default_example", nullptr},
               {"latest_version", version_object(bundle, tag->created_ns)}};
 }
 
-Result<Json> Service::version_json(const std::string& owner, const std::string& name, const std::string& id) {
+Result<Json> version_of(const Store& store, const std::string& owner, const std::string& name,
+                        const std::string& id) {
   MRUN_ASSIGN(const Digest digest, Digest::parse_hex(id));
-  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+  MRUN_ASSIGN(const std::vector<TagEntry> tags, store.list());
   const auto tag =
       std::find_if(tags.begin(), tags.end(), [&](const TagEntry& entry) { return entry.digest == digest; });
-  MRUN_ASSIGN(const Bundle bundle, m_store.load(digest));
+  MRUN_ASSIGN(const Bundle bundle, store.load(digest));
   const bool tagged_so = tag != tags.end() && is_local_model(tag->model, owner, name);
   if (!tagged_so && !is_local_model(bundle.manifest.name, owner, name))
     return fail(ErrorCode::model_not_found,
@@ -69,18 +70,43 @@ Result<Json> Service::version_json(const std::string& owner, const std::string& 
   return version_object(bundle, tag == tags.end() ? 0 : tag->created_ns);
 }
 
-Result<Json> Service::list_models_json() {
-  MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+Result<Json> model_list(const Store& store, const RunCounts& run_counts) {
+  MRUN_ASSIGN(const std::vector<TagEntry> tags, store.list());
   Json models = Json::array();
   std::string last;
   for (const TagEntry& tag : tags) { // sorted by model
     const std::size_t slash = tag.model.rfind('/');
     if (tag.tag.empty() || tag.model == last || slash == std::string::npos) continue;
     last = tag.model;
-    MRUN_ASSIGN(Json model, model_json(tag.model.substr(0, slash), tag.model.substr(slash + 1)));
+    MRUN_ASSIGN(Json model, model_object(store, run_counts, tags, tag.model.substr(0, slash),
+                                         tag.model.substr(slash + 1)));
     models.push_back(std::move(model));
   }
   return models;
+}
+
+} // namespace
+
+void Service::model_json(const std::string& owner, const std::string& name, Callback<Json> done) {
+  m_background.call<Json>(
+      [this, run_counts = m_runs, owner, name](ReaderDatabase&) -> Result<Json> {
+        MRUN_ASSIGN(const std::vector<TagEntry> tags, m_store.list());
+        return model_object(m_store, run_counts, tags, owner, name);
+      },
+      std::move(done));
+}
+
+void Service::version_json(const std::string& owner, const std::string& name, const std::string& id,
+                           Callback<Json> done) {
+  m_background.call<Json>(
+      [this, owner, name, id](ReaderDatabase&) { return version_of(m_store, owner, name, id); },
+      std::move(done));
+}
+
+void Service::list_models_json(Callback<Json> done) {
+  m_background.call<Json>(
+      [this, run_counts = m_runs](ReaderDatabase&) { return model_list(m_store, run_counts); },
+      std::move(done));
 }
 
 } // namespace mrun

@@ -177,14 +177,15 @@ class FakeService : public PredictionService {
   void shut_down() override { is_draining = true; }
   bool draining() const override { return is_draining; }
 
-  Result<Json> model_json(const std::string& owner, const std::string& name) override {
-    if (owner == "no") return fail(ErrorCode::model_not_found, "there is no model no/" + name);
-    return Json{{"owner", owner}, {"name", name}, {"latest_version", {{"id", "v1"}}}};
+  void model_json(const std::string& owner, const std::string& name, Callback<Json> done) override {
+    if (owner == "no") return done(fail(ErrorCode::model_not_found, "there is no model no/" + name));
+    done(Json{{"owner", owner}, {"name", name}, {"latest_version", {{"id", "v1"}}}});
   }
-  Result<Json> version_json(const std::string&, const std::string&, const std::string& id) override {
-    return Json{{"id", id}, {"cog_version", "0.1"}, {"openapi_schema", Json::object()}};
+  void version_json(const std::string&, const std::string&, const std::string& id,
+                    Callback<Json> done) override {
+    done(Json{{"id", id}, {"cog_version", "0.1"}, {"openapi_schema", Json::object()}});
   }
-  Result<Json> list_models_json() override { return Json::array(); }
+  void list_models_json(Callback<Json> done) override { done(Json::array()); }
   void externalize_output(Prediction prediction, std::string, Callback<Prediction> done) override {
     done(std::move(prediction));
   }

@@ -333,17 +333,25 @@ TEST_CASE("a page leaves out what predictions under way have given when it would
 
 TEST_CASE("models and versions in Replicate's shapes") {
   ServiceFixture fixture;
-  const Result<Json> model = fixture.service->model_json("test", "echo");
+  const auto model_json = [&](const std::string& owner, const std::string& name) {
+    return fixture.ask<Json>(
+        [&](Callback<Json> done) { fixture.service->model_json(owner, name, std::move(done)); });
+  };
+  const auto version_json = [&](const std::string& name, const std::string& id) {
+    return fixture.ask<Json>(
+        [&](Callback<Json> done) { fixture.service->version_json("test", name, id, std::move(done)); });
+  };
+  const Result<Json> model = model_json("test", "echo");
   REQUIRE(model);
   CHECK((*model)["latest_version"]["id"] == fixture.version);
   CHECK((*model)["run_count"] == 0);
   CHECK((*model)["latest_version"]["openapi_schema"]["components"]["schemas"].contains("Input"));
-  CHECK(fixture.service->list_models_json()->size() == 1);
-  CHECK(fixture.service->version_json("test", "echo", fixture.version));
-  CHECK(fixture.service->version_json("test", "other", fixture.version).error().code ==
-        ErrorCode::model_not_found);
-  CHECK_FALSE(fixture.service->version_json("test", "echo", "short"));
-  CHECK(fixture.service->model_json("test", "other").error().code == ErrorCode::model_not_found);
+  CHECK(fixture.ask<Json>([&](Callback<Json> done) { fixture.service->list_models_json(std::move(done)); })
+            ->size() == 1);
+  CHECK(version_json("echo", fixture.version));
+  CHECK(version_json("other", fixture.version).error().code == ErrorCode::model_not_found);
+  CHECK_FALSE(version_json("echo", "short"));
+  CHECK(model_json("test", "other").error().code == ErrorCode::model_not_found);
   CHECK(fixture.service->ps()["schema"] == "mrun.ps/v1");
   CHECK(fixture.ask<std::size_t>([&](Callback<std::size_t> done) {
     fixture.service->stop_model("test/echo", false, std::move(done));
