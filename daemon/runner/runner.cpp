@@ -201,8 +201,11 @@ void Runner::Impl::apply(const sched::Dispatch& action) {
   if (run == runs.end() || worker == live_workers.end()) return;
   run->second.worker = action.worker;
   run->second.dispatched_ns = clock.monotonic_ns();
-  if (const auto sent = send_predict(action.key, run->second, worker->second); !sent)
-    on_broken(action.worker, sent.error());
+  auto sent = send_predict(action.key, run->second, worker->second);
+  if (sent) return;
+  // Nothing has reached the worker: only this prediction ends.
+  run->second.reported = ReportedEnd{PredictionStatus::failed, std::move(sent.error()), 0, 0};
+  feed(sched::PredictionEnded{action.key, action.worker, PredictionStatus::failed, true, 0});
 }
 
 void Runner::Impl::apply(const sched::SendCancel& action) {

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include "common/limits.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "daemon/runner/load_spec.h"
 #include "daemon/runner/runner_impl.h"
 #include "runtime/messages.h"
@@ -111,6 +113,14 @@ Result<void> Runner::Impl::send_predict(RunKey key, LiveRun& run, LiveWorker& wo
   const std::size_t file_count = run.request.files.size();
   std::string input = canonical_json(run.request.input);
   run.request.input = nullptr;
+  const bool is_large = input.size() > k_max_inline_payload_bytes; // then it takes a descriptor itself
+  if (file_count + (is_large ? 1 : 0) > k_max_frame_fds)
+    return fail(ErrorCode::request_too_large, fmt::format("the input has {} files, a prediction may have {}",
+                                                          file_count, k_max_frame_fds - (is_large ? 1 : 0)));
+  if (input.size() > k_max_payload_bytes)
+    return fail(ErrorCode::request_too_large,
+                fmt::format("the input takes {}, the limit is {}", format_bytes(input.size()),
+                            format_bytes(k_max_payload_bytes)));
   return worker.process->send(predict_message(key, file_count), std::move(input),
                               std::move(run.request.files));
 }

@@ -2,6 +2,8 @@
 #include <csignal>
 #include <fstream>
 
+#include <fcntl.h>
+
 #include <doctest/doctest.h>
 
 #include "daemon/tests/runner_bench.h"
@@ -138,6 +140,26 @@ TEST_CASE("a worker that dies takes only its own predictions along") {
     CHECK(bench.wait_end(next).status == PredictionStatus::succeeded);
     CHECK(bench.heard[next].end().worker_pid != end.worker_pid);
   }
+}
+
+TEST_CASE("an input that can't be sent ends its prediction, not the worker's others") {
+  RunnerBench bench;
+  Manifest manifest = bench.manifest();
+  manifest.concurrency = 2;
+  const auto bundle = bench.bundle(manifest);
+  const RunKey other = bench.run(bundle, "slow:300");
+  bench.until([&] { return bench.heard[other].started == 1; });
+  RunRequest request = bench.request(bundle);
+  for (std::size_t i = 0; i <= k_max_frame_fds; ++i)
+    request.files.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const RunKey key = request.key;
+  REQUIRE(bench.runner->submit(std::move(request)));
+  const RunOutcome& end = bench.wait_end(key);
+  CHECK(end.status == PredictionStatus::failed);
+  CHECK(end.error->code == ErrorCode::request_too_large);
+  CHECK(end.error->message == "the input has 65 files, a prediction may have 64");
+  CHECK(bench.wait_end(other).status == PredictionStatus::succeeded);
+  CHECK(bench.run_to_end(bundle).worker_pid == end.worker_pid);
 }
 
 TEST_CASE("what the model says about its end is passed on") {
