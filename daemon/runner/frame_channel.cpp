@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::size_t k_max_queued_frames = 512;
 constexpr int k_frames_per_turn = 64; // then others on the io thread have a turn
+constexpr int k_max_drained_frames =
+    1024; // more than a socket's buffer holds: somebody else still writes into it
 
 } // namespace
 
@@ -37,21 +39,20 @@ void FrameChannel::wait_readable() {
 }
 
 void FrameChannel::drain() {
-  while (m_is_open) {
-    auto frame = receive_frame(m_socket.native_handle());
-    if (!frame) return end(frame.error());
-    if (!*frame) return;
-    m_on_frame(**frame);
-  }
+  if (!receive_some(k_max_drained_frames)) close();
 }
 
-void FrameChannel::receive_some(int limit) {
+bool FrameChannel::receive_some(int limit) {
   for (int i = 0; i < limit && m_is_open; ++i) {
     auto frame = receive_frame(m_socket.native_handle());
-    if (!frame) return end(frame.error());
-    if (!*frame) return;
+    if (!frame) {
+      end(frame.error());
+      return true;
+    }
+    if (!*frame) return true;
     m_on_frame(**frame);
   }
+  return !m_is_open;
 }
 
 Result<void> FrameChannel::transmit(int socket, const Outgoing& frame) {

@@ -31,7 +31,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   // Sends now or queues. Errors: resources (the peer does not read: the queue is full), and send_frame's,
   // except that a closed peer is no error here: on_closed tells.
   Result<void> send(Json header, std::string payload = {}, std::vector<UniqueFd> fds = {});
-  // Hands on everything that has arrived, without waiting.
+  // Hands on everything that has arrived, without waiting. When that takes no end (a process that inherited
+  // the other end floods it) the channel closes.
   void drain();
   // No callback comes after this.
   void close();
@@ -46,7 +47,7 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   explicit FrameChannel(boost::asio::io_context& io) : m_socket(io) {}
   void wait_readable();
   void wait_writable();
-  void receive_some(int limit);
+  bool receive_some(int limit); // false: there may be more
   static Result<void> transmit(int socket, const Outgoing& frame);
   void end(const Error& error);
 

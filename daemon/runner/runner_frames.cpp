@@ -116,6 +116,7 @@ void Runner::Impl::on_frame(sched::WorkerId id, Frame& frame) {
 void Runner::Impl::on_broken(sched::WorkerId id, const Error& error) {
   const auto found = live_workers.find(id);
   if (found == live_workers.end() || std::exchange(found->second.is_broken, true)) return;
+  found->second.process->stop_listening();
   Error told = error;
   feed(sched::WorkerBroken{id, std::move(told).with_note(fmt::format(
                                    "model '{}', worker {}", models.at(found->second.model).traits.name,

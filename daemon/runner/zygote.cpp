@@ -227,6 +227,7 @@ void Zygote::reaped(const Frame& frame) {
 void Zygote::on_broken(sched::WorkerId worker, const Error& error) {
   if (worker != m_generation || !m_process) return;
   log_warn("the zygote is ended: {}", error.message);
+  m_process->stop_listening();
   m_process->end(sched::EndMode::kill);
 }
 

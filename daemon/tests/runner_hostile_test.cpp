@@ -69,6 +69,26 @@ TEST_CASE("what follows a prediction's end ends the worker, not the prediction")
   }
 }
 
+TEST_CASE("a process that inherits a dead worker's socket and floods it does not hold the daemon up") {
+  HostileBench hostile;
+  RunnerBench& bench = *hostile.bench;
+  const auto bundle = bench.bundle(bench.manifest());
+  const RunOutcome& end = bench.run_to_end(bundle, "grandchild_floods");
+  CHECK(end.status == PredictionStatus::failed);
+  CHECK(end.error->code == ErrorCode::worker_crashed);
+  CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
+}
+
+TEST_CASE("a worker that broke a rule is heard no more") {
+  HostileBench hostile;
+  RunnerBench& bench = *hostile.bench;
+  const auto bundle = bench.bundle(bench.manifest());
+  const RunKey key = bench.run(bundle, "breaks_and_floods");
+  CHECK(bench.wait_end(key).error->code == ErrorCode::worker_protocol);
+  CHECK(bench.heard[key].logs.empty());
+  CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
+}
+
 TEST_CASE("a worker can't choose any error code, nor break lines") {
   HostileBench hostile;
   RunnerBench& bench = *hostile.bench;

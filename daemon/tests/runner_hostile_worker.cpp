@@ -1,5 +1,6 @@
 // A program in the place of mrun-worker that breaks the rules of docs/formats/frames.md one at a time, as the
 // prediction's input `misbehave` says (in a load: as the manifest's option says).
+#include <csignal>
 #include <functional>
 #include <map>
 #include <string>
@@ -74,6 +75,22 @@ std::map<std::string, Act> acts() {
        [](std::uint64_t id) {
          for (int i = 0; i < 300; ++i)
            say(metric_message(id, "m" + std::to_string(i), i));
+       }},
+      {"grandchild_floods",
+       [](std::uint64_t id) {
+         say(started_message(id, 0));
+         if (::fork() != 0) ::_exit(3);
+         ::setsid(); // out of the worker's group, so that only its closed socket ends it
+         ::signal(SIGPIPE, SIG_IGN);
+         while (send_frame(k_control_fd, log_message(0, "info"), "flood")) {
+         }
+         ::_exit(0);
+       }},
+      {"breaks_and_floods",
+       [](std::uint64_t id) {
+         say({{"t", "surprise"}});
+         while (send_frame(k_control_fd, log_message(id, "info"), "flood")) {
+         }
        }},
       {"odd_code",
        [](std::uint64_t id) {
