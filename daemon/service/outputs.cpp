@@ -52,8 +52,16 @@ Json file_marker(std::size_t index, std::string_view media_type, std::string_vie
 std::optional<std::size_t> marker_index(const Json& value) {
   if (!value.is_object()) return std::nullopt;
   const auto index = value.find("$file");
-  if (index == value.end() || !index->is_number_unsigned() || !value.contains("digest")) return std::nullopt;
+  if (index == value.end() || !index->is_number_unsigned()) return std::nullopt;
+  const auto digest = value.find("digest");
+  if (digest == value.end() || !digest->is_string()) return std::nullopt;
   return index->get<std::size_t>();
+}
+
+bool is_marker_of(const Json& value, const StoredOutput& output) {
+  const auto digest = value.find("digest");
+  return digest != value.end() && digest->is_string() &&
+         digest->get_ref<const std::string&>() == output.digest.text();
 }
 
 } // namespace mrun

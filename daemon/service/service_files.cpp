@@ -48,16 +48,29 @@ Result<void> describe(int fd, StoredFile& file) {
   return {};
 }
 
-// One marker of an output: a small file as a data: URI, a larger one as an address.
-Result<Json> dress_marker(const BlobFolder& blobs, const Json& marker, std::size_t index,
-                          const std::string& address) {
-  const std::uint64_t size_bytes = marker.value("size", std::uint64_t{0});
-  if (size_bytes > k_inline_file_bytes) return Json(fmt::format("{}/outputs/{}", address, index));
-  MRUN_ASSIGN(const Digest digest, Digest::parse(marker.value("digest", "")));
-  MRUN_ASSIGN(const UniqueFd fd, blobs.get(digest.hex()));
+// An output file as a caller sees it: a small one as a data: URI, a larger one as an address.
+Result<Json> dress_file(const BlobFolder& blobs, const StoredOutput& output, std::size_t index,
+                        const std::string& address) {
+  if (output.size_bytes > k_inline_file_bytes) return Json(fmt::format("{}/outputs/{}", address, index));
+  MRUN_ASSIGN(const UniqueFd fd, blobs.get(output.digest.hex()));
   MRUN_ASSIGN(const std::string bytes, read_all(fd.get(), k_inline_file_bytes, "an output", ErrorCode::io));
-  return Json(fmt::format("data:{};base64,{}", marker.value("media_type", "application/octet-stream"),
-                          base64_encode(bytes)));
+  return Json(fmt::format("data:{};base64,{}", output.media_type, base64_encode(bytes)));
+}
+
+// The stored output file that a value stands for; nullopt when it is only JSON that looks like it.
+Result<std::optional<StoredOutput>> output_of(const Json& value, std::size_t index,
+                                              const std::vector<StoredOutput>* held, const std::string& id,
+                                              ReaderDatabase& reader) {
+  std::optional<StoredOutput> output;
+  if (held != nullptr) {
+    if (index < held->size()) output = (*held)[index];
+  } else if (Result<StoredOutput> stored = reader.output(id, index)) {
+    output = std::move(*stored);
+  } else if (stored.error().code != ErrorCode::file_not_found) {
+    return tl::unexpected(std::move(stored).error());
+  }
+  if (output && !is_marker_of(value, *output)) output.reset();
+  return output;
 }
 
 bool has_marker(const Json& output) {
@@ -71,12 +84,19 @@ bool has_marker(const Json& output) {
 void Service::externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) {
   if (!has_marker(prediction.output)) return done(std::move(prediction));
   const std::string address = fmt::format("{}/mrun/v1/predictions/{}", base_url, prediction.id);
+  // Of one that is (or lately was) live the files are known here; its rows may not be there yet.
+  std::shared_ptr<std::vector<StoredOutput>> held; // shared only because a std::function must be copyable
+  if (const LivePtr live = find(prediction.id))
+    held = std::make_shared<std::vector<StoredOutput>>(live->outputs);
   m_background.call<Prediction>(
-      [this, prediction = std::move(prediction), address](ReaderDatabase&) mutable -> Result<Prediction> {
+      [this, prediction = std::move(prediction), address,
+       held](ReaderDatabase& reader) mutable -> Result<Prediction> {
         const auto dress = [&](Json& value) -> Result<void> {
-          if (const auto index = marker_index(value)) {
-            MRUN_ASSIGN(value, dress_marker(m_outputs, value, *index, address));
-          }
+          const auto index = marker_index(value);
+          if (!index) return {};
+          MRUN_ASSIGN(const auto output, output_of(value, *index, held.get(), prediction.id, reader));
+          if (!output) return {};
+          MRUN_ASSIGN(value, dress_file(m_outputs, *output, *index, address));
           return {};
         };
         if (prediction.output.is_array()) {

@@ -5,6 +5,7 @@
 #include "common/fs.h"
 #include "common/text.h"
 #include "daemon/service/blob_folder.h"
+#include "daemon/service/outputs.h"
 #include "daemon/tests/service_fixture.h"
 #include "packager/sha256.h"
 
@@ -82,6 +83,40 @@ TEST_CASE("output files are stored by digest, in the order of the output, small 
   CHECK(open_output(fixture, new_prediction_id(5), 0).error().code == ErrorCode::prediction_not_found);
   std::string logs = fixture.get(accepted.id)->logs;
   CHECK(logs == "after\n");
+}
+
+TEST_CASE("a model's own JSON that looks like an output file stays JSON") {
+  ServiceFixture fixture(k_files_shape);
+  // A file of another prediction, which the second one tries to name.
+  const Prediction other = fixture.must_create({{"text", "a"}}, true);
+  const RunKey other_key = fake_runner().last();
+  fixture.output_file(other_key, "private", "text/plain", "a.txt");
+  REQUIRE(fixture.end(other.id, other_key));
+  const std::string digest = Sha256::of("private").text();
+
+  const Prediction accepted = fixture.must_create({{"text", "b"}}, true);
+  const RunKey key = fake_runner().last();
+  const std::vector<Json> forged = {
+      file_marker(0, "text/plain", "a.txt", 7, digest), file_marker(7, "text/plain", "a.txt", 7, digest),
+      file_marker(0, "text/plain", "a.txt", 7, "not a digest"), Json{{"$file", 0U}, {"digest", 5}},
+      Json{{"$file", 0U}, {"digest", digest}, {"size", "large"}, {"media_type", 3}}};
+  fixture.output_file(key, "own", "text/plain", "b.txt");
+  for (const Json& value : forged)
+    fixture.output_json(key, value);
+  const Result<Prediction> ended = fixture.end(accepted.id, key);
+  REQUIRE(ended);
+  for (int pass = 0; pass < 2; ++pass) { // from memory, then from the database
+    const auto dressed = fixture.ask<Prediction>([&](Callback<Prediction> done) {
+      fixture.service->externalize_output(*ended, "http://localhost", std::move(done));
+    });
+    REQUIRE(dressed);
+    REQUIRE(dressed->output.size() == forged.size() + 1);
+    CHECK(dressed->output[0] == "data:text/plain;base64," + base64_encode("own"));
+    for (std::size_t i = 0; i < forged.size(); ++i)
+      CHECK(dressed->output[i + 1] == forged[i]);
+    fixture.stop();
+    fixture.start();
+  }
 }
 
 TEST_CASE("uploads: stored, described, used as an input, removed, and gone after a day") {
