@@ -152,16 +152,20 @@ class Home:
     # --- the end --------------------------------------------------------------------------------------------
 
     def processes(self):
-        """Pids of every process that runs in this home."""
-        found = []
+        """Pids of every process that runs in this home: by its environment, and their descendants (a worker's
+        environment is minimal)."""
+        found, parents = set(), {}
         needle = f"MRUN_HOME={self.home}".encode()
         for entry in pathlib.Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with contextlib.suppress(OSError):
-                    command = (entry / "cmdline").read_bytes()
-                    if needle in (entry / "environ").read_bytes().split(b"\0") or str(self.home).encode() in command:
-                        found.append(int(entry.name))
-        return found
+                    pid = int(entry.name)
+                    parents[pid] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                    if needle in (entry / "environ").read_bytes().split(b"\0"):
+                        found.add(pid)
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found)
 
     def close(self):
         with contextlib.suppress(Exception):
