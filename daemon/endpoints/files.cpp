@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t k_form_overhead_bytes = 256 * k_kib; // boundaries, part headers, small fields
 constexpr std::size_t k_max_field_bytes = 64 * k_kib;
 constexpr std::size_t k_max_name_bytes = 255;
+constexpr std::size_t k_page_length = 100;
 
 Json file_json(const UploadedFile& file, std::string_view base_url) {
   const std::string self = fmt::format("{}/v1/files/{}", base_url, file.id);
@@ -108,9 +109,17 @@ Result<std::unique_ptr<BodySink>> open_upload(EndpointContext& context, const Re
   return std::make_unique<Upload>(context.service, std::move(boundary), std::move(fd));
 }
 
-// Uploads live a day and have no listing in the database's terms: what was uploaded is known by its id.
-void list(EndpointContext&, Request, Responder responder) {
-  responder.reply(json_reply(200, {{"next", nullptr}, {"previous", nullptr}, {"results", Json::array()}}));
+void list(EndpointContext& context, Request request, Responder responder) {
+  const Result<FilePage> page =
+      context.service.list_files(std::string(request.query_value("cursor").value_or("")), k_page_length);
+  if (!page) return responder.reply(page.error());
+  Json results = Json::array();
+  for (const UploadedFile& file : page->files)
+    results.push_back(file_json(file, request.base_url));
+  Json next;
+  if (!page->next_cursor.empty())
+    next = fmt::format("{}/v1/files?cursor={}", request.base_url, page->next_cursor);
+  responder.reply(json_reply(200, {{"next", next}, {"previous", nullptr}, {"results", results}}));
 }
 
 void get(EndpointContext& context, Request request, Responder responder) {

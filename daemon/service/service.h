@@ -57,6 +57,11 @@ struct PredictionPage {
   std::string next_cursor;             // "" at the end
 };
 
+struct FilePage {
+  std::vector<UploadedFile> files; // newest first
+  std::string next_cursor;         // "" at the end
+};
+
 // Ends the subscription when destroyed.
 class Subscription {
  public:
@@ -99,6 +104,8 @@ class PredictionService {
   virtual void finish_upload(UniqueFd fd, std::string name, std::string media_type,
                              Callback<UploadedFile> done) = 0;
   virtual void get_file(const std::string& id, Callback<UploadedFile> done) = 0; // file_not_found
+  // `cursor`: "" or a page's next_cursor. Error request_invalid for another text.
+  virtual Result<FilePage> list_files(const std::string& cursor, std::size_t limit) const = 0;
   virtual void open_file(const std::string& id, Callback<OutputFile> done) = 0;
   virtual void remove_file(const std::string& id, Callback<UploadedFile> done) = 0;
 

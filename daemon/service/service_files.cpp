@@ -177,6 +177,26 @@ void Service::get_file(const std::string& id, Callback<UploadedFile> done) {
   done(public_file(*file));
 }
 
+// Ids begin with their time, so the map's order is that of the uploads.
+Result<FilePage> Service::list_files(const std::string& cursor, std::size_t limit) const {
+  if (!cursor.empty() && !is_prediction_id(cursor))
+    return fail(ErrorCode::request_invalid,
+                fmt::format("cursor '{}' is not one of this list", printable(cursor, 60)),
+                "follow the `next` address of a page as it is");
+  FilePage page;
+  const std::int64_t now_ns = m_clock.wall_ns();
+  for (auto at = cursor.empty() ? m_uploads.end() : m_uploads.lower_bound(cursor); at != m_uploads.begin();) {
+    --at;
+    if (at->second.expires_ns <= now_ns) continue;
+    if (page.files.size() == std::max<std::size_t>(limit, 1)) {
+      page.next_cursor = page.files.back().id;
+      break;
+    }
+    page.files.push_back(public_file(at->second));
+  }
+  return page;
+}
+
 void Service::open_file(const std::string& id, Callback<OutputFile> done) {
   Result<InputFile> file = open_upload(id);
   if (!file) return done(tl::unexpected(std::move(file).error()));

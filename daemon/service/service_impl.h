@@ -40,6 +40,7 @@ class Service : public PredictionService, private RunListener {
   void finish_upload(UniqueFd fd, std::string name, std::string media_type,
                      Callback<UploadedFile> done) override;
   void get_file(const std::string& id, Callback<UploadedFile> done) override;
+  Result<FilePage> list_files(const std::string& cursor, std::size_t limit) const override;
   void open_file(const std::string& id, Callback<OutputFile> done) override;
   void remove_file(const std::string& id, Callback<UploadedFile> done) override;
   Json ps() const override;

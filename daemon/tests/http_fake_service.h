@@ -158,6 +158,13 @@ class FakeService : public PredictionService {
     if (id != "file1") return done(fail(ErrorCode::file_not_found, "there is no file " + id));
     done(last_upload);
   }
+  Result<FilePage> list_files(const std::string& cursor, std::size_t) const override {
+    if (cursor == "bad") return fail(ErrorCode::request_invalid, "no such cursor");
+    FilePage page;
+    if (!last_upload.id.empty()) page.files.push_back(last_upload);
+    if (cursor.empty()) page.next_cursor = "c2";
+    return page;
+  }
   void open_file(const std::string& id, Callback<OutputFile> done) override {
     if (id != "file1") return done(fail(ErrorCode::file_not_found, "there is no file " + id));
     done(open_bytes());

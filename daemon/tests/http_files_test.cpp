@@ -90,7 +90,13 @@ TEST_CASE("files are shown, sent and removed") {
   harness.ask(upload(part("name=content", "x") + "--XX--"));
   CHECK(harness.ask(HttpHarness::get("/v1/files/file1")).json()["id"] == "file1");
   CHECK(harness.ask(HttpHarness::get("/v1/files/none")).status == 404);
-  CHECK(harness.ask(HttpHarness::get("/v1/files")).json()["results"].empty());
+  const Json page = harness.ask(HttpHarness::get("/v1/files")).json();
+  REQUIRE(page["results"].size() == 1);
+  CHECK(page["results"][0] == harness.ask(HttpHarness::get("/v1/files/file1")).json());
+  CHECK(page["previous"].is_null());
+  CHECK(page["next"].get<std::string>().ends_with("/v1/files?cursor=c2"));
+  CHECK(harness.ask(HttpHarness::get("/v1/files?cursor=c2")).json()["next"].is_null());
+  CHECK(harness.ask(HttpHarness::get("/v1/files?cursor=bad")).status == 400);
   const Answer sent = harness.ask(HttpHarness::get("/v1/files/file1/download"));
   CHECK(sent.body == "file bytes");
   CHECK(sent.header("X-Content-Type-Options") == "nosniff");

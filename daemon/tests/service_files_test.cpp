@@ -152,6 +152,27 @@ TEST_CASE("uploads: stored, described, used as an input, removed, and gone after
   CHECK(files_in(fixture.home.state / "files") == 0);
 }
 
+TEST_CASE("uploads are listed in pages, newest first") {
+  ServiceFixture fixture;
+  CHECK(fixture.service->list_files("", 2)->files.empty());
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i)
+    ids.push_back(upload(fixture, "x", "a.txt", "text/plain")->id);
+  std::sort(ids.begin(), ids.end(), std::greater());
+  std::vector<std::string> seen;
+  std::string cursor;
+  do {
+    const Result<FilePage> page = fixture.service->list_files(cursor, 2);
+    REQUIRE(page);
+    CHECK(page->files.size() <= 2);
+    for (const UploadedFile& file : page->files)
+      seen.push_back(file.id);
+    cursor = page->next_cursor;
+  } while (!cursor.empty());
+  CHECK(seen == ids);
+  CHECK(fixture.service->list_files("../etc", 2).error().code == ErrorCode::request_invalid);
+}
+
 TEST_CASE("an unfinished upload vanishes, an expired one is removed at start") {
   ServiceFixture fixture;
   {
