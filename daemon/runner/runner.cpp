@@ -201,6 +201,7 @@ void Runner::Impl::apply(const sched::Dispatch& action) {
   if (run == runs.end() || worker == live_workers.end()) return;
   run->second.worker = action.worker;
   run->second.dispatched_ns = clock.monotonic_ns();
+  begin_log(run->second, worker->second);
   auto sent = send_predict(action.key, run->second, worker->second);
   if (sent) return;
   // Nothing has reached the worker: only this prediction ends.

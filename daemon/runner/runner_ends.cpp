@@ -30,13 +30,31 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
         std::max(outcome.peak_memory_bytes, run.worker != 0 ? worker->memory_bytes : 0);
     outcome.worker_pid = worker->process->pid();
     outcome.log_path = worker->process->log().path();
-    if (status == PredictionStatus::failed) outcome.last_log_lines = worker->process->log().last_lines();
+    if (status == PredictionStatus::failed) outcome.last_log_lines = last_lines_of(run, *worker);
   }
   if (state.runs.contains(key))
     run.is_finished = true; // abandoned: the worker still holds the slot
   else
     runs.erase(found);
   listener.on_done(key, std::move(outcome));
+}
+
+// Called when it is dispatched: a failure's report has its own lines only, never another caller's.
+void Runner::Impl::begin_log(LiveRun& run, LiveWorker& worker) {
+  run.first_log_line = worker.process->begin_log();
+  const auto scheduled = state.workers.find(run.worker);
+  if (scheduled == state.workers.end() || scheduled->second.running.size() < 2) return;
+  for (const RunKey key : scheduled->second.running)
+    if (const auto other = runs.find(key); other != runs.end()) other->second.shared_log = true;
+}
+
+std::vector<std::string> Runner::Impl::last_lines_of(const LiveRun& run, const LiveWorker& worker) const {
+  if (run.worker == 0) { // it waited for the load
+    if (worker.is_loaded) return {};
+    return worker.process->log().last_lines();
+  }
+  if (run.shared_log) return {};
+  return worker.process->log().last_lines(run.first_log_line);
 }
 
 Phases Runner::Impl::phases_of(const LiveRun& run, const LiveWorker* worker, std::int64_t now_ns) const {

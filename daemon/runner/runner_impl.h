@@ -46,6 +46,8 @@ struct LiveRun {
   sched::ModelId model = 0;
   sched::WorkerId worker = 0;
   std::int64_t submitted_ns = 0, dispatched_ns = 0;
+  std::uint64_t first_log_line = 0; // of the worker's log
+  bool shared_log = false;          // others ran there at the same time: whose line is whose is unknown
   bool is_started = false;
   bool is_finished = false; // the listener has its on_done; the worker still holds the slot
   std::size_t output_items = 0, metrics = 0;
@@ -109,6 +111,8 @@ struct Runner::Impl : WorkerHandler {
   // ---- ends (runner_ends.cpp)
   void finish(RunKey key, PredictionStatus status, std::optional<Error> error);
   Phases phases_of(const LiveRun& run, const LiveWorker* worker, std::int64_t now_ns) const;
+  void begin_log(LiveRun& run, LiveWorker& worker);
+  std::vector<std::string> last_lines_of(const LiveRun& run, const LiveWorker& worker) const;
   Error exit_error(const LiveWorker& worker, ExitStatus status) const;
 
   boost::asio::io_context& io;

@@ -49,12 +49,19 @@ void WorkerLog::append_line(std::string_view line) {
   take_line(cut, nullptr);
 }
 
+std::vector<std::string> WorkerLog::last_lines(std::uint64_t from) const {
+  const std::uint64_t first = m_line_count - m_last.size(); // number of the oldest one that is kept
+  const auto skipped = std::min<std::uint64_t>(from > first ? from - first : 0, m_last.size());
+  return {m_last.begin() + static_cast<std::ptrdiff_t>(skipped), m_last.end()};
+}
+
 void WorkerLog::take_line(std::string_view line, const std::function<void(std::string_view)>& on_line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   const std::string text =
       is_valid_utf8(line) ? std::string(line) : printable(line, 4 * k_max_log_line_bytes);
   if (m_last.size() >= k_last_lines) m_last.pop_front();
   m_last.push_back(text);
+  ++m_line_count;
   if (on_line) on_line(text);
 }
 

@@ -28,7 +28,10 @@ class WorkerLog {
   void append_line(std::string_view line);
 
   std::string path() const { return m_was_written ? m_file.string() : std::string(); }
-  std::vector<std::string> last_lines() const { return {m_last.begin(), m_last.end()}; }
+  // Lines so far: where what comes next begins.
+  std::uint64_t line_count() const { return m_line_count; }
+  // The newest, at most 50, and none before line `from`.
+  std::vector<std::string> last_lines(std::uint64_t from = 0) const;
 
  private:
   void take_line(std::string_view line, const std::function<void(std::string_view)>& on_line);
@@ -42,6 +45,7 @@ class WorkerLog {
   std::string m_partial;
   bool m_skips_rest = false; // of a line that was cut
   std::deque<std::string> m_last;
+  std::uint64_t m_line_count = 0;
 };
 
 // Keeps the newest `keep` log files of a folder.

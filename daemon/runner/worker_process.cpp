@@ -102,6 +102,12 @@ void WorkerProcess::drain_output() {
   }
 }
 
+std::uint64_t WorkerProcess::begin_log() {
+  drain_output();
+  m_log.flush([this](std::string_view line) { m_handler.on_line(m_id, line); });
+  return m_log.line_count();
+}
+
 // ---- the end
 // -----------------------------------------------------------------------------------------------
 void WorkerProcess::end(sched::EndMode mode) {

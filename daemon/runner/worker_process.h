@@ -62,6 +62,8 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   bool is_forked() const { return !m_is_ours && m_child.pid != 0; } // by the zygote
   bool was_killed() const { return m_was_signaled; }                // by us
   WorkerLog& log() { return m_log; }
+  // Takes in what was written until now, an unfinished line too; gives the number of the log's next line.
+  std::uint64_t begin_log();
 
  private:
   WorkerProcess(boost::asio::io_context& io, sched::WorkerId id, WorkerHandler& handler)

@@ -132,6 +132,14 @@ TEST_CASE("a worker's log: lines cut, broken text escaped, the file rotated, the
   log.append_bytes("no end", note);
   log.flush(note);
   CHECK(log.last_lines().back() == "no end");
+  const std::uint64_t begin = log.line_count();
+  CHECK(log.last_lines(begin).empty());
+  CHECK(log.last_lines(begin - 2).size() == 2);
+  log.append_line("mine");
+  CHECK(log.last_lines(begin) == std::vector<std::string>{"mine"});
+  for (int i = 0; i < 60; ++i)
+    log.append_line("more");
+  CHECK(log.last_lines(begin).size() == 50);
 }
 
 TEST_CASE("a load's phases are shared out by the time that each prediction waited") {

@@ -225,13 +225,33 @@ TEST_CASE("standard output becomes the prediction's log, the log file and the la
   const auto bundle = bench.bundle(bench.manifest());
   const RunKey noisy = bench.run(bundle, "stdout_noise:3");
   bench.wait_end(noisy);
-  const RunKey key = bench.run(bundle, "crash");
-  const RunOutcome& end = bench.wait_end(key);
-  CHECK(end.last_log_lines.size() >= 6);
+  const RunOutcome& end = bench.run_to_end(bundle, "crash");
+  CHECK(end.last_log_lines.empty()); // those were another's
   std::ifstream file(end.log_path);
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   CHECK(text.find("noise 2 on stdout\n") != std::string::npos);
   CHECK(text.find("noise 2 on stderr\n") != std::string::npos);
+}
+
+TEST_CASE("a failure's last lines are its own or its load's, never another prediction's") {
+  RunnerBench bench;
+  const auto bundle = bench.bundle(bench.manifest());
+  bench.run_to_end(bundle, "stdout_noise:3");
+  const RunOutcome& own = bench.run_to_end(bundle, "noise_crash:2");
+  CHECK(own.last_log_lines.size() == 4);
+  for (const std::string& line : own.last_log_lines)
+    CHECK(line.starts_with("last words "));
+  CHECK(bench.run_to_end(bench.bundle(bench.manifest("noise_crash:2"))).last_log_lines.size() == 4);
+
+  Manifest manifest = bench.manifest();
+  manifest.concurrency = 2;
+  const auto shared = bench.bundle(manifest);
+  const RunKey other = bench.run(shared, "slow:60000");
+  bench.until([&] { return bench.heard[other].started == 1; });
+  const RunOutcome& end = bench.run_to_end(shared, "noise_crash:2");
+  CHECK(end.status == PredictionStatus::failed);
+  CHECK(end.last_log_lines.empty()); // whose they are can't be told
+  CHECK(bench.wait_end(other).last_log_lines.empty());
 }
 
 TEST_CASE("a process of the worker's own does not outlive it") {
