@@ -6,6 +6,17 @@ import sqlite3
 from harness import run, wait_for
 
 
+CANARY = "hunter2canary"
+
+
+def database_values(path):
+    """Every column of every row of every table, as one text."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    assert {"predictions", "outputs", "ledger", "files", "versions", "meta"} <= set(tables), tables
+    return "".join(repr(database.execute(f'SELECT * FROM "{name}"').fetchall()) for name in tables)
+
+
 def main(home):
     home.home.mkdir(mode=0o700)
     (home.home / "config.yaml").write_text("max_queue: 3\nmemory_budget: 300MiB\n")
@@ -35,14 +46,23 @@ def main(home):
     assert "MiB" in outcome.err or "GiB" in outcome.err, outcome
     assert len(home.workers()["models"]) == len(loaded), "a model was unloaded for one that can't fit"
 
-    # A secret is given to the model and to nobody else.
-    home.model("test/secret", inputs="key: {type: secret}\ntext: {type: string, default: x}")
-    prediction = home.mrun("predict", "test/secret", "-i", "key=hunter2canary", "--json").json()
-    assert "hunter2canary" not in json.dumps(prediction["input"]), prediction["input"]
+    # A secret is given to the model and to nobody else. The model gives its text back, not its key.
+    inputs = "a_text: {type: string, default: x}\nkey: {type: secret}\n"
+    home.model("test/secret", inputs=inputs, output="type: string")
+    home.model("test/secret-file", inputs=inputs + "mode: {type: string, default: 'file:300000'}")
+    secret = ("-i", f"key={CANARY}", "-i", "a_text=seen", "--json")
+    prediction = home.mrun("predict", "test/secret", *secret).json()
+    assert prediction["output"] == "seen" and CANARY not in json.dumps(prediction), prediction
+    home.mrun("predict", "test/secret-file", *secret)
+    reply = home.predict("test/secret", wait=False, key=CANARY, a_text="seen")
+    home.finish(reply.json()["id"])
     home.mrun("daemon", "stop")
-    rows = sqlite3.connect(f"file:{home.home}/state/mrun.db?mode=ro", uri=True).execute("SELECT * FROM predictions").fetchall()
-    assert "hunter2canary" not in repr([row[:6] for row in rows]) or "input" not in repr(rows), "the secret input is in the database"
-    assert "hunter2canary" not in (home.home / "state/logs/mrund.log").read_text()
+    rows = database_values(home.home / "state/mrun.db")
+    assert "seen" in rows and CANARY not in rows, "the secret is in the database"
+    files = [path for path in home.home.rglob("*") if path.is_file()]
+    assert {"mrun.db", "mrund.log"} <= {path.name for path in files} and list((home.home / "state/outputs").iterdir()), files
+    leaks = [path for path in files if CANARY.encode() in path.read_bytes()]
+    assert not leaks, f"the secret is in {leaks}"
 
     # Requests over the limits.
     home.mrun("daemon", "start")
