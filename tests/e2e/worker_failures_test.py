@@ -40,14 +40,15 @@ def main(home):
         # The next prediction finds a worker again.
         assert "fine" in home.mrun("predict", "test/bad", "-i", "text=fine").out, mode
 
-    # The last lines of the worker's log are shown, and the path of the whole log. They are the worker's, not the
-    # prediction's: one prints, the next crashes in the same worker.
+    # The last lines that the prediction's worker printed are shown, with the path of the whole log. An earlier
+    # prediction's lines in the same worker are not among them.
     home.mrun("predict", "test/bad", "-i", "mode=stdout_noise:3")
-    outcome = home.try_mrun("predict", "test/bad", "-i", "mode=crash")
+    outcome = home.try_mrun("predict", "test/bad", "-i", "mode=noise_crash:3")
     words, _, path = outcome.err.partition("the whole log: ")
-    for line in ("noise 2 on stdout", "noise 2 on stderr"):
+    for line in ("last words 2 on stdout", "last words 2 on stderr"):
         assert f"  {line}\n" in words.partition("the worker's last words:\n")[2], (line, outcome)
         assert f"{line}\n" in open(path.splitlines()[0]).read(), (line, outcome)
+    assert "noise 2 on stdout" not in outcome.err, outcome
 
     # The stored prediction says the same, in Replicate's words.
     reply = home.predict("test/bad", mode="fail:in words").json()
