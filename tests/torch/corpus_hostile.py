@@ -4,6 +4,8 @@ import copy
 import json
 import zipfile
 
+import torch
+
 
 def read_members(source):
     with zipfile.ZipFile(source) as archive:
@@ -37,6 +39,88 @@ class Writer:
             members[self.prefix + member] = json.dumps(document).encode()
 
         self.add(name, words, edit, status)
+
+
+class ScriptSave(torch.nn.Module):
+    def forward(self, x):
+        torch.save(x, "stolen.pt")
+        return x
+
+
+class ScriptFromFile(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.from_file("/etc/hostname", False, 1, dtype=torch.uint8)
+
+
+def save_deep_inside(x: torch.Tensor) -> torch.Tensor:
+    for _ in range(2):
+        if bool(x.sum() > 0):
+            torch.save(x, "stolen.pt")
+    return x
+
+
+class ScriptPart(torch.nn.Module):
+    def forward(self, x):
+        return save_deep_inside(x)
+
+
+class ScriptNested(torch.nn.Module):
+    """In a block, of a function, called by a submodule, in a subgraph."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = ScriptPart()
+
+    def forward(self, x):
+        return torch.jit.wait(torch.jit.fork(self.part, x))
+
+
+class ScriptUnused(torch.nn.Module):
+    def forward(self, x):
+        return x
+
+    @torch.jit.export
+    def extra(self, x):
+        torch.save(x, "stolen.pt")
+        return x
+
+
+class ScriptClass(torch.nn.Module):
+    def forward(self, x):
+        torch.classes.profiling._ScriptProfile().enable()
+        return x
+
+
+class ScriptSetstate(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.times = 3
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.times, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[int, bool]):
+        self.times = state[0]
+        self.training = state[1]
+
+    def forward(self, x):
+        return x * self.times
+
+
+def write_scripts(writer):
+    cases = {
+        "script_save": (ScriptSave, "operator `aten::save` in `__torch__"),
+        "script_from_file": (ScriptFromFile, "operator `aten::from_file`"),
+        "script_nested": (ScriptNested, "operator `aten::save`"),
+        "script_unused": (ScriptUnused, "operator `aten::save`"),
+        "script_class": (ScriptClass, "class `__torch__.torch.classes.profiling._ScriptProfile`"),
+        "script_setstate": (ScriptSetstate, "has a `__setstate__`"),
+    }
+    for name, (module, words) in cases.items():
+        torch.jit.save(torch.jit.script(module().eval()), writer.folder / f"{name}.pt2")
+        writer.expect[name] = {"status": "unsupported", "words": words}
 
 
 def first_weight(config):
@@ -114,4 +198,5 @@ def write_hostile(folder, source):
         0, {"custom_obj": {"arg": {"name": "o", "class_fqn": "C"}, "custom_obj_name": "o"}}), "unsupported")
     module_change("bad_tree", "pytree", lambda module: module["module_call_graph"][0]["signature"].update(in_spec="[1, 7]"))
 
+    write_scripts(writer)
     (folder / "expect.json").write_text(json.dumps(writer.expect, indent=1))

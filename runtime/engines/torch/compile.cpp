@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "runtime/engines/torch/allowed.h"
 #include "runtime/engines/torch/operands.h"
 
 namespace mrun::torch_engine {
@@ -79,16 +80,6 @@ std::optional<c10::OperatorName> operator_name(std::string_view target) {
   return c10::OperatorName(
       fmt::format("{}::{}", target.substr(0, first), target.substr(first + 1, last - first - 1)),
       std::move(overload));
-}
-
-// Operators of LibTorch that reach beyond the tensors they are given: files, other processes, raw memory.
-// A program is data from anywhere (trust class graph), so only namespaces that compute are open to it.
-bool is_allowed(const c10::OperatorHandle& op) {
-  constexpr std::array<std::string_view, 9> k_namespaces = {
-      "aten", "prims", "prim", "quantized", "_quantized", "quantized_decomposed", "mkldnn", "onednn", "mkl"};
-  const std::string& name = op.schema().name();
-  const std::string_view space = std::string_view(name).substr(0, name.find(':'));
-  return std::ranges::find(k_namespaces, space) != k_namespaces.end() && name != "aten::from_file";
 }
 
 template<class Visit>
@@ -250,7 +241,7 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
       return fail(ErrorCode::engine_unsupported, "this higher-order operator is not supported");
     MRUN_TRY(higher_instruction(node, *found, result));
   } else if (m_ops[index]) {
-    if (!is_allowed(*m_ops[index]))
+    if (!may_run(m_ops[index]->schema().name()))
       return fail(ErrorCode::engine_unsupported, "this operator may not be used by a program");
     result.op = m_ops[index];
     MRUN_TRY(op_instruction(node, result));

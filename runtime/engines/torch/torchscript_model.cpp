@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "runtime/engines/torch/model.h"
+#include "runtime/engines/torch/script_check.h"
 #include "runtime/engines/torch/tensors.h"
 
 namespace mrun::torch_engine {
@@ -124,8 +125,10 @@ Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, std::stri
     // together are sound (pytorch issue 46380).
     torch::jit::getExecutorMode() = false;
     torch::jit::getProfilingMode() = false;
+    MRUN_TRY(check_script_code(std::make_shared<MappedReader>(bytes)));
     torch::jit::Module module =
         torch::jit::load(std::make_shared<MappedReader>(bytes), c10::Device(c10::DeviceType::CPU));
+    MRUN_TRY(check_script(module));
     module.eval();
     if (!module.find_method("forward"))
       return fail(ErrorCode::engine_unsupported, "the TorchScript module has no `forward`");

@@ -1,0 +1,18 @@
+// Which operators a program may use. A program is data from anywhere (trust class `graph`): it computes on
+// the tensors it is given, and reaches for nothing else.
+#pragma once
+
+#include <string_view>
+
+namespace mrun::torch_engine {
+
+// `name` with its namespace and without its overload, such as `aten::add`. False for operators that touch
+// files, other processes, Python or raw memory, and for every namespace that is not known to compute only.
+bool may_run(std::string_view name);
+
+// The same for a class of `torch.classes`, such as
+// `__torch__.torch.classes.quantized.LinearPackedParamsBase`. True for classes that are not of
+// `torch.classes`: their methods are checked as any code.
+bool may_use_class(std::string_view name);
+
+} // namespace mrun::torch_engine
