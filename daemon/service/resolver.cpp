@@ -12,7 +12,18 @@ constexpr std::size_t k_kept_bundles = 64;
 void Resolver::resolve(const std::string& version, Callback<BundlePtr> done) {
   Result<Reference> reference = Reference::parse(version);
   if (!reference) return done(tl::unexpected(std::move(reference).error()));
-  Result<Digest> digest = m_store.resolve(*reference);
+  // A name is looked up in the index, which is held in memory; the versions that begin with some digits are
+  // searched for in the store.
+  if (!reference->digest_prefix.empty())
+    return m_background.call<Digest>([&store = m_store, reference = std::move(*reference)](
+                                         ReaderDatabase&) { return store.resolve(reference); },
+                                     [this, done = std::move(done)](Result<Digest> digest) mutable {
+                                       load(std::move(digest), std::move(done));
+                                     });
+  load(m_store.resolve(*reference), std::move(done));
+}
+
+void Resolver::load(Result<Digest> digest, Callback<BundlePtr> done) {
   if (!digest) return done(tl::unexpected(std::move(digest).error()));
   const auto known = std::find_if(m_recent.begin(), m_recent.end(),
                                   [&](const BundlePtr& bundle) { return bundle->digest == *digest; });
@@ -21,8 +32,8 @@ void Resolver::resolve(const std::string& version, Callback<BundlePtr> done) {
     return done(m_recent.front());
   }
   m_background.call<BundlePtr>(
-      [this, digest = *digest](ReaderDatabase&) -> Result<BundlePtr> {
-        MRUN_ASSIGN(Bundle bundle, m_store.load(digest));
+      [&store = m_store, digest = *digest](ReaderDatabase&) -> Result<BundlePtr> {
+        MRUN_ASSIGN(Bundle bundle, store.load(digest));
         return std::make_shared<const Bundle>(std::move(bundle));
       },
       [this, done = std::move(done)](Result<BundlePtr> bundle) {

@@ -19,12 +19,14 @@ class Resolver {
  public:
   Resolver(Store& store, Background& background) : m_store(store), m_background(background) {}
 
-  // owner/name[:tag|:64hex|@sha256:…] or 8 to 64 hex. `done` runs at once when the bundle is known already,
-  // else after it was read in the background. Errors: reference_invalid, model_not_found, digest_ambiguous,
+  // owner/name[:tag|:64hex|@sha256:…] or 8 to 64 hex. `done` runs at once when it is a name (whose
+  // index is read again only after a change) of a bundle that is known already, else after a look into the
+  // store in the background. Errors: reference_invalid, model_not_found, digest_ambiguous,
   // store_corrupt.
   void resolve(const std::string& version, Callback<BundlePtr> done);
 
  private:
+  void load(Result<Digest> digest, Callback<BundlePtr> done);
   void remember(const BundlePtr& bundle);
 
   Store& m_store;

@@ -1,4 +1,7 @@
-// The prediction service: what every API surface is an adapter of. Runs on the io thread; no call blocks.
+// The prediction service: what every API surface is an adapter of. Runs on the io thread. The database,
+// output files, bundles and searches of the store are read and written on other threads; what a call does
+// itself is bounded: it copies data: URIs of an input to memory files, looks a name up in the store's index
+// (read again after a change), and opens files of the state folder.
 //
 // It resolves and checks, keeps the event list of each live prediction, drives the runner, stores (one writer
 // thread), bills, and answers. A prediction acknowledged before it ran is durable first; a synchronous one is

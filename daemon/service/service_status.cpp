@@ -65,11 +65,14 @@ Json Service::status() const {
 }
 
 void Service::stop_model(const std::string& reference, bool force, Callback<std::size_t> done) {
-  const Result<Reference> parsed = Reference::parse(reference);
-  if (!parsed) return done(tl::unexpected(parsed.error()));
-  const Result<Digest> digest = m_store.resolve(*parsed);
-  if (!digest) return done(tl::unexpected(digest.error()));
-  m_runner->stop_model(*digest, force, [done = std::move(done)](std::size_t stopped) { done(stopped); });
+  Result<Reference> parsed = Reference::parse(reference);
+  if (!parsed) return done(tl::unexpected(std::move(parsed).error()));
+  m_background.call<Digest>(
+      [this, parsed = std::move(*parsed)](ReaderDatabase&) { return m_store.resolve(parsed); },
+      [this, force, done = std::move(done)](const Result<Digest>& digest) {
+        if (!digest) return done(tl::unexpected(digest.error()));
+        m_runner->stop_model(*digest, force, [done](std::size_t stopped) { done(stopped); });
+      });
 }
 
 void Service::prepare() {

@@ -89,6 +89,20 @@ TEST_CASE("what is refused leaves nothing behind") {
   CHECK(ReaderDatabase::open(fixture.home.database().string())->list("", 10)->predictions.empty());
 }
 
+TEST_CASE("a version is found by its name, its digits, or the first eight of them") {
+  ServiceFixture fixture;
+  for (const std::string& version : {std::string("test/echo"), "test/echo:" + fixture.version,
+                                     fixture.version, fixture.version.substr(0, 8)}) {
+    CreatePrediction request;
+    request.version = version;
+    request.input = {{"text", "x"}};
+    const auto created = fixture.ask<Prediction>(
+        [&](Callback<Prediction> done) { fixture.service->create(request, std::move(done)); });
+    REQUIRE_MESSAGE(created, version);
+    CHECK(created->version == fixture.version);
+  }
+}
+
 TEST_CASE("followers get every event in order, wherever they join, and the same from the database") {
   ServiceFixture fixture;
   const Prediction accepted = fixture.must_create({{"text", "hi"}});
