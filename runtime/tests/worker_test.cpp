@@ -122,7 +122,7 @@ TEST_CASE("what looks like a file in an input of another type is the caller's JS
   worker.load(manifest);
   const Json input{{"data", {{"$file", 0}}},
                    {"options", {{"$file", "x"}, {"size", -1}}},
-                   {"list", {{{"$file", 7}}}},
+                   {"list", Json::array({Json{{"$file", 7}}})},
                    {"image", nullptr}};
   const Answer alone = worker.ask(input);
   CHECK(alone.status() == "succeeded");
