@@ -51,9 +51,12 @@ Result<void> describe(int fd, StoredFile& file) {
 // An output file as a caller sees it: a small one as a data: URI, a larger one as an address.
 Result<Json> dress_file(const BlobFolder& blobs, const StoredOutput& output, std::size_t index,
                         const std::string& address) {
-  if (output.size_bytes > k_inline_file_bytes) return Json(fmt::format("{}/outputs/{}", address, index));
-  MRUN_ASSIGN(const UniqueFd fd, blobs.get(output.digest.hex()));
-  MRUN_ASSIGN(const std::string bytes, read_all(fd.get(), k_inline_file_bytes, "an output", ErrorCode::io));
+  const auto link = [&] { return Json(fmt::format("{}/outputs/{}", address, index)); };
+  if (output.size_bytes > k_inline_file_bytes) return link();
+  const Result<UniqueFd> fd = blobs.get(output.digest.hex());
+  if (!fd && fd.error().code == ErrorCode::file_not_found) return link(); // removed by hand; the rest is told
+  if (!fd) return tl::unexpected(fd.error());
+  MRUN_ASSIGN(const std::string bytes, read_all(fd->get(), k_inline_file_bytes, "an output", ErrorCode::io));
   return Json(fmt::format("data:{};base64,{}", output.media_type, base64_encode(bytes)));
 }
 

@@ -85,6 +85,22 @@ TEST_CASE("output files are stored by digest, in the order of the output, small 
   CHECK(logs == "after\n");
 }
 
+TEST_CASE("a prediction whose output file was removed by hand is still told") {
+  ServiceFixture fixture(k_files_shape);
+  const Prediction accepted = fixture.must_create({{"text", "a"}}, true);
+  const RunKey key = fake_runner().last();
+  fixture.output_file(key, "small", "text/plain", "a.txt");
+  const Result<Prediction> ended = fixture.end(accepted.id, key);
+  REQUIRE(ended);
+  std::filesystem::remove(fixture.home.state / "outputs" / Sha256::of("small").hex());
+  const auto dressed = fixture.ask<Prediction>([&](Callback<Prediction> done) {
+    fixture.service->externalize_output(*ended, "http://localhost", std::move(done));
+  });
+  REQUIRE(dressed);
+  CHECK(dressed->output == "http://localhost/mrun/v1/predictions/" + accepted.id + "/outputs/0");
+  CHECK(open_output(fixture, accepted.id, 0).error().code == ErrorCode::file_not_found);
+}
+
 TEST_CASE("a model's own JSON that looks like an output file stays JSON") {
   ServiceFixture fixture(k_files_shape);
   // A file of another prediction, which the second one tries to name.
