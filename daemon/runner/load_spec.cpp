@@ -98,6 +98,7 @@ std::vector<std::string> worker_environment(const RunnerConfig& config, const st
     environment.push_back(fmt::format("OMP_NUM_THREADS={}", std::max(config.core_tokens, 1)));
     environment.push_back("OMP_WAIT_POLICY=PASSIVE");
     environment.push_back("ONEDNN_PRIMITIVE_CACHE_CAPACITY=64");
+    environment.push_back("LRU_CACHE_CAPACITY=64");
   }
   return environment;
 }
