@@ -16,10 +16,11 @@ namespace {
 
 constexpr std::size_t k_logs_kept = 64;
 
-std::filesystem::path log_file_of(const RunnerConfig& config, const std::string& model, int pid) {
+std::filesystem::path log_file_of(const RunnerConfig& config, const std::string& model, int pid,
+                                  std::int64_t wall_ns) {
   std::string name = model;
   std::ranges::replace(name, '/', '-');
-  return config.log_folder / "workers" / fmt::format("{}-{}.log", name, pid);
+  return config.log_folder / "workers" / worker_log_name(name, wall_ns, pid);
 }
 
 Result<UniqueFd> duplicate(int fd) {
@@ -54,7 +55,8 @@ Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model
     const std::string& name = models.at(found->second.model).traits.name;
     if (child) {
       const int pid = child->pid;
-      return found->second.process->attach(std::move(*child), false, log_file_of(config, name, pid));
+      return found->second.process->attach(std::move(*child), false,
+                                           log_file_of(config, name, pid, clock.wall_ns()));
     }
     log_warn("'{}' starts without the zygote: {}", name, child.error().message);
     auto spawned = found->second.process->is_ending()
@@ -78,7 +80,8 @@ Result<void> Runner::Impl::spawn_plain(sched::WorkerId id, WorkerProcess::Ends e
                                         ends.control.get(),
                                         ends.output.get()}));
   const int pid = child.pid;
-  worker.process->attach(std::move(child), true, log_file_of(config, model.traits.name, pid));
+  worker.process->attach(std::move(child), true,
+                         log_file_of(config, model.traits.name, pid, clock.wall_ns()));
   return {};
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -83,6 +85,12 @@ void WorkerLog::write(std::string_view text) {
     log_warn("the worker log {} can't be written", m_file.string());
   }
   m_size_bytes += text.size();
+}
+
+std::string worker_log_name(const std::string& model, std::int64_t wall_ns, int pid) {
+  std::string time = rfc3339_utc(wall_ns).substr(0, 19); // to the second
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  return fmt::format("{}-{}-{}.log", model, time, pid);
 }
 
 void prune_logs(const std::filesystem::path& folder, std::size_t keep) {

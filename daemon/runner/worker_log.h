@@ -48,6 +48,8 @@ class WorkerLog {
   std::uint64_t m_line_count = 0;
 };
 
+// "acme-gist-20261124T204419-4711.log": with the time (UTC), as a process id is used again one day.
+std::string worker_log_name(const std::string& model, std::int64_t wall_ns, int pid);
 // Keeps the newest `keep` log files of a folder.
 void prune_logs(const std::filesystem::path& folder, std::size_t keep);
 

@@ -50,7 +50,8 @@ Result<void> Zygote::start() {
                                         worker_environment(m_config, std::string(k_engine)),
                                         ends.control.get(),
                                         ends.output.get()}));
-  const auto log_file = m_config.log_folder / "workers" / fmt::format("zygote-{}.log", child.pid);
+  const auto log_file =
+      m_config.log_folder / "workers" / worker_log_name("zygote", m_clock.wall_ns(), child.pid);
   m_process = std::move(process);
   m_state = State::starting;
   m_process->attach(std::move(child), true, log_file);
