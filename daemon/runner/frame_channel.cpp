@@ -1,6 +1,7 @@
 #include "daemon/runner/frame_channel.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace mrun {
 namespace {
@@ -9,6 +10,13 @@ constexpr std::size_t k_max_queued_frames = 512;
 constexpr int k_frames_per_turn = 64; // then others on the io thread have a turn
 constexpr int k_max_drained_frames =
     1024; // more than a socket's buffer holds: somebody else still writes into it
+
+constexpr int k_send_tries = 3;
+
+bool is_writable(int socket) {
+  pollfd state{socket, POLLOUT, 0};
+  return ::poll(&state, 1, 0) > 0;
+}
 
 } // namespace
 
@@ -55,21 +63,30 @@ bool FrameChannel::receive_some(int limit) {
   return !m_is_open;
 }
 
-Result<void> FrameChannel::transmit(int socket, const Outgoing& frame) {
+// `resources` is a full socket only if the socket says so: waiting for one that is writable already, because
+// it was memory or descriptors that lacked, would keep the io thread busy.
+Result<bool> FrameChannel::transmit(int socket, const Outgoing& frame) {
   std::vector<int> fds;
   fds.reserve(frame.fds.size());
   for (const UniqueFd& fd : frame.fds)
     fds.push_back(fd.get());
-  return send_frame(socket, frame.header, frame.payload, fds);
+  for (int tries = 1;; ++tries) {
+    auto sent = send_frame(socket, frame.header, frame.payload, fds);
+    if (sent) return true;
+    if (sent.error().code != ErrorCode::resources) return tl::unexpected(std::move(sent.error()));
+    if (!is_writable(socket)) return false;
+    if (tries == k_send_tries) return tl::unexpected(std::move(sent.error())); // it was not read just now
+  }
 }
 
 Result<void> FrameChannel::send(Json header, std::string payload, std::vector<UniqueFd> fds) {
   if (!m_is_open) return {};
   Outgoing frame{std::move(header), std::move(payload), std::move(fds)};
   if (m_queue.empty()) {
-    auto sent = transmit(m_socket.native_handle(), frame);
-    if (sent || sent.error().code == ErrorCode::worker_crashed) return {};
-    if (sent.error().code != ErrorCode::resources) return sent;
+    const auto sent = transmit(m_socket.native_handle(), frame);
+    if (!sent && sent.error().code == ErrorCode::worker_crashed) return {};
+    if (!sent) return tl::unexpected(sent.error());
+    if (*sent) return {};
   }
   if (m_queue.size() >= k_max_queued_frames)
     return fail(ErrorCode::resources,
@@ -89,8 +106,7 @@ void FrameChannel::wait_writable() {
                         while (!channel->m_queue.empty()) {
                           const auto sent =
                               transmit(channel->m_socket.native_handle(), channel->m_queue.front());
-                          if (!sent && sent.error().code == ErrorCode::resources)
-                            return channel->wait_writable();
+                          if (sent && !*sent) return channel->wait_writable();
                           if (!sent && sent.error().code != ErrorCode::worker_crashed)
                             return channel->end(sent.error());
                           channel->m_queue.pop_front();

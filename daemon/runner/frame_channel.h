@@ -28,8 +28,9 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   static Result<std::shared_ptr<FrameChannel>> open(boost::asio::io_context& io, UniqueFd socket);
 
   void start(OnFrame on_frame, OnClosed on_closed);
-  // Sends now or queues. Errors: resources (the peer does not read: the queue is full), and send_frame's,
-  // except that a closed peer is no error here: on_closed tells.
+  // Sends now or queues (when the socket is full). Errors: resources (the peer does not read: the queue is
+  // full, too; or memory or descriptors are used up), and send_frame's, except that a closed peer is no error
+  // here: on_closed tells. After an error nothing has been sent.
   Result<void> send(Json header, std::string payload = {}, std::vector<UniqueFd> fds = {});
   // Hands on everything that has arrived, without waiting. When that takes no end (a process that inherited
   // the other end floods it) the channel closes.
@@ -48,7 +49,8 @@ class FrameChannel : public std::enable_shared_from_this<FrameChannel> {
   void wait_readable();
   void wait_writable();
   bool receive_some(int limit); // false: there may be more
-  static Result<void> transmit(int socket, const Outgoing& frame);
+  // False: the socket is full, try again when it is writable.
+  static Result<bool> transmit(int socket, const Outgoing& frame);
   void end(const Error& error);
 
   boost::asio::posix::stream_descriptor m_socket;

@@ -3,8 +3,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include <sys/resource.h>
+
 #include <doctest/doctest.h>
 
+#include "daemon/runner/frame_channel.h"
 #include "daemon/runner/load_timeline.h"
 #include "daemon/runner/process.h"
 #include "daemon/runner/worker_log.h"
@@ -108,6 +111,31 @@ TEST_CASE("a start that breaks the protocol is a failed load; a lie about memory
   CHECK(bench.run_to_end(bench.bundle(bench.manifest())).status == PredictionStatus::succeeded);
 }
 
+TEST_CASE("a full control socket is waited for; descriptors that are used up are an error at once") {
+  boost::asio::io_context io;
+  auto sockets = frame_socketpair();
+  REQUIRE(sockets);
+  auto channel = FrameChannel::open(io, std::move(sockets->first));
+  REQUIRE(channel);
+  const std::string large(2 * k_max_inline_payload_bytes, 'x'); // travels in a memory file
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto refused = (*channel)->send({{"t", "predict"}}, large);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::resources);
+
+  int sent = 0; // nobody reads
+  Result<void> last;
+  while ((last = (*channel)->send({{"t", "cancel"}})))
+    ++sent;
+  CHECK(sent > 512);
+  CHECK(last.error().message == "512 frames wait for a worker that does not read");
+}
+
 TEST_CASE("a worker's log: lines cut, broken text escaped, the file rotated, the last 50 kept") {
   HostileBench hostile;
   const auto file = hostile.folder / "worker.log";
@@ -140,6 +168,11 @@ TEST_CASE("a worker's log: lines cut, broken text escaped, the file rotated, the
   for (int i = 0; i < 60; ++i)
     log.append_line("more");
   CHECK(log.last_lines(begin).size() == 50);
+}
+
+TEST_CASE("a worker log's name tells when and who") {
+  CHECK(worker_log_name("acme-gist", 1'700'000'000'000'000'000, 4711) ==
+        "acme-gist-20231114T221320-4711.log");
 }
 
 TEST_CASE("a load's phases are shared out by the time that each prediction waited") {
