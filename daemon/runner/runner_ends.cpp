@@ -101,7 +101,17 @@ Error Runner::Impl::exit_error(const LiveWorker& worker, ExitStatus status) cons
 void Runner::Impl::on_exit(sched::WorkerId id, ExitStatus status) {
   const auto found = live_workers.find(id);
   if (found == live_workers.end()) return;
-  feed(sched::WorkerEnded{id, exit_error(found->second, status)});
+  std::vector<RunKey> not_started;
+  for (const auto& [key, run] : runs)
+    if (run.worker == id && !run.is_started && !run.is_finished) not_started.push_back(key);
+  feed(sched::WorkerEnded{id, exit_error(found->second, status), not_started});
+  for (const RunKey key : not_started) {
+    const auto queued = state.runs.find(key);
+    const auto run = runs.find(key);
+    if (queued == state.runs.end() || queued->second.worker != 0 || run == runs.end()) continue;
+    run->second.worker = 0; // sent again, to a new worker
+    run->second.dispatched_ns = 0;
+  }
   std::erase_if(runs,
                 [&](const auto& entry) { return entry.second.worker == id && entry.second.is_finished; });
   live_workers.erase(id);

@@ -200,6 +200,8 @@ Result<void> Runner::Impl::on_started(sched::WorkerId id, LiveWorker&, Frame& fr
   RunKey key = 0;
   MRUN_ASSIGN(LiveRun * run, run_of(id, frame, key));
   if (std::exchange(run->is_started, true)) return broke("started", "it came before");
+  run->request.input = nullptr;
+  run->request.files.clear();
   if (!run->is_finished) listener.on_started(key);
   return {};
 }

@@ -42,7 +42,7 @@ struct ReportedEnd {
 };
 
 struct LiveRun {
-  RunRequest request; // input and files move to the worker
+  RunRequest request; // input and files are kept until the worker has begun
   sched::ModelId model = 0;
   sched::WorkerId worker = 0;
   std::int64_t submitted_ns = 0, dispatched_ns = 0;

@@ -112,10 +112,10 @@ void Runner::Impl::tell_phase(const LiveWorker& worker, Phase phase) {
   }
 }
 
+// Input and files stay here until the worker has begun: should it die before, they go to the next one.
 Result<void> Runner::Impl::send_predict(RunKey key, LiveRun& run, LiveWorker& worker) {
   const std::size_t file_count = run.request.files.size();
   std::string input = canonical_json(run.request.input);
-  run.request.input = nullptr;
   const bool is_large = input.size() > k_max_inline_payload_bytes; // then it takes a descriptor itself
   if (file_count + (is_large ? 1 : 0) > k_max_frame_fds)
     return fail(ErrorCode::request_too_large, fmt::format("the input has {} files, a prediction may have {}",
@@ -124,8 +124,13 @@ Result<void> Runner::Impl::send_predict(RunKey key, LiveRun& run, LiveWorker& wo
     return fail(ErrorCode::request_too_large,
                 fmt::format("the input takes {}, the limit is {}", format_bytes(input.size()),
                             format_bytes(k_max_payload_bytes)));
-  return worker.process->send(predict_message(key, file_count), std::move(input),
-                              std::move(run.request.files));
+  std::vector<UniqueFd> files;
+  files.reserve(file_count);
+  for (const UniqueFd& file : run.request.files) {
+    MRUN_ASSIGN(UniqueFd copy, duplicate(file.get()));
+    files.push_back(std::move(copy));
+  }
+  return worker.process->send(predict_message(key, file_count), std::move(input), std::move(files));
 }
 
 } // namespace mrun

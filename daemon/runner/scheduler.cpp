@@ -143,6 +143,8 @@ void Stepper::on(const WorkerBroken& event) {
 void Stepper::on(const WorkerEnded& event) {
   const auto found = m_state.workers.find(event.worker);
   if (found == m_state.workers.end()) return;
+  for (const RunKey key : event.not_started)
+    requeue(key, event.worker);
   worker_is_gone(event.worker, found->second, event.error);
 }
 

@@ -60,6 +60,7 @@ struct Run {
   ModelId model = 0;
   WorkerId worker = 0; // 0 while queued
   RunState state = RunState::queued;
+  bool was_requeued = false;
   Cause cause = Cause::none;
   std::uint64_t order = 0;   // of arrival, over all models
   std::int32_t priority = 0; // unused by this first form: FIFO
@@ -156,7 +157,8 @@ struct WorkerBroken { // it broke the protocol or a limit
 };
 struct WorkerEnded {
   WorkerId worker = 0;
-  Error error; // how it ended, for those it takes along
+  Error error;                          // how it ended, for those it takes along
+  std::vector<RunKey> not_started = {}; // sent to it, and it had not said that it began
 };
 struct PredictionEnded {
   RunKey key = 0;

@@ -42,6 +42,7 @@ class Stepper {
   void abandon(RunKey key, Run& run);
   void run_timer(RunKey key, Run& run);
   void release_slot(RunKey key);
+  void requeue(RunKey key, WorkerId worker);
   void fail_running(Worker& worker, const Error& error);
   Finish reported_finish(RunKey key, const Run& run, PredictionStatus status) const;
   void finish(Finish finish) { m_actions.emplace_back(std::move(finish)); }

@@ -108,6 +108,24 @@ void Stepper::release_slot(RunKey key) {
   m_state.runs.erase(found);
 }
 
+// It had not begun when its worker died, so it may run elsewhere: back to its place in the queue, which is
+// before everything that came later. Once: it may be what kills the worker.
+void Stepper::requeue(RunKey key, WorkerId worker_id) {
+  const auto found = m_state.runs.find(key);
+  if (found == m_state.runs.end()) return;
+  Run& run = found->second;
+  if (run.worker != worker_id || run.state != RunState::running || run.was_requeued) return;
+  Model& model = m_state.models.at(run.model);
+  std::erase(m_state.workers.at(worker_id).running, key);
+  m_state.used_tokens -= tokens_of(model);
+  run.worker = 0;
+  run.state = RunState::queued;
+  run.was_requeued = true;
+  set_timer(TimerKind::run, key, run.timer_ns, run.deadline_ns);
+  model.queue.emplace(run.order, key);
+  m_state.waiting.insert(run.model);
+}
+
 void Stepper::fail_running(Worker& worker, const Error& error) {
   const std::vector<RunKey> running = worker.running;
   for (const RunKey key : running) {

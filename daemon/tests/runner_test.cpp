@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include <doctest/doctest.h>
 
@@ -160,6 +161,26 @@ TEST_CASE("an input that can't be sent ends its prediction, not the worker's oth
   CHECK(end.error->message == "the input has 65 files, a prediction may have 64");
   CHECK(bench.wait_end(other).status == PredictionStatus::succeeded);
   CHECK(bench.run_to_end(bundle).worker_pid == end.worker_pid);
+}
+
+TEST_CASE("a prediction sent to a worker that had just died runs in the next one, files and all") {
+  RunnerBench bench;
+  Manifest manifest = bench.manifest();
+  const auto bundle = bench.bundle(manifest);
+  const int pid = bench.run_to_end(bundle).worker_pid;
+  ::kill(pid, SIGKILL);
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0); // the runner reaps it
+  RunRequest request = bench.request(bundle);
+  request.files.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const RunKey key = request.key;
+  REQUIRE(bench.runner->submit(std::move(request)));
+  const RunOutcome& end = bench.wait_end(key);
+  CHECK(end.status == PredictionStatus::succeeded);
+  CHECK(end.worker_pid != pid);
+  CHECK(end.cold_start);
+  REQUIRE(bench.heard[key].outputs.size() == 1);
+  CHECK(bench.heard[key].outputs[0].text == "hi");
 }
 
 TEST_CASE("what the model says about its end is passed on") {

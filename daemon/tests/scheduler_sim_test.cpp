@@ -149,8 +149,12 @@ class World {
   // What is due happens before an event is looked at, so the scheduler may still speak to what has just
   // ended.
   void end_process(WorkerId id) {
-    m_processes.at(id).is_gone = true;
-    feed(WorkerEnded{id, some_error()});
+    Process& process = m_processes.at(id);
+    process.is_gone = true;
+    std::vector<RunKey> not_started;
+    for (const RunKey key : process.running)
+      if (below(3) == 0) not_started.push_back(key);
+    feed(WorkerEnded{id, some_error(), not_started});
     m_processes.erase(id);
   }
 
@@ -240,7 +244,9 @@ class World {
     REQUIRE(tokens <= state.config.core_tokens);
     REQUIRE(abandoned == state.abandoned);
     for (const auto& [id, model] : state.models) {
-      REQUIRE(model.queue.size() <= state.config.max_queue);
+      const auto requeued = static_cast<std::size_t>(std::ranges::count_if(
+          model.queue, [&](const auto& entry) { return state.runs.at(entry.second).was_requeued; }));
+      REQUIRE(model.queue.size() - requeued <= state.config.max_queue);
       REQUIRE(model.queue.empty() != state.waiting.contains(id));
     }
     REQUIRE(state.active() == m_accepted.size());

@@ -409,3 +409,46 @@ TEST_CASE("what a worker really takes counts, and is remembered for the next loa
   forget_idle_models(bench.state);
   CHECK(bench.state.models.size() == 1);
 }
+
+TEST_CASE("what a worker had not begun when it died goes back to its place in the queue, once") {
+  Bench bench;
+  ModelTraits traits;
+  traits.concurrency = 2;
+  const WorkerId worker = bench.load(1, 7, traits);
+  const std::int64_t deadline_ns = bench.now_ns + 60 * k_second;
+  bench.submit(2, 7, traits, deadline_ns);
+  CHECK(bench.find<Dispatch>()->key == 2);
+  bench.submit(3, 7, traits);
+  bench.on(WorkerEnded{worker, some_error(), {2}});
+  REQUIRE(bench.finish_of(1) != nullptr); // it had begun
+  CHECK(bench.finish_of(1)->status == PredictionStatus::failed);
+  CHECK(bench.finish_of(2) == nullptr);
+  REQUIRE(bench.find<StartWorker>() != nullptr);
+  CHECK(bench.state.used_tokens == 0);
+  const WorkerId next = bench.find<StartWorker>()->worker;
+  bench.on(Loaded{next, 0});
+  REQUIRE(bench.count<Dispatch>() == 2);
+  CHECK(std::get<Dispatch>(bench.actions[0]).key == 2); // before what came later
+  bench.on(WorkerEnded{next, some_error(), {2, 3}});
+  REQUIRE(bench.finish_of(2) != nullptr); // a second time
+  CHECK(bench.finish_of(2)->error->code == ErrorCode::worker_crashed);
+  CHECK(bench.finish_of(3) == nullptr);
+  CHECK(bench.state.active() == 1);
+}
+
+TEST_CASE("a prediction that goes back to the queue keeps its deadline; a canceled one does not go back") {
+  Bench bench;
+  ModelTraits traits;
+  traits.concurrency = 2;
+  const WorkerId worker = bench.load(1, 7, traits);
+  bench.submit(2, 7, traits, bench.now_ns + 10 * k_second);
+  bench.on(Cancel{1});
+  bench.on(WorkerEnded{worker, some_error(), {1, 2, 99}});
+  REQUIRE(bench.finish_of(1) != nullptr);
+  CHECK(bench.finish_of(1)->status == PredictionStatus::canceled);
+  CHECK(bench.finish_of(2) == nullptr);
+  bench.after(10s);
+  REQUIRE(bench.finish_of(2) != nullptr);
+  CHECK(bench.finish_of(2)->status == PredictionStatus::aborted);
+  CHECK(bench.state.runs.empty());
+}
