@@ -77,9 +77,11 @@ std::uint64_t parse_last_event_id(std::string_view header) {
 
 void link_files(Json& value, std::string_view base_url, std::string_view prediction_id) {
   if (value.is_object()) {
-    if (const auto marker = value.find("$file"); marker != value.end() && marker->is_number_integer()) {
+    const auto marker = value.find("$file"), digest = value.find("digest");
+    if (marker != value.end() && marker->is_number_unsigned() && digest != value.end() &&
+        digest->is_string()) {
       value = fmt::format("{}/mrun/v1/predictions/{}/outputs/{}", base_url, prediction_id,
-                          marker->get<std::int64_t>());
+                          marker->get<std::uint64_t>());
       return;
     }
   }

@@ -25,7 +25,7 @@ void append_replicate_event(std::string& out, const Event& event, std::string_vi
 // Last-Event-ID of either dialect ("17" or "1690212292:17"); 0 for anything else.
 std::uint64_t parse_last_event_id(std::string_view header);
 
-// A file marker {"$file": n, …} anywhere in `value` becomes the URL of that output.
+// A file marker {"$file": n, "digest": …, …} anywhere in `value` becomes the URL of that output.
 void link_files(Json& value, std::string_view base_url, std::string_view prediction_id);
 
 } // namespace mrun

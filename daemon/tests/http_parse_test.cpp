@@ -151,11 +151,14 @@ TEST_CASE("the text of server-sent events") {
 }
 
 TEST_CASE("file markers become links") {
-  Json value = {
-      {"image", {{"$file", 1}, {"name", "a.png"}}}, {"all", {{{"$file", 0}}, "x"}}, {"$file", "no index"}};
+  Json value = {{"image", {{"$file", 1U}, {"digest", "sha256:"}}},
+                {"all", {{{"$file", 0U}, {"digest", "sha256:"}}, "x"}},
+                {"own", {{"$file", 1U}, {"name", "a.png"}}}, // a model's own JSON
+                {"$file", "no index"}};
   link_files(value, "http://h", "ID");
   CHECK(value["image"] == "http://h/mrun/v1/predictions/ID/outputs/1");
   CHECK(value["all"][0] == "http://h/mrun/v1/predictions/ID/outputs/0");
+  CHECK(value["own"]["name"] == "a.png");
   CHECK(value["$file"] == "no index");
 }
 

@@ -196,7 +196,7 @@ TEST_CASE("get, cancel and pages") {
   CHECK(cancelled.json()["id"] == FakeService::k_id);
   CHECK(harness.service.cancelled.size() == 1);
 
-  harness.service.items.at(FakeService::k_id).prediction.output = {{"$file", 0}, {"name", "a.png"}};
+  harness.service.items.at(FakeService::k_id).prediction.output = {{"$file", 0U}, {"digest", "sha256:"}};
   const Json page = harness.ask(HttpHarness::get("/v1/predictions")).json();
   CHECK(page["results"].size() == 1);
   CHECK(page["results"][0]["output"] ==
