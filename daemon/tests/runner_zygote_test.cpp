@@ -155,6 +155,22 @@ TEST_CASE("a zygote that hangs when it is to end is killed") {
   CHECK(bench.runner->workers().empty());
 }
 
+TEST_CASE("a forked worker's own processes do not outlive it") {
+  ZygoteBench zygote;
+  RunnerBench& bench = *zygote.bench;
+  const auto bundle = zygote.bundle();
+  const RunOutcome& end = bench.run_to_end(bundle, "fork_children:2");
+  CHECK(end.status == PredictionStatus::succeeded);
+  bench.runner->stop_model(bundle->digest, false, [](std::size_t) {});
+  boost::asio::steady_timer look_again(bench.io);
+  bench.until([&] {
+    look_again.expires_after(10ms);
+    look_again.async_wait([](const boost::system::error_code&) {});
+    return living_in_group(end.worker_pid) == 0;
+  });
+  CHECK(bench.runner->zygote_pid().has_value());
+}
+
 TEST_CASE("a zygote that can't start is no reason to fail") {
   ::setenv("MRUN_ECHO_WARM", "fail", 1);
   ZygoteBench zygote;

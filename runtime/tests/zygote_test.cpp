@@ -148,6 +148,20 @@ TEST_CASE("the zygote's workers die with it") {
   CHECK(ends(forked.pidfd.get()));
 }
 
+TEST_CASE("`exit` waits for the zygote's workers, and nothing is forked after it") {
+  WorkerProcess zygote(echo_engine(), "--zygote");
+  zygote.expect("hello");
+  Forked forked = fork_worker(zygote, 1);
+  forked.worker->load(k_manifest);
+  zygote.send(exit_message());
+  zygote.send(fork_message(2), {}, {forked.pidfd.get(), forked.pidfd.get()});
+  CHECK(zygote.expect("fork_failed").header["seq"] == 2);
+  CHECK(forked.worker->ask(Json{{"text", "x"}}).text() == R"({"text":"x"})");
+  forked.worker->send(exit_message());
+  CHECK(zygote.expect("reaped").header["exit_code"] == 0);
+  CHECK(zygote.wait() == 0);
+}
+
 TEST_CASE("a zygote with a second thread refuses to fork") {
   WorkerProcess zygote(echo_engine(), "--zygote", {{"MRUN_ECHO_WARM", "thread"}});
   zygote.expect("hello");
