@@ -95,13 +95,13 @@ void Zygote::fork(WorkerProcess::Ends ends, OnForked done) {
     return;
   }
   const std::uint64_t seq = m_next_seq++;
-  m_requests.emplace(seq, Request{std::move(ends), std::move(done), {}});
+  m_requests.emplace(seq, Request{std::move(ends), std::move(done)});
   if (m_state == State::ready) send_fork(seq);
 }
 
 // The ends stay here until the answer, for a plain spawn if there is no child; the zygote gets duplicates.
 void Zygote::send_fork(std::uint64_t seq) {
-  Request& request = m_requests.at(seq);
+  const Request& request = m_requests.at(seq);
   std::vector<UniqueFd> fds;
   for (const int fd : {request.ends.control.get(), request.ends.output.get()})
     fds.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -115,23 +115,22 @@ void Zygote::send_fork(std::uint64_t seq) {
     return;
   }
   m_timer.cancel(); // it is not idle now
-  request.answer_by = boost::asio::steady_timer::clock_type::now() + m_config.zygote_grace;
   if (m_requests.begin()->first == seq) wait_answer();
 }
 
-// Requests are sent and answered in order. A zygote that hangs would keep its models waiting for ever, and if
-// it woke up later it would fork a second worker onto ends that are in use: so it is killed, and those who
-// wait spawn plainly.
+// It answers one after the other. One that hangs would keep its models waiting for ever, and if it woke up
+// later it would fork a second worker onto ends that are in use: so it is killed, and those who wait spawn
+// plainly.
 void Zygote::wait_answer() {
   m_answer_timer.cancel();
   if (m_requests.empty() || m_state != State::ready) return;
-  m_answer_timer.expires_at(m_requests.begin()->second.answer_by);
+  m_answer_timer.expires_after(m_config.zygote_grace);
   m_answer_timer.async_wait(
       [this, asked = std::weak_ptr<WorkerProcess>(m_process)](const boost::system::error_code& failed) {
         const auto process = asked.lock();
         if (failed || !process || m_requests.empty()) return;
-        if (m_requests.begin()->second.answer_by > boost::asio::steady_timer::clock_type::now())
-          return wait_answer(); // answered just now
+        if (m_answer_timer.expiry() > boost::asio::steady_timer::clock_type::now())
+          return; // it answered just now, and has time for the next one
         log_warn("the zygote did not answer within {} ms and is killed", m_config.zygote_grace.count());
         process->end(sched::EndMode::kill);
       });

@@ -51,7 +51,6 @@ class Zygote : private WorkerHandler {
   struct Request {
     WorkerProcess::Ends ends;
     OnForked done;
-    boost::asio::steady_timer::time_point answer_by{}; // set when it is sent
   };
 
   void on_frame(sched::WorkerId worker, Frame& frame) override;
@@ -82,7 +81,7 @@ class Zygote : private WorkerHandler {
   std::size_t m_failures = 0;
   std::int64_t m_backoff_until_ns = 0;
   boost::asio::steady_timer m_timer;        // idle, start limit or what stop() still has to do
-  boost::asio::steady_timer m_answer_timer; // of the oldest request that was sent
+  boost::asio::steady_timer m_answer_timer; // while requests are sent and not answered
 };
 
 } // namespace mrun
