@@ -126,8 +126,16 @@ TEST_CASE("an idle zygote ends, but never while a worker that was forked from it
   CHECK(bench.runner->zygote_pid() == zygote_pid);
   bench.runner->stop_model(bundle->digest, false, [](std::size_t) {});
   bench.until([&] { return !bench.runner->zygote_pid() && !is_alive(zygote_pid); });
-  CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
-  CHECK(bench.runner->zygote_pid().has_value()); // no failure: a new one at once
+  // An idle end is no failure, so there is no backoff: a start meanwhile may still be a plain spawn, and one
+  // that comes after the end was noticed finds a new zygote.
+  for (int starts = 0; starts < 100 && !bench.runner->zygote_pid(); ++starts) {
+    CHECK(bench.run_to_end(bundle).status == PredictionStatus::succeeded);
+    if (bench.runner->zygote_pid()) break;
+    bool is_stopped = false;
+    bench.runner->stop_model(bundle->digest, false, [&](std::size_t) { is_stopped = true; });
+    bench.until([&] { return is_stopped; });
+  }
+  CHECK(bench.runner->zygote_pid().has_value());
 }
 
 TEST_CASE("a zygote that hangs is killed, and who waits for it is spawned plainly") {
