@@ -18,7 +18,7 @@ Tensor tensor_of(DType type, std::vector<std::int64_t> shape, const std::vector<
   auto tensor = Tensor::make(type, std::move(shape));
   REQUIRE(tensor);
   REQUIRE(tensor->size_bytes() == values.size() * sizeof(T));
-  std::memcpy(tensor->data(), values.data(), values.size() * sizeof(T));
+  if (!values.empty()) std::memcpy(tensor->data(), values.data(), values.size() * sizeof(T));
   return *tensor;
 }
 
