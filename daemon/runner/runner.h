@@ -2,7 +2,8 @@
 //
 // It joins the scheduler (a pure step function, daemon/runner/scheduler.h) with the supervisor (processes,
 // frames, kill ladder, backoff). It knows nothing of HTTP, of the database or of money. Everything here runs
-// on the one io thread; no call blocks.
+// on the one io thread; no call waits for a process or a peer. It does write the workers' logs, and looks for
+// a torch bundle in the store when a zygote is to be prepared.
 #pragma once
 
 #include <chrono>
