@@ -1,8 +1,7 @@
 #include "common/clock.h"
 
+#include <chrono>
 #include <ctime>
-
-#include <fmt/format.h>
 
 namespace mrun {
 namespace {
@@ -27,12 +26,24 @@ const Clock& system_clock() {
 }
 
 std::string rfc3339_utc(std::int64_t wall_ns) {
-  const std::time_t seconds = wall_ns / 1'000'000'000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     wall_ns % 1'000'000'000 / 1000);
+  using namespace std::chrono;
+  const sys_time<nanoseconds> time{nanoseconds(wall_ns)};
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<microseconds>(time - day));
+  std::string text = "0000-00-00T00:00:00.000000Z";
+  const auto put = [&text](std::size_t at, std::size_t digits, std::int64_t number) {
+    for (; digits-- > 0; number /= 10)
+      text[at + digits] = static_cast<char>('0' + number % 10);
+  };
+  put(0, 4, int(date.year()));
+  put(5, 2, unsigned(date.month()));
+  put(8, 2, unsigned(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  put(20, 6, clock.subseconds().count());
+  return text;
 }
 
 } // namespace mrun

@@ -65,14 +65,15 @@ Result<void> Store::Impl::need_writable() const {
 }
 
 Result<std::shared_ptr<const StoreIndex>> Store::Impl::read_index() {
-  MRUN_ASSIGN(const UniqueFd fd, file_system.open(root.get(), "index.json", O_RDONLY, 0));
-  struct stat status {};
-  if (::fstat(fd.get(), &status) < 0) return fail_errno(ErrorCode::io, errno, "can't look at index.json");
   const std::lock_guard guard(index_mutex);
   CachedIndex& cached = cached_index;
-  if (cached.index && cached.inode == status.st_ino && cached.mtime_ns == mtime_ns(status) &&
-      cached.size == status.st_size)
+  struct stat status {};
+  // Each prediction by name comes here: one system call when nothing has changed.
+  if (cached.index && ::fstatat(root.get(), "index.json", &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+      cached.inode == status.st_ino && cached.mtime_ns == mtime_ns(status) && cached.size == status.st_size)
     return cached.index;
+  MRUN_ASSIGN(const UniqueFd fd, file_system.open(root.get(), "index.json", O_RDONLY, 0));
+  if (::fstat(fd.get(), &status) < 0) return fail_errno(ErrorCode::io, errno, "can't look at index.json");
   MRUN_ASSIGN(const std::string text,
               read_all(fd.get(), k_max_index_bytes, "index.json", ErrorCode::store_corrupt));
   Result<StoreIndex> index = StoreIndex::parse(text);

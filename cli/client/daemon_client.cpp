@@ -97,12 +97,11 @@ Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
                     {.max_bytes = k_max_reply_bytes});
 }
 
-// A daemon that is just stopping may take a connection and drop it unanswered: then the next one is asked.
+// A daemon that is just ending may take a connection and drop it unanswered: then the next one is asked, or
+// there is none.
 Result<HttpHead> DaemonClient::send(const HttpRequest& request) {
   auto head = m_connection.send(request);
-  const bool ask_again =
-      !head && head.error().code == ErrorCode::daemon_unreachable && m_start == Start::if_needed;
-  if (!ask_again) return head;
+  if (head || head.error().code != ErrorCode::daemon_unreachable) return head;
   MRUN_ASSIGN(m_connection, reach(m_context, m_start, m_home));
   return m_connection.send(request);
 }

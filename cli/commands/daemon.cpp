@@ -17,6 +17,7 @@ namespace {
 // A drain, then the workers' own ladder.
 constexpr std::chrono::seconds k_stop_wait = k_drain_timeout + std::chrono::seconds(20);
 constexpr std::chrono::seconds k_status_wait{5};
+constexpr int k_start_attempts = 3;
 
 constexpr std::string_view k_actions[] = {"run", "start", "stop", "status"};
 constexpr PositionalSpec k_positionals[] = {
@@ -59,20 +60,28 @@ Result<int> run_foreground(const Context& context) {
   return tl::unexpected<Error>(exec_daemon(install.daemon()));
 }
 
+Result<Json> ask_status(const Context& context) {
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
+  return client.get("/mrun/v1/status", after(k_status_wait));
+}
+
+// A daemon that was just killed may take the connection and drop it unanswered: then the next one is started.
 Result<int> start(Context& context) {
   MRUN_ASSIGN(const HomePaths home, context.home());
   MRUN_ASSIGN(const InstallPaths install, context.install());
-  bool started = false;
-  MRUN_TRY(start_daemon(home, install.daemon(), [&] { started = true; }));
-  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
-  MRUN_ASSIGN(const Json status, client.get("/mrun/v1/status", after(k_status_wait)));
-  if (context.quiet && !context.json) return 0;
-  return show_status(context, status, started ? "started" : "running already");
+  for (int attempt = 1;; ++attempt) {
+    bool started = false;
+    MRUN_TRY(start_daemon(home, install.daemon(), [&] { started = true; }));
+    const auto reply = ask_status(context);
+    if (!reply && reply.error().code == ErrorCode::daemon_unreachable && attempt < k_start_attempts) continue;
+    MRUN_TRY(reply);
+    if (context.quiet && !context.json) return 0;
+    return show_status(context, *reply, started ? "started" : "running already");
+  }
 }
 
 Result<int> status(Context& context) {
-  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
-  MRUN_ASSIGN(const Json reply, client.get("/mrun/v1/status", after(k_status_wait)));
+  MRUN_ASSIGN(const Json reply, ask_status(context));
   return show_status(context, reply, "running");
 }
 

@@ -61,9 +61,8 @@ void LoadProgress::tick(Time now) {
 void LoadProgress::draw(Time now) {
   const auto elapsed = std::chrono::duration_cast<std::chrono::nanoseconds>(now - m_start).count();
   if (!m_context.terminal.err_is_terminal()) {
-    if (m_phase != m_shown_phase)
+    if (m_shown_phases.insert(m_phase).second)
       m_context.terminal.err(fmt::format("loading {}: {} ({})\n", m_model, phase_words(m_phase), m_phase));
-    m_shown_phase = m_phase;
     return;
   }
   m_drawn = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -10,7 +11,7 @@
 namespace mrun::cli {
 
 // Silent for the first 0.3 s. Then, on a terminal, one line that is rewritten and vanishes; elsewhere one
-// plain line per phase. Nothing with --quiet or --json.
+// plain line per phase, the first time it comes. Nothing with --quiet or --json.
 class LoadProgress {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -33,7 +34,7 @@ class LoadProgress {
   const Context& m_context;
   std::string m_model;
   std::string m_phase;
-  std::string m_shown_phase;
+  std::set<std::string> m_shown_phases; // elsewhere than on a terminal
   Time m_start;
   Time m_next;
   bool m_silent;

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <bit>
+#include <limits>
+#include <random>
+
 #include "common/json.h"
 
 using namespace mrun;
@@ -13,6 +17,30 @@ Result<Json> parse(std::string_view text) {
 TEST_CASE("valid JSON is parsed and written in canonical form") {
   CHECK(canonical_json(parse(R"({ "b": [1, 2.5, null], "a": "ü" })").value()) ==
         R"({"a":"ü","b":[1,2.5,null]})");
+}
+
+TEST_CASE("canonical text is the library's own, byte for byte") {
+  const auto same = [](const Json& value) {
+    CHECK(canonical_json(value) == value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  };
+  for (int byte = 0; byte < 256; ++byte) {
+    same(std::string(1, static_cast<char>(byte)));
+    same(std::string("a") + static_cast<char>(byte) + "b\"");
+  }
+  for (const char* text : {"", "plain", "\"\\/\b\f\n\r\t\v", "grün 日本 🙂", "a\xff\xfe", "\xed\xa0\x80",
+                           "\xf4\x90\x80\x80", "\xc3", "\xc3\xa9\x80x\xe2\x82"})
+    same(text);
+  for (const double number : {0.0, -0.0, 1.0, 0.1, -2.5e-7, 1e15, 1e16, 1e17, 123456.789, 5e-324,
+                              1.7976931348623157e308, 9.00719925474099e15, 4.35, 1.0 / 3})
+    same(number);
+  same(std::numeric_limits<double>::quiet_NaN());
+  same(-std::numeric_limits<double>::infinity());
+  same(std::numeric_limits<std::int64_t>::min());
+  same(std::numeric_limits<std::uint64_t>::max());
+  same({{"b", {1, -2, nullptr, true, false, Json::array(), Json::object()}}, {"a\n", {{"ü", "x"}}}});
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 20'000; ++i)
+    same(std::bit_cast<double>(random()));
 }
 
 TEST_CASE("duplicate keys, depth, size, trailing text and bad UTF-8 are refused with the place") {

@@ -41,6 +41,9 @@ TEST_CASE("sizes, durations and times read well") {
   CHECK(format_duration(42'300'000) == "42 ms");
   CHECK(format_duration(1'840'000'000) == "1.8 s");
   CHECK(rfc3339_utc(1'700'000'000'123'456'789) == "2023-11-14T22:13:20.123456Z");
+  CHECK(rfc3339_utc(0) == "1970-01-01T00:00:00.000000Z");
+  CHECK(rfc3339_utc(1'709'251'199'999'999'999) == "2024-02-29T23:59:59.999999Z");
+  CHECK(rfc3339_utc(4'107'542'400'000'000'000) == "2100-03-01T00:00:00.000000Z");
 }
 
 TEST_CASE("base64 goes both ways and refuses what is not base64") {

@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 7> k_event_names = {"queued", "phase",  "
 // Crockford's base32 without I, L, O and U, in lower case.
 constexpr std::string_view k_alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::size_t k_id_characters = 26;
-constexpr std::size_t k_random_bytes = 10;
+constexpr std::size_t k_time_bytes = 8;
+constexpr std::int64_t k_ns_per_ms = 1'000'000;
 
 template<std::size_t Count, class Value>
 bool find_in(const std::array<std::string_view, Count>& names, std::string_view name, Value& value) {
@@ -67,12 +68,14 @@ bool find_event(std::string_view name, EventType& type) {
 
 std::string new_prediction_id(std::int64_t wall_ns) {
   std::array<std::uint8_t, 16> bytes{};
-  const auto wall_ms = static_cast<std::uint64_t>(wall_ns / 1'000'000);
-  for (std::size_t i = 0; i < 6; ++i)
-    bytes[i] = static_cast<std::uint8_t>(wall_ms >> (8 * (5 - i)));
   // Never fails for so few bytes once the system's pool is ready (getrandom(2)).
-  const ssize_t got = ::getrandom(bytes.data() + 6, k_random_bytes, 0);
-  MRUN_CHECK(got == static_cast<ssize_t>(k_random_bytes));
+  const ssize_t got = ::getrandom(bytes.data() + k_time_bytes, bytes.size() - k_time_bytes, 0);
+  MRUN_CHECK(got == static_cast<ssize_t>(bytes.size() - k_time_bytes));
+  const auto wall_ms = static_cast<std::uint64_t>(wall_ns / k_ns_per_ms);
+  const auto fraction = static_cast<std::uint64_t>(wall_ns % k_ns_per_ms) * 65'536 / k_ns_per_ms;
+  const std::uint64_t time = wall_ms << 16U | fraction;
+  for (std::size_t i = 0; i < k_time_bytes; ++i)
+    bytes[i] = static_cast<std::uint8_t>(time >> (8 * (k_time_bytes - 1 - i)));
   return base32(bytes);
 }
 
@@ -82,30 +85,32 @@ bool is_prediction_id(std::string_view text) {
          });
 }
 
-Json prediction_json(const Prediction& prediction, std::string_view base_url) {
+Json prediction_json(Prediction prediction, std::string_view base_url) {
   const std::string self = fmt::format("{}/v1/predictions/{}", base_url, prediction.id);
   Json json = {
-      {"id", prediction.id},
-      {"model", prediction.model},
-      {"version", prediction.version},
-      {"input", prediction.input},
-      {"output", prediction.output},
+      {"version", std::move(prediction.version)},
       {"error", nullptr},
-      {"logs", prediction.logs},
       {"status", status_name(prediction.status)},
       {"source", "api"},
       {"data_removed", false},
       {"created_at", rfc3339_utc(prediction.created_ns)},
       {"started_at", time_or_null(prediction.started_ns)},
       {"completed_at", time_or_null(prediction.completed_ns)},
-      {"metrics", prediction.metrics},
       {"urls",
        {{"get", self},
         {"cancel", self + "/cancel"},
         {"web", fmt::format("{}/predictions/{}", base_url, prediction.id)},
         {"stream", self + "/stream"}}},
   };
-  if (prediction.error)
+  // Moved, which the braces above would not do.
+  json["input"] = std::move(prediction.input);
+  json["output"] = std::move(prediction.output);
+  json["metrics"] = std::move(prediction.metrics);
+  json["logs"] = std::move(prediction.logs);
+  json["model"] = std::move(prediction.model);
+  json["id"] = std::move(prediction.id);
+  // Replicate says nothing more of what its user canceled.
+  if (prediction.error && prediction.error->code != ErrorCode::cancelled)
     json["error"] = fmt::format("{}: {}", error_code_text(prediction.error->code), prediction.error->message);
   if (prediction.deadline_ns) json["deadline"] = rfc3339_utc(*prediction.deadline_ns);
   return json;

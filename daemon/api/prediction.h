@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +33,8 @@ struct Event {
   Json data;
 };
 
-// 26 characters of lower-case Crockford base32, time-ordered (48 bits of milliseconds, 80 random bits).
+// 26 characters of lower-case Crockford base32, in the order of time: 48 bits of milliseconds as in a ULID,
+// 16 of their fraction, 64 random bits.
 std::string new_prediction_id(std::int64_t wall_ns);
 bool is_prediction_id(std::string_view text);
 
@@ -53,9 +55,11 @@ struct Prediction {
   std::vector<std::string> last_log_lines; // of the worker, on failure
 };
 
+using PredictionPtr = std::shared_ptr<const Prediction>; // shared by its writer and all who wait for its end
+
 // Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
 // `output` must already have its files replaced by URLs.
-Json prediction_json(const Prediction& prediction, std::string_view base_url);
+Json prediction_json(Prediction prediction, std::string_view base_url);
 // What `done` of /mrun/v1 says beside the object of a failed prediction, under the key `mrun`: {code, class,
 // message, hint, retryable, log_path, last_log_lines[]}; null for one without an error.
 Json failure_json(const Prediction& prediction);

@@ -102,15 +102,39 @@ class WaitingCaller : public std::enable_shared_from_this<WaitingCaller> {
     m_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
       if (!stopped) self->on_timeout();
     });
+    const auto self = shared_from_this();
     auto subscription = m_context.service.when_done(
-        m_id, [self = shared_from_this()](Result<Prediction> ended) { self->on_ended(std::move(ended)); });
+        m_id, [self](const Result<PredictionPtr>& ended) { self->on_committed(ended); },
+        [self](const Prediction& ended) { self->prepare(ended); });
     if (!m_finished) m_subscription = std::move(subscription);
   }
 
-  void on_ended(Result<Prediction> ended) {
+  // The answer is written while the end is being committed, and sent when both are done.
+  void prepare(const Prediction& ended) {
+    if (m_finished || m_prepared) return;
+    m_prepared = true;
+    m_head = created_head(201, ended, m_base_url, m_wait);
+    dress_prediction(m_context, ended, m_base_url, m_surface,
+                     [self = shared_from_this()](Result<std::string> body) {
+                       self->m_body = std::move(body);
+                       self->answer_if_ready();
+                     });
+  }
+
+  void on_committed(const Result<PredictionPtr>& ended) {
     if (m_finished) return;
     if (!ended) return answer_error(ended.error());
-    answer(201, std::move(*ended));
+    m_committed = true;
+    prepare(**ended);
+    answer_if_ready();
+  }
+
+  void answer_if_ready() {
+    if (m_finished || !m_committed || !m_body) return;
+    if (!*m_body) return answer_error(m_body->error());
+    m_head.body = std::move(**m_body);
+    m_responder.reply(std::move(m_head));
+    finish();
   }
 
   // The reply says `starting` whatever the state is: official clients take any other status for the end.
@@ -160,6 +184,10 @@ class WaitingCaller : public std::enable_shared_from_this<WaitingCaller> {
   boost::asio::steady_timer m_timer;
   std::unique_ptr<Subscription> m_subscription;
   std::string m_id;
+  Reply m_head;                              // of the answer at the end, once it is `m_prepared`
+  std::optional<Result<std::string>> m_body; // of that answer, once it is written
+  bool m_prepared = false;
+  bool m_committed = false;
   bool m_finished = false;
 };
 

@@ -38,20 +38,29 @@ Result<void> check_members(const Json& object, const std::vector<std::string>& k
 Json prediction_view(Prediction prediction, std::string_view base_url, Surface surface) {
   if (surface == Surface::replicate && prediction.status == PredictionStatus::aborted)
     prediction.status = PredictionStatus::canceled;
-  return prediction_json(prediction, base_url);
+  return prediction_json(std::move(prediction), base_url);
+}
+
+void dress_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
+                      Callback<std::string> done) {
+  const auto write = [base_url, surface, done = std::move(done)](Result<Prediction> dressed) {
+    if (!dressed) return done(tl::unexpected(std::move(dressed).error()));
+    done(canonical_json(prediction_view(std::move(*dressed), base_url, surface)));
+  };
+  if (prediction.output.is_null()) return write(std::move(prediction));
+  context.service.externalize_output(std::move(prediction), std::move(base_url), write);
 }
 
 void reply_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
                       Reply head, Responder responder) {
   // Shared: a std::function must be copyable, a Responder is not.
   auto answer = std::make_shared<std::pair<Reply, Responder>>(std::move(head), std::move(responder));
-  const auto finish = [answer, base_url, surface](Result<Prediction> dressed) {
-    if (!dressed) return answer->second.reply(dressed.error());
-    answer->first.body = canonical_json(prediction_view(std::move(*dressed), base_url, surface));
-    answer->second.reply(std::move(answer->first));
-  };
-  if (prediction.output.is_null()) return finish(std::move(prediction));
-  context.service.externalize_output(std::move(prediction), base_url, finish);
+  dress_prediction(context, std::move(prediction), std::move(base_url), surface,
+                   [answer](Result<std::string> body) {
+                     if (!body) return answer->second.reply(body.error());
+                     answer->first.body = std::move(*body);
+                     answer->second.reply(std::move(answer->first));
+                   });
 }
 
 Callback<Prediction> answer_with_view(EndpointContext& context, const Request& request, Surface surface,

@@ -20,8 +20,10 @@ Result<void> check_members(const Json& object, const std::vector<std::string>& k
 // of them would poll for ever.
 Json prediction_view(Prediction prediction, std::string_view base_url, Surface surface);
 
-// Dresses the output's files as the service decides (data URI or URL), then answers `head` with the object as
-// body.
+// The prediction object as text, the output's files dressed as the service decides (data URI or URL).
+void dress_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
+                      Callback<std::string> done);
+// Answers `head` with that as body.
 void reply_prediction(EndpointContext& context, Prediction prediction, std::string base_url, Surface surface,
                       Reply head, Responder responder);
 // The same as a callback, with 200.

@@ -18,8 +18,9 @@ namespace mrun {
 struct Follower {
   bool active = true;
   std::uint64_t next_seq = 1;
-  std::function<void(const Event&)> on_event; // one of these two
-  Callback<Prediction> on_done;
+  std::function<void(const Event&)> on_event; // this one, or those two
+  std::function<void(const Prediction&)> prepare;
+  Callback<PredictionPtr> on_done;
 };
 
 struct Live {

@@ -6,8 +6,8 @@
 namespace mrun {
 
 Service::Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
-                 ReaderDatabase reader, BlobFolder outputs, BlobFolder files, std::vector<StoredFile> uploads,
-                 Json run_counts, const Clock& clock)
+                 ReaderDatabase reader, BlobFolder outputs, BlobFolder files,
+                 std::vector<UploadedFile> uploads, Json run_counts, const Clock& clock)
     : m_io(io),
       m_config(std::move(config)),
       m_store(store),
@@ -22,7 +22,7 @@ Service::Service(boost::asio::io_context& io, ServiceConfig config, Store& store
       m_resolver(store, m_background),
       m_runner(
           std::make_unique<Runner>(io, m_config.runner, store, static_cast<RunListener&>(*this), clock)) {
-  for (StoredFile& file : uploads)
+  for (UploadedFile& file : uploads)
     m_uploads[file.id] = std::move(file);
   for (const auto& [model, runs] : run_counts.items())
     m_runs[model] = runs.get<std::int64_t>();
@@ -38,7 +38,7 @@ Result<std::unique_ptr<PredictionService>> make_prediction_service(boost::asio::
   MRUN_ASSIGN(BlobFolder files, BlobFolder::open(config.home.state / "files"));
   MRUN_TRY(outputs.clean());
   MRUN_TRY(files.clean());
-  MRUN_ASSIGN(std::vector<StoredFile> uploads, reader.files());
+  MRUN_ASSIGN(std::vector<UploadedFile> uploads, reader.files());
   MRUN_ASSIGN(Json run_counts, reader.run_counts());
   return std::make_unique<Service>(io, std::move(config), store, std::move(database), std::move(reader),
                                    std::move(outputs), std::move(files), std::move(uploads),

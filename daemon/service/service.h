@@ -22,6 +22,7 @@
 #include "common/fd.h"
 #include "common/json.h"
 #include "daemon/api/prediction.h"
+#include "daemon/api/uploaded_file.h"
 #include "daemon/runner/runner.h"
 
 namespace mrun {
@@ -43,16 +44,6 @@ struct OutputFile {
   std::string name;
   std::uint64_t size_bytes = 0;
   UniqueFd fd; // read-only, at offset 0
-};
-
-struct UploadedFile {
-  std::string id;
-  std::string name;
-  std::string media_type;
-  std::uint64_t size_bytes = 0;
-  std::string sha256_hex;
-  std::int64_t created_ns = 0;
-  std::int64_t expires_ns = 0;
 };
 
 struct PredictionPage {
@@ -85,8 +76,12 @@ class PredictionService {
   virtual void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) = 0;
   // Asks it to stop; answers with its state then. A finished one is returned unchanged.
   virtual void cancel(const std::string& id, Callback<Prediction> done) = 0;
-  // Calls once: when it has ended and is committed, or at once when it has. Error prediction_not_found.
-  virtual std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) = 0;
+  // Calls `done` once: when it has ended and is committed, or at once when it has. Error
+  // prediction_not_found. `prepare` may be called before, when the end is known and not yet committed: to
+  // write an answer, not to give it.
+  virtual std::unique_ptr<Subscription>
+  when_done(const std::string& id, Callback<PredictionPtr> done,
+            std::function<void(const Prediction&)> prepare = nullptr) = 0;
   // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up
   // waiting).
   virtual void make_durable(const std::string& id, Callback<Prediction> done) = 0;

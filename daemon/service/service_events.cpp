@@ -183,6 +183,7 @@ void Service::on_done(RunKey key, RunOutcome outcome) {
   const LivePtr live = by_key(key);
   if (live == nullptr) return;
   m_by_key.erase(key);
+  if (!live->storing) return end(live, std::move(outcome));
   in_order(live, [this, live, outcome = std::move(outcome)] { end(live, outcome); });
 }
 

@@ -20,17 +20,12 @@ namespace {
 constexpr std::size_t k_hash_chunk_bytes = 256 * k_kib;
 constexpr std::chrono::minutes k_expiry_period{30};
 
-UploadedFile public_file(const StoredFile& file) {
-  return {file.id,         file.name,       file.media_type, file.size_bytes,
-          file.sha256_hex, file.created_ns, file.expires_ns};
-}
-
 tl::unexpected<Error> no_file(const std::string& id) {
   return fail(ErrorCode::file_not_found, fmt::format("there is no uploaded file '{}'", printable(id, 60)));
 }
 
 // Size, hash and, when nobody told it, the media type of what was uploaded.
-Result<void> describe(int fd, StoredFile& file) {
+Result<void> describe(int fd, UploadedFile& file) {
   MRUN_ASSIGN(file.size_bytes, file_size(fd, "an upload"));
   Sha256 hash;
   std::string chunk(k_hash_chunk_bytes, '\0');
@@ -136,7 +131,7 @@ Result<UniqueFd> Service::begin_upload() {
 
 void Service::finish_upload(UniqueFd fd, std::string name, std::string media_type,
                             Callback<UploadedFile> done) {
-  auto file = std::make_shared<StoredFile>();
+  auto file = std::make_shared<UploadedFile>();
   file->created_ns = m_clock.wall_ns();
   file->expires_ns = file->created_ns + std::chrono::nanoseconds(k_file_lifetime).count();
   file->id = new_prediction_id(file->created_ns);
@@ -156,28 +151,28 @@ void Service::finish_upload(UniqueFd fd, std::string name, std::string media_typ
                            note_database(written);
                            if (!written) return done(tl::unexpected(written.error()));
                            m_uploads[file->id] = *file;
-                           done(public_file(*file));
+                           done(*file);
                          },
                          true});
       });
 }
 
-const StoredFile* Service::upload(const std::string& id) const {
+const UploadedFile* Service::upload(const std::string& id) const {
   const auto found = m_uploads.find(id);
   return found == m_uploads.end() || found->second.expires_ns <= m_clock.wall_ns() ? nullptr : &found->second;
 }
 
 Result<InputFile> Service::open_upload(const std::string& id) const {
-  const StoredFile* file = upload(id);
+  const UploadedFile* file = upload(id);
   if (file == nullptr) return no_file(id);
   MRUN_ASSIGN(UniqueFd fd, m_files.get(id));
   return InputFile{file->name, file->media_type, file->size_bytes, std::move(fd)};
 }
 
 void Service::get_file(const std::string& id, Callback<UploadedFile> done) {
-  const StoredFile* file = upload(id);
+  const UploadedFile* file = upload(id);
   if (file == nullptr) return done(no_file(id));
-  done(public_file(*file));
+  done(*file);
 }
 
 // Ids begin with their time, so the map's order is that of the uploads.
@@ -195,7 +190,7 @@ Result<FilePage> Service::list_files(const std::string& cursor, std::size_t limi
       page.next_cursor = page.files.back().id;
       break;
     }
-    page.files.push_back(public_file(at->second));
+    page.files.push_back(at->second);
   }
   return page;
 }
@@ -207,9 +202,9 @@ void Service::open_file(const std::string& id, Callback<OutputFile> done) {
 }
 
 void Service::remove_file(const std::string& id, Callback<UploadedFile> done) {
-  const StoredFile* file = upload(id);
+  const UploadedFile* file = upload(id);
   if (file == nullptr) return done(no_file(id));
-  const UploadedFile removed = public_file(*file);
+  const UploadedFile removed = *file;
   m_uploads.erase(id);
   m_writer.submit({[id](WriterDatabase& database) { return database.remove_file(id); },
                    [this, id, removed, done = std::move(done)](const Result<void>& written) {

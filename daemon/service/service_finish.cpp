@@ -65,9 +65,13 @@ void Service::end(const LivePtr& live, RunOutcome outcome) {
   prediction.metrics["output_bytes"] = output_bytes;
   Phases phases = outcome.phases;
   set_metrics(*live, outcome, phases, finished->ledger);
-  finished->prediction = prediction;
+  finished->prediction = PredictionPtr(live, &prediction);
   finished->outputs = live->outputs;
   finished->cold_start = outcome.cold_start;
+  finished->has_row = live->row_asked;
+  commit_end(live, finished);
+  // What follows happens while the writer commits.
+  prepare_answers(live);
   log_info("prediction {} model={} version={} status={} cold={} phases={} input_bytes={} output_bytes={} "
            "peak_memory_bytes={} device={} cost={} cost_reference={}{}",
            prediction.id, prediction.model, prediction.version.substr(0, 12), status_name(prediction.status),
@@ -77,7 +81,6 @@ void Service::end(const LivePtr& live, RunOutcome outcome) {
            prediction.error ? fmt::format(" error={}: {}", error_code_text(prediction.error->code),
                                           prediction.error->message)
                             : "");
-  commit_end(live, std::move(finished));
 }
 
 void Service::set_metrics(Live& live, const RunOutcome& outcome, Phases& phases, LedgerRow& ledger) const {
@@ -111,19 +114,15 @@ void Service::set_metrics(Live& live, const RunOutcome& outcome, Phases& phases,
 void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction> finished) {
   // The list does not change between the end and its commit, so the writer may read it.
   m_writer.submit({[live, finished](WriterDatabase& database) {
-                     finished->events = encode_events(live->events, finished->prediction.output);
+                     finished->events = encode_events(live->events, finished->prediction->output);
                      return database.finish(*finished);
                    },
                    [this, live, finished](const Result<void>& written) {
                      note_database(written);
-                     if (written) return on_committed(live, *finished);
+                     if (written) return on_committed(live);
                      // Whoever waits hears of the failure now; the end itself is tried until the disk takes
                      // it.
-                     for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
-                       if (follower->active && follower->on_done) {
-                         follower->active = false;
-                         follower->on_done(tl::unexpected(written.error()));
-                       }
+                     tell_waiting(live, tl::unexpected(written.error()));
                      if (m_draining) { // the next start ends it as interrupted
                        m_live.erase(live->prediction.id);
                        return leave_if_drained();
@@ -140,9 +139,16 @@ void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction
                    live->durable});
 }
 
-void Service::on_committed(const LivePtr& live, const FinishedPrediction&) {
+void Service::prepare_answers(const LivePtr& live) {
+  for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
+    if (follower->active && follower->prepare) follower->prepare(live->prediction);
+}
+
+// The callers who wait come first, the bookkeeping after them.
+void Service::on_committed(const LivePtr& live) {
   live->committed = true;
   live->visible = true;
+  tell_waiting(live, PredictionPtr(live, &live->prediction));
   ++m_runs[live->prediction.model];
   append_event(*live, EventType::done, live->prediction.completed_ns.value_or(0),
                {{"id", live->prediction.id}, {"status", status_name(live->prediction.status)}});
@@ -151,19 +157,18 @@ void Service::on_committed(const LivePtr& live, const FinishedPrediction&) {
     m_recent.push_back(live);
     if (m_recent.size() > k_recent_predictions) m_recent.pop_front();
   }
-  announce(live);
-  leave_if_drained();
-}
-
-void Service::announce(const LivePtr& live) {
-  for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
-    if (follower->active && follower->on_done) {
-      follower->active = false;
-      follower->on_done(live->prediction);
-    }
   deliver(live);
   live->bundle.reset();
   live->secrets.clear();
+  leave_if_drained();
+}
+
+void Service::tell_waiting(const LivePtr& live, const Result<PredictionPtr>& ended) {
+  for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
+    if (follower->active && follower->on_done) {
+      follower->active = false;
+      follower->on_done(ended);
+    }
 }
 
 void Service::note_database(const Result<void>& written) {

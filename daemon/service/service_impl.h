@@ -23,14 +23,15 @@ using LivePtr = std::shared_ptr<Live>; // shared with handlers that are under wa
 class Service : public PredictionService, private RunListener {
  public:
   Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
-          ReaderDatabase reader, BlobFolder outputs, BlobFolder files, std::vector<StoredFile> uploads,
+          ReaderDatabase reader, BlobFolder outputs, BlobFolder files, std::vector<UploadedFile> uploads,
           Json run_counts, const Clock& clock);
 
   void create(CreatePrediction request, Callback<Prediction> done) override;
   void get(const std::string& id, Callback<Prediction> done) override;
   void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) override;
   void cancel(const std::string& id, Callback<Prediction> done) override;
-  std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) override;
+  std::unique_ptr<Subscription> when_done(const std::string& id, Callback<PredictionPtr> done,
+                                          std::function<void(const Prediction&)> prepare) override;
   void make_durable(const std::string& id, Callback<Prediction> done) override;
   Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
                                                std::function<void(const Event&)> on_event) override;
@@ -89,8 +90,9 @@ class Service : public PredictionService, private RunListener {
   void end(const LivePtr& live, RunOutcome outcome);
   void set_metrics(Live& live, const RunOutcome& outcome, Phases& phases, LedgerRow& ledger) const;
   void commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction> finished);
-  void on_committed(const LivePtr& live, const FinishedPrediction& finished);
-  void announce(const LivePtr& live);
+  void prepare_answers(const LivePtr& live);
+  void on_committed(const LivePtr& live);
+  void tell_waiting(const LivePtr& live, const Result<PredictionPtr>& ended);
   void note_database(const Result<void>& written);
   void leave_if_drained();
 
@@ -100,7 +102,7 @@ class Service : public PredictionService, private RunListener {
   void show_live(PredictionPage& page, bool first, std::size_t room_bytes) const;
 
   // files (service_files.cpp)
-  const StoredFile* upload(const std::string& id) const;
+  const UploadedFile* upload(const std::string& id) const;
   Result<InputFile> open_upload(const std::string& id) const;
   void remove_expired();
 
@@ -111,8 +113,8 @@ class Service : public PredictionService, private RunListener {
   const std::int64_t m_started_ns;
   BlobFolder m_outputs; // used by the background thread and, to open files, by the io thread
   BlobFolder m_files;
-  std::map<std::string, StoredFile> m_uploads; // by id
-  std::map<std::string, std::int64_t> m_runs;  // finished predictions by model
+  std::map<std::string, UploadedFile> m_uploads; // by id
+  std::map<std::string, std::int64_t> m_runs;    // finished predictions by model
   std::unordered_map<std::string, LivePtr> m_live;
   std::unordered_map<RunKey, LivePtr> m_by_key;
   std::deque<LivePtr> m_recent; // lately ended and small, newest last

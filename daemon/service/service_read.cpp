@@ -84,7 +84,7 @@ void Service::show_live(PredictionPage& page, bool first, std::size_t room_bytes
     if (!live->ended && !listed(id) && !live->visible &&
         fits(held_bytes(live->prediction.input) + live->kept_bytes + live->prediction.logs.size()))
       page.predictions.push_back(snapshot(*live));
-  std::ranges::stable_sort(page.predictions, std::ranges::greater{}, &Prediction::created_ns);
+  std::ranges::stable_sort(page.predictions, std::ranges::greater{}, &Prediction::id);
 }
 
 void Service::cancel(const std::string& id, Callback<Prediction> done) {
@@ -93,18 +93,22 @@ void Service::cancel(const std::string& id, Callback<Prediction> done) {
   get(id, std::move(done));
 }
 
-std::unique_ptr<Subscription> Service::when_done(const std::string& id, Callback<Prediction> done) {
+std::unique_ptr<Subscription> Service::when_done(const std::string& id, Callback<PredictionPtr> done,
+                                                 std::function<void(const Prediction&)> prepare) {
   auto follower = std::make_shared<Follower>();
   follower->on_done = std::move(done);
+  follower->prepare = std::move(prepare);
   const LivePtr live = find(id);
   if (live != nullptr && live->committed) {
     follower->active = false;
-    follower->on_done(live->prediction);
+    follower->on_done(PredictionPtr(live, &live->prediction));
   } else if (live != nullptr) {
     live->followers.push_back(follower);
   } else {
     get(id, [follower](Result<Prediction> prediction) {
-      if (follower->active) follower->on_done(std::move(prediction));
+      if (!follower->active) return;
+      if (!prediction) return follower->on_done(tl::unexpected(std::move(prediction).error()));
+      follower->on_done(std::make_shared<const Prediction>(std::move(*prediction)));
     });
   }
   return std::make_unique<FollowerSubscription>(std::move(follower));

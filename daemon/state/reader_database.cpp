@@ -1,7 +1,5 @@
 #include "daemon/state/reader_database.h"
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "common/text.h"
@@ -54,22 +52,13 @@ std::size_t row_bytes(const Statement& row) {
   return sum;
 }
 
-struct Cursor {
-  std::int64_t created_ns = INT64_MAX;
-  std::string id;
-};
+// Pages go from the newest to the oldest by id; a cursor is the last id of the page before.
+constexpr std::string_view k_after_all_ids = "~";
 
-Result<Cursor> read_cursor(const std::string& text) {
-  Cursor cursor;
-  if (text.empty()) return cursor;
-  const std::size_t dash = text.find('-');
-  if (dash != std::string::npos) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + dash, cursor.created_ns);
-    cursor.id = text.substr(dash + 1);
-    if (error == std::errc() && end == text.data() + dash && is_prediction_id(cursor.id)) return cursor;
-  }
+Result<void> check_cursor(const std::string& cursor) {
+  if (cursor.empty() || is_prediction_id(cursor)) return {};
   return fail(ErrorCode::request_invalid,
-              fmt::format("cursor '{}' is not one of this list", printable(text, 60)),
+              fmt::format("cursor '{}' is not one of this list", printable(cursor, 60)),
               "follow the `next` address of a page as it is");
 }
 
@@ -83,8 +72,7 @@ Result<ReaderDatabase> ReaderDatabase::open(const std::string& path) {
                                                             " FROM predictions WHERE id = ?1"));
   MRUN_ASSIGN(database.m_list,
               database.m_connection.prepare("SELECT " MRUN_PREDICTION_COLUMNS
-                                            " FROM predictions WHERE (created_ns, id) < "
-                                            "(?1, ?2) ORDER BY created_ns DESC, id DESC LIMIT ?3"));
+                                            " FROM predictions WHERE id < ?1 ORDER BY id DESC LIMIT ?2"));
   MRUN_ASSIGN(database.m_output,
               database.m_connection.prepare("SELECT digest, media_type, name, size_bytes FROM outputs WHERE "
                                             "prediction_id = ?1 AND position = ?2"));
@@ -102,11 +90,10 @@ Result<Prediction> ReaderDatabase::get(const std::string& id) {
 }
 
 Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t limit) {
-  MRUN_ASSIGN(const Cursor from, read_cursor(cursor));
+  MRUN_TRY(check_cursor(cursor));
   const std::size_t count = std::min(std::max<std::size_t>(limit, 1), k_max_page);
-  m_list.bind(1, from.created_ns)
-      .bind(2, std::string_view(from.id))
-      .bind(3, static_cast<std::int64_t>(count + 1));
+  m_list.bind(1, cursor.empty() ? k_after_all_ids : std::string_view(cursor))
+      .bind(2, static_cast<std::int64_t>(count + 1));
   StoredPage page;
   while (true) {
     MRUN_ASSIGN(const bool row, m_list.step());
@@ -114,8 +101,7 @@ Result<StoredPage> ReaderDatabase::list(const std::string& cursor, std::size_t l
     const std::size_t size_bytes = row_bytes(m_list);
     const bool over = !page.predictions.empty() && page.size_bytes + size_bytes > k_page_bytes;
     if (page.predictions.size() == count || over) {
-      const Prediction& last = page.predictions.back();
-      page.next_cursor = fmt::format("{}-{}", last.created_ns, last.id);
+      page.next_cursor = page.predictions.back().id;
       m_list.reset();
       return page;
     }
@@ -166,11 +152,11 @@ Result<StoredOutput> ReaderDatabase::output(const std::string& id, std::size_t i
   return output;
 }
 
-Result<std::vector<StoredFile>> ReaderDatabase::files() {
+Result<std::vector<UploadedFile>> ReaderDatabase::files() {
   MRUN_ASSIGN(Statement row,
               m_connection.prepare("SELECT id, name, media_type, size_bytes, sha256, created_ns, "
                                    "expires_ns FROM files ORDER BY created_ns"));
-  std::vector<StoredFile> files;
+  std::vector<UploadedFile> files;
   while (true) {
     MRUN_ASSIGN(const bool found, row.step());
     if (!found) return files;
@@ -203,9 +189,9 @@ Result<Json> ReaderDatabase::run_counts() {
 Result<void> ReaderDatabase::check_ledger() {
   MRUN_ASSIGN(
       const std::string unbilled,
-      m_connection.text(
-          "SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
-          "p.status NOT IN ('starting', 'processing') AND (l.seq IS NULL OR l.status <> p.status) LIMIT 1"));
+      m_connection.text("SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
+                        "p.status NOT IN ('starting', 'processing') AND (l.prediction_id IS NULL OR l.status "
+                        "<> p.status) LIMIT 1"));
   if (!unbilled.empty())
     return fail(ErrorCode::database_corrupt,
                 fmt::format("prediction '{}' ended without its ledger row", unbilled));

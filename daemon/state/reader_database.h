@@ -34,7 +34,7 @@ class ReaderDatabase {
   // The event list of an ended prediction, with `done` ({id, status}) last. prediction_not_found.
   Result<std::vector<Event>> events(const std::string& id);
   Result<StoredOutput> output(const std::string& id, std::size_t index); // file_not_found
-  Result<std::vector<StoredFile>> files();                               // all, oldest first
+  Result<std::vector<UploadedFile>> files();                             // all, oldest first
   // {version, model, runs, warm, cold}; null for a version that never ran.
   Result<Json> version_stats(const std::string& version);
   Result<Json> run_counts(); // {model: runs}

@@ -7,6 +7,7 @@
 
 #include "common/digest.h"
 #include "daemon/api/prediction.h"
+#include "daemon/api/uploaded_file.h"
 #include "daemon/ledger/cost.h"
 
 namespace mrun {
@@ -19,16 +20,6 @@ struct StoredOutput {
   std::uint64_t size_bytes = 0;
 };
 
-struct StoredFile { // an upload; its bytes lie in state/files by id
-  std::string id;
-  std::string name;
-  std::string media_type;
-  std::uint64_t size_bytes = 0;
-  std::string sha256_hex;
-  std::int64_t created_ns = 0;
-  std::int64_t expires_ns = 0;
-};
-
 struct LedgerRow {
   std::string device;
   std::int64_t predict_ns = 0;
@@ -38,12 +29,13 @@ struct LedgerRow {
 
 // Everything that the end of a prediction writes, in one transaction.
 struct FinishedPrediction {
-  Prediction prediction; // terminal
-  std::string output;    // canonical JSON of prediction.output
-  std::string events;    // encode_events() of all but `done`
+  PredictionPtr prediction; // terminal; it does not change any more
+  std::string output;       // canonical JSON of prediction.output
+  std::string events;       // encode_events() of all but `done`
   std::vector<StoredOutput> outputs;
   LedgerRow ledger;
   bool cold_start = false;
+  bool has_row = true; // false: insert() was never asked for this one, so the end makes the row
 };
 
 // A JSON array of [wall_ns, type, data]; an event's number is its place, from 1. The one output value that is

@@ -17,7 +17,8 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Times: wall clock, ns since 1970.
+-- Times: wall clock, ns since 1970. An id begins with its time, so its order is that of time. Each commit writes the
+-- last page of every table and index below, so there are no more of them than is needed.
 CREATE TABLE predictions (
   id TEXT NOT NULL UNIQUE,
   model TEXT NOT NULL,
@@ -37,7 +38,6 @@ CREATE TABLE predictions (
   last_log_lines TEXT NOT NULL DEFAULT '[]',
   events TEXT NOT NULL DEFAULT '[]'
 );
-CREATE INDEX predictions_by_time ON predictions (created_ns, id);
 CREATE INDEX predictions_open ON predictions (status) WHERE status IN ('starting', 'processing');
 
 CREATE TABLE outputs (
@@ -52,8 +52,7 @@ CREATE TABLE outputs (
 
 -- One row for each prediction that ended, written in the transaction that ended it. Amounts and rates: 10^-12 units.
 CREATE TABLE ledger (
-  seq INTEGER PRIMARY KEY,
-  prediction_id TEXT NOT NULL UNIQUE,
+  prediction_id TEXT PRIMARY KEY,
   status TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'canceled', 'aborted')),
   at_ns INTEGER NOT NULL,
   device TEXT NOT NULL,
@@ -75,7 +74,7 @@ CREATE TABLE ledger (
   sku TEXT NOT NULL,
   source TEXT NOT NULL,
   read_on TEXT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE files (
   id TEXT PRIMARY KEY,

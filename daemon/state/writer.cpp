@@ -94,14 +94,14 @@ struct Writer::Impl {
       MRUN_TRY(connection.execute(durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
       full_sync = durable;
     }
-    MRUN_TRY(connection.execute("BEGIN IMMEDIATE"));
+    MRUN_TRY(database.begin());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       results[i] = apply(batch[i], batch.size() > 1);
       // A full disk or a failed write makes SQLite roll the whole transaction back by itself.
       if (!results[i] && sqlite3_get_autocommit(connection.handle()) != 0)
         return tl::unexpected(results[i].error());
     }
-    if (Result<void> committed = connection.execute("COMMIT"); !committed) {
+    if (Result<void> committed = database.commit(); !committed) {
       if (sqlite3_get_autocommit(connection.handle()) == 0)
         (void)connection.execute("ROLLBACK"); // the commit's own error is the one to tell
       return committed;

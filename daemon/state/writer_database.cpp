@@ -92,6 +92,8 @@ Result<void> WriterDatabase::prepare() {
     MRUN_ASSIGN(statement, m_connection.prepare(sql));
     return {};
   };
+  MRUN_TRY(make(m_begin, "BEGIN IMMEDIATE"));
+  MRUN_TRY(make(m_commit, "COMMIT"));
   MRUN_TRY(make(m_insert,
                 "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, "
                 "deadline_ns, input) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
@@ -108,7 +110,7 @@ Result<void> WriterDatabase::prepare() {
                 "ON CONFLICT (id) DO NOTHING"));
   MRUN_TRY(make(m_output, "INSERT INTO outputs VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   MRUN_TRY(make(m_ledger,
-                "INSERT INTO ledger VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
+                "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
                 "?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"));
   MRUN_TRY(make(m_statistics,
                 "INSERT INTO versions VALUES (?1, ?2, 1, coalesce(?3, 'null'), coalesce(?4, 'null')) "
@@ -130,12 +132,11 @@ Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
   const Error interrupted =
       fail(ErrorCode::interrupted, "the daemon stopped before the prediction ended").value();
   MRUN_TRY(m_connection.execute("PRAGMA synchronous=FULL; BEGIN IMMEDIATE"));
-  MRUN_ASSIGN(
-      Statement bill,
-      m_connection.prepare(
-          "INSERT INTO ledger SELECT NULL, id, 'failed', ?1, '', 0, 0, '', 0, '', 0, 'interrupted: not "
-          "billed', 0, '', 0, '', 0, 0, 'interrupted: not billed', '', '', '', '' "
-          "FROM predictions WHERE status IN ('starting', 'processing') ORDER BY created_ns, id"));
+  MRUN_ASSIGN(Statement bill,
+              m_connection.prepare(
+                  "INSERT INTO ledger SELECT id, 'failed', ?1, '', 0, 0, '', 0, '', 0, 'interrupted: not "
+                  "billed', 0, '', 0, '', 0, 0, 'interrupted: not billed', '', '', '', '' "
+                  "FROM predictions WHERE status IN ('starting', 'processing')"));
   MRUN_TRY(bill.bind(1, wall_ns).run());
   MRUN_ASSIGN(Statement end,
               m_connection.prepare("UPDATE predictions SET status = 'failed', completed_ns = ?1, error = ?2 "
@@ -150,6 +151,14 @@ Result<void> WriterDatabase::close_cleanly() {
   MRUN_TRY(set_meta(m_connection, "clean", "1"));
   MRUN_TRY(m_connection.execute("COMMIT"));
   return m_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+Result<void> WriterDatabase::begin() {
+  return m_begin.run();
+}
+
+Result<void> WriterDatabase::commit() {
+  return m_commit.run();
 }
 
 Result<void> WriterDatabase::insert(const Prediction& prediction, bool durable) {
@@ -172,7 +181,7 @@ Result<void> WriterDatabase::mark_durable(const std::string& id) {
 }
 
 Result<void> WriterDatabase::finish(const FinishedPrediction& finished) {
-  MRUN_CHECK(is_terminal(finished.prediction.status));
+  MRUN_CHECK(is_terminal(finished.prediction->status));
   MRUN_ASSIGN(const bool ended_now, end_row(finished));
   if (!ended_now) return {};
   MRUN_TRY(add_outputs(finished));
@@ -181,7 +190,7 @@ Result<void> WriterDatabase::finish(const FinishedPrediction& finished) {
 }
 
 Result<bool> WriterDatabase::end_row(const FinishedPrediction& finished) {
-  const Prediction& prediction = finished.prediction;
+  const Prediction& prediction = *finished.prediction;
   const auto bind_end = [&](Statement& statement) -> Statement& {
     statement.bind(1, std::string_view(prediction.id))
         .bind(2, status_name(prediction.status))
@@ -196,8 +205,10 @@ Result<bool> WriterDatabase::end_row(const FinishedPrediction& finished) {
     if (prediction.error) statement.bind(6, std::string_view(encode_error(*prediction.error)));
     return statement;
   };
-  MRUN_TRY(bind_end(m_end).run());
-  if (m_connection.changes() == 1) return true;
+  if (finished.has_row) {
+    MRUN_TRY(bind_end(m_end).run());
+    if (m_connection.changes() == 1) return true;
+  }
   bind_end(m_insert_ended)
       .bind(12, std::string_view(prediction.model))
       .bind(13, std::string_view(prediction.version))
@@ -211,7 +222,7 @@ Result<bool> WriterDatabase::end_row(const FinishedPrediction& finished) {
 Result<void> WriterDatabase::add_outputs(const FinishedPrediction& finished) {
   for (std::size_t i = 0; i < finished.outputs.size(); ++i) {
     const StoredOutput& output = finished.outputs[i];
-    m_output.bind(1, std::string_view(finished.prediction.id))
+    m_output.bind(1, std::string_view(finished.prediction->id))
         .bind(2, static_cast<std::int64_t>(i))
         .bind(3, std::string_view(output.digest.hex()))
         .bind(4, std::string_view(output.media_type))
@@ -227,9 +238,9 @@ Result<void> WriterDatabase::add_ledger(const FinishedPrediction& finished) {
   const auto pico = [](const Charge& charge) {
     return charge.amount ? std::optional(charge.amount->pico()) : std::nullopt;
   };
-  m_ledger.bind(1, std::string_view(finished.prediction.id))
-      .bind(2, status_name(finished.prediction.status))
-      .bind(3, finished.prediction.completed_ns.value_or(0))
+  m_ledger.bind(1, std::string_view(finished.prediction->id))
+      .bind(2, status_name(finished.prediction->status))
+      .bind(3, finished.prediction->completed_ns.value_or(0))
       .bind(4, std::string_view(row.device))
       .bind(5, row.predict_ns)
       .bind(6, pico(row.own))
@@ -253,7 +264,7 @@ Result<void> WriterDatabase::add_ledger(const FinishedPrediction& finished) {
 }
 
 Result<void> WriterDatabase::add_statistics(const FinishedPrediction& finished) {
-  const Prediction& prediction = finished.prediction;
+  const Prediction& prediction = *finished.prediction;
   m_statistics.bind(1, std::string_view(prediction.version)).bind(2, std::string_view(prediction.model));
   if (prediction.status == PredictionStatus::succeeded) {
     Json sample = {{"at_ns", prediction.completed_ns.value_or(0)}};
@@ -265,7 +276,7 @@ Result<void> WriterDatabase::add_statistics(const FinishedPrediction& finished) 
   return m_statistics.run();
 }
 
-Result<void> WriterDatabase::insert_file(const StoredFile& file) {
+Result<void> WriterDatabase::insert_file(const UploadedFile& file) {
   return m_insert_file.bind(1, std::string_view(file.id))
       .bind(2, std::string_view(file.name))
       .bind(3, std::string_view(file.media_type))

@@ -23,6 +23,9 @@ class WriterDatabase {
   // Notes that this was a clean stop, and empties the write-ahead log.
   Result<void> close_cleanly();
 
+  Result<void> begin(); // a transaction
+  Result<void> commit();
+
   Result<void> insert(const Prediction& prediction, bool durable);
   // Makes a row that is there durable by changing it (a batch without a change would not be synced). Error
   // database when there is none: an earlier write of it failed.
@@ -31,7 +34,7 @@ class WriterDatabase {
   // that has ended already is left as it is: the first end stands, and the ledger keeps one row.
   Result<void> finish(const FinishedPrediction& finished);
 
-  Result<void> insert_file(const StoredFile& file);
+  Result<void> insert_file(const UploadedFile& file);
   Result<void> remove_file(const std::string& id);
   Result<void> touch(); // a write that changes nothing that matters: does the disk work again?
 
@@ -45,8 +48,8 @@ class WriterDatabase {
   Result<void> add_statistics(const FinishedPrediction& finished);
 
   Sqlite m_connection;
-  Statement m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger, m_statistics, m_insert_file,
-      m_remove_file, m_touch;
+  Statement m_begin, m_commit, m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger,
+      m_statistics, m_insert_file, m_remove_file, m_touch;
 };
 
 } // namespace mrun

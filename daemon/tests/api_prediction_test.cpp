@@ -58,11 +58,20 @@ TEST_CASE("a failed prediction carries the code in its error, and ours beside it
   CHECK(failure_json(sample()).is_null());
 }
 
+TEST_CASE("a canceled prediction has no error; one past its deadline says so") {
+  Prediction prediction = sample();
+  prediction.status = PredictionStatus::canceled;
+  prediction.error = fail(ErrorCode::cancelled, "canceled").value();
+  CHECK(prediction_json(prediction, "")["error"].is_null());
+  prediction.error = fail(ErrorCode::deadline_exceeded, "the deadline passed").value();
+  CHECK(prediction_json(prediction, "")["error"] == "M1405: the deadline passed");
+}
+
 TEST_CASE("ids are 26 characters, in the order of time, and never the same") {
   std::set<std::string> seen;
   std::string last;
-  for (std::int64_t ms = 0; ms < 2000; ++ms) {
-    const std::string id = new_prediction_id((1'700'000'000'000 + ms) * 1'000'000);
+  for (std::int64_t us = 0; us < 2000; ++us) {
+    const std::string id = new_prediction_id((1'700'000'000'000'000 + us) * 1000);
     CHECK(is_prediction_id(id));
     CHECK(id > last);
     CHECK(seen.insert(id).second);

@@ -23,7 +23,11 @@ class FakeService : public PredictionService {
     std::vector<Event> events;
     std::map<int, std::pair<std::uint64_t, std::function<void(const Event&)>>>
         followers; // key → (after, callback)
-    std::map<int, Callback<Prediction>> waiting;
+    struct Waiting {
+      Callback<PredictionPtr> done;
+      std::function<void(const Prediction&)> prepare;
+    };
+    std::map<int, Waiting> waiting;
   };
 
   // What the next create() fails with.
@@ -60,18 +64,30 @@ class FakeService : public PredictionService {
       follower.second(event);
   }
 
-  void end(const std::string& id, PredictionStatus status, Json output = nullptr,
-           std::optional<Error> error = {}) {
+  // The end is known and not yet committed.
+  void know_end(const std::string& id, PredictionStatus status, Json output = nullptr,
+                std::optional<Error> error = {}) {
     Item& item = items.at(id);
     item.prediction.status = status;
     item.prediction.output = std::move(output);
     item.prediction.error = std::move(error);
     item.prediction.completed_ns = k_created_ns + 3'000'000'000;
-    emit(id, EventType::done, {{"id", id}, {"status", status_name(status)}});
-    auto waiting = std::move(item.waiting);
-    item.waiting.clear();
-    for (auto& [key, done] : waiting)
-      done(item.prediction);
+    const auto waiting = item.waiting; // a callback may end its subscription
+    for (const auto& [key, one] : waiting)
+      if (one.prepare) one.prepare(item.prediction);
+  }
+  void commit_end(const std::string& id, const Result<void>& written = {}) {
+    Item& item = items.at(id);
+    if (written) emit(id, EventType::done, {{"id", id}, {"status", status_name(item.prediction.status)}});
+    const auto waiting = std::exchange(item.waiting, {});
+    for (const auto& [key, one] : waiting)
+      one.done(written ? Result<PredictionPtr>(std::make_shared<const Prediction>(item.prediction))
+                       : tl::unexpected<Error>(written.error()));
+  }
+  void end(const std::string& id, PredictionStatus status, Json output = nullptr,
+           std::optional<Error> error = {}) {
+    know_end(id, status, std::move(output), std::move(error));
+    commit_end(id);
   }
 
   void create(CreatePrediction request, Callback<Prediction> done) override {
@@ -102,9 +118,10 @@ class FakeService : public PredictionService {
     cancelled.push_back(id);
     get(id, std::move(done));
   }
-  std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) override {
+  std::unique_ptr<Subscription> when_done(const std::string& id, Callback<PredictionPtr> done,
+                                          std::function<void(const Prediction&)> prepare) override {
     const int key = ++m_keys;
-    items.at(id).waiting.emplace(key, std::move(done));
+    items.at(id).waiting.emplace(key, Item::Waiting{std::move(done), std::move(prepare)});
     return std::make_unique<Ending>([this, id, key] { items.at(id).waiting.erase(key); });
   }
   void make_durable(const std::string& id, Callback<Prediction> done) override {

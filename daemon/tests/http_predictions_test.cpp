@@ -65,6 +65,28 @@ TEST_CASE("Prefer: wait answers with the end") {
   CHECK(harness.service.abandoned.empty());
 }
 
+TEST_CASE("an answer is prepared before the end is committed, and sent only after") {
+  HttpHarness harness;
+  auto client = harness.connect();
+  client.send(create("Prefer: wait=5\r\n"));
+  REQUIRE(harness.run_until([&] { return harness.service.items.contains(FakeService::k_id); }));
+  harness.service.know_end(FakeService::k_id, PredictionStatus::succeeded, "hello");
+  // Another exchange goes through the same loop; nothing has reached the one who waits.
+  CHECK(harness.ask(HttpHarness::get("/healthz")).status == 200);
+  CHECK(client.received().empty());
+  SUBCASE("committed") {
+    harness.service.commit_end(FakeService::k_id);
+    CHECK(client.read().json()["output"] == "hello");
+  }
+  SUBCASE("the commit failed") {
+    harness.service.commit_end(FakeService::k_id, fail(ErrorCode::database, "the disk is gone"));
+    const Answer answer = client.read();
+    CHECK(answer.status == 500);
+    CHECK(answer.body.find("hello") == std::string::npos);
+  }
+  CHECK(harness.service.abandoned.empty());
+}
+
 TEST_CASE("a wait that runs out says starting, whatever the state is") {
   HttpHarness harness;
   auto client = harness.connect();

@@ -98,9 +98,14 @@ class ServiceFixture {
   }
   Result<Prediction> end(const std::string& id, RunKey key, RunOutcome outcome = FakeRunner::success()) {
     return wait<Prediction>([&](Callback<Prediction> done) {
-      auto subscription = service->when_done(id, std::move(done));
+      auto subscription = when_done(id, std::move(done));
       fake_runner().end(key, std::move(outcome));
       return subscription;
+    });
+  }
+  std::unique_ptr<Subscription> when_done(const std::string& id, Callback<Prediction> done) {
+    return service->when_done(id, [done = std::move(done)](const Result<PredictionPtr>& ended) {
+      done(ended ? Result<Prediction>(**ended) : tl::unexpected<Error>(ended.error()));
     });
   }
   // All events, until `done` has come.

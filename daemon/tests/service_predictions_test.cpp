@@ -151,7 +151,7 @@ TEST_CASE("a subscription that is dropped hears nothing more, even from inside i
     own.reset();
   });
   int waited = 0;
-  fixture.service->when_done(accepted.id, [&](const Result<Prediction>&) { ++waited; }).reset();
+  fixture.when_done(accepted.id, [&](const Result<Prediction>&) { ++waited; }).reset();
   fixture.output_text(key, "x");
   fixture.output_text(key, "y");
   fixture.end(accepted.id, key);
@@ -196,9 +196,8 @@ TEST_CASE("an end is not shown before it is committed") {
   const Prediction accepted = fixture.must_create({{"text", "a"}}, true);
   fake_runner().end(fake_runner().last(), FakeRunner::success());
   CHECK_FALSE(is_terminal(fixture.get(accepted.id)->status));
-  const auto done = fixture.wait<Prediction>([&](Callback<Prediction> callback) {
-    return fixture.service->when_done(accepted.id, std::move(callback));
-  });
+  const auto done = fixture.wait<Prediction>(
+      [&](Callback<Prediction> callback) { return fixture.when_done(accepted.id, std::move(callback)); });
   CHECK(done->status == PredictionStatus::succeeded);
 }
 

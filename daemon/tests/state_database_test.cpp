@@ -66,7 +66,7 @@ TEST_CASE("a prediction and its end are read back as they were written") {
   CHECK(row->error->code == ErrorCode::prediction_failed);
   CHECK(row->error->hint == "a hint");
   CHECK(row->error->notes == std::vector<std::string>{"a note"});
-  CHECK(row->metrics == end.prediction.metrics);
+  CHECK(row->metrics == end.prediction->metrics);
   CHECK(row->completed_ns == k_now + 20);
 
   const Result<StoredOutput> output = reads.output(prediction.id, 0);
@@ -84,7 +84,7 @@ TEST_CASE("events come back numbered, with the output that stands in the row, an
   const FinishedPrediction end = finished(new_prediction(k_now));
   CHECK(end.events.find("[6,\"output\"]") != std::string::npos); // not stored twice
   REQUIRE(database.finish(end));
-  const Result<std::vector<Event>> events = reader(folder).events(end.prediction.id);
+  const Result<std::vector<Event>> events = reader(folder).events(end.prediction->id);
   REQUIRE(events);
   REQUIRE(events->size() == 4);
   CHECK((*events)[0].type == EventType::queued);
@@ -92,7 +92,7 @@ TEST_CASE("events come back numbered, with the output that stands in the row, an
   CHECK((*events)[2].data["text"] == "a line");
   CHECK((*events)[3].type == EventType::done);
   CHECK((*events)[3].seq == 4);
-  CHECK((*events)[3].data == Json{{"id", end.prediction.id}, {"status", "succeeded"}});
+  CHECK((*events)[3].data == Json{{"id", end.prediction->id}, {"status", "succeeded"}});
   CHECK(code_of(reader(folder).events(new_prediction_id(k_now))) == ErrorCode::prediction_not_found);
   CHECK_FALSE(decode_events("[[1]]", nullptr));
   CHECK_FALSE(decode_events("[[1,\"lunch\",{}]]", nullptr));
@@ -170,7 +170,7 @@ TEST_CASE("lists are pages, newest first, without gaps or repeats") {
   WriterDatabase database = open(folder);
   std::vector<std::string> ids;
   for (int i = 0; i < 25; ++i) {
-    const Prediction prediction = new_prediction(k_now + i / 3); // several in the same instant
+    const Prediction prediction = new_prediction(k_now + i / 3 * 1000); // several in the same instant
     ids.push_back(prediction.id);
     REQUIRE(database.insert(prediction, false));
   }
@@ -186,13 +186,10 @@ TEST_CASE("lists are pages, newest first, without gaps or repeats") {
     cursor = page->next_cursor;
   } while (!cursor.empty());
   CHECK(seen.size() == 25);
-  std::sort(ids.begin(), ids.end());
-  std::vector<std::string> sorted = seen;
-  std::sort(sorted.begin(), sorted.end());
-  CHECK(sorted == ids);
+  std::sort(ids.begin(), ids.end(), std::greater());
+  CHECK(seen == ids);
   CHECK(reads.list("", 0)->predictions.size() == 1);
-  for (const char* bad :
-       {"x", "5-", "-01jdfkx9c00000000000000000", "5-short", "1 OR 1=1-01jdfkx9c00000000000000000"})
+  for (const char* bad : {"x", "~", "01jdfkx9c0000000000000000", "1 OR 1=1", "5-01jdfkx9c00000000000000000"})
     CHECK(code_of(reads.list(bad, 10)) == ErrorCode::request_invalid);
 }
 
@@ -205,9 +202,9 @@ TEST_CASE("a page has a bound in bytes, and a larger row is a page of its own") 
     REQUIRE(database.insert(prediction, false));
   };
   insert(k_now, 1);
-  insert(k_now + 1, k_page_bytes + 1);
+  insert(k_now + 1000, k_page_bytes + 1);
   for (int i = 2; i < 5; ++i)
-    insert(k_now + i, k_page_bytes / 2 - 100);
+    insert(k_now + i * 1000, k_page_bytes / 2 - 100);
   ReaderDatabase reads = reader(folder);
   std::vector<std::size_t> lengths;
   std::string cursor;
@@ -243,10 +240,10 @@ TEST_CASE("the last warm and cold run of a version are remembered") {
 TEST_CASE("uploads are kept until they are removed") {
   const TempFolder folder;
   WriterDatabase database = open(folder);
-  const StoredFile file{new_prediction_id(k_now), "cat.png", "image/png", 12,
-                        std::string(64, 'd'),     k_now,     k_now + 10};
+  const UploadedFile file{new_prediction_id(k_now), "cat.png", "image/png", 12,
+                          std::string(64, 'd'),     k_now,     k_now + 10};
   REQUIRE(database.insert_file(file));
-  const Result<std::vector<StoredFile>> files = reader(folder).files();
+  const Result<std::vector<UploadedFile>> files = reader(folder).files();
   REQUIRE(files);
   REQUIRE(files->size() == 1);
   CHECK(files->front().name == "cat.png");

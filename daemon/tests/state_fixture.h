@@ -63,7 +63,7 @@ inline FinishedPrediction finished(Prediction prediction,
   end.ledger.reference.amount = Money::from_pico(100'000'000);
   end.ledger.reference.currency = "USD";
   end.ledger.reference.provider = "replicate";
-  end.prediction = std::move(prediction);
+  end.prediction = std::make_shared<const Prediction>(std::move(prediction));
   return end;
 }
 

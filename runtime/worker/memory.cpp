@@ -15,11 +15,14 @@ namespace {
 
 constexpr std::uint64_t k_kib = 1024;
 
+UniqueFd open_proc(const char* path) {
+  return UniqueFd(::open(path, O_RDONLY | O_CLOEXEC));
+}
+
 // A number of a small /proc file: the first one after `key`.
-std::uint64_t proc_number(const char* path, std::string_view key) {
-  const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+std::uint64_t proc_number(const UniqueFd& fd, std::string_view key) {
   std::array<char, 4096> buffer;
-  const ssize_t got = fd ? ::read(fd.get(), buffer.data(), buffer.size()) : 0;
+  const ssize_t got = fd ? ::pread(fd.get(), buffer.data(), buffer.size(), 0) : 0;
   if (got <= 0) return 0;
   const std::string_view text(buffer.data(), static_cast<std::size_t>(got));
   const std::size_t at = text.find(key);
@@ -40,16 +43,16 @@ std::uint64_t rusage_bytes() {
 } // namespace
 
 std::uint64_t resident_bytes() {
-  const std::uint64_t pages = proc_number("/proc/self/statm", " "); // the second field
+  const std::uint64_t pages = proc_number(open_proc("/proc/self/statm"), " "); // the second field
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-PeakMemory::PeakMemory() : m_inherited_bytes(rusage_bytes()) {}
+PeakMemory::PeakMemory() : m_inherited_bytes(rusage_bytes()), m_status(open_proc("/proc/self/status")) {}
 
 std::uint64_t PeakMemory::bytes() const {
   const std::uint64_t most = rusage_bytes();
   if (most > m_inherited_bytes) return most;
-  const std::uint64_t own = proc_number("/proc/self/status", "VmHWM:") * k_kib;
+  const std::uint64_t own = proc_number(m_status, "VmHWM:") * k_kib;
   return own > 0 ? own : most;
 }
 

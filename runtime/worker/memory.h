@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "common/fd.h"
+
 namespace mrun {
 
 std::uint64_t resident_bytes(); // now; 0 when /proc is not there
@@ -16,6 +18,7 @@ class PeakMemory {
 
  private:
   std::uint64_t m_inherited_bytes; // of the process before exec
+  UniqueFd m_status;               // kept open: each prediction's end reads it
 };
 
 } // namespace mrun

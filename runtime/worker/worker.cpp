@@ -132,6 +132,7 @@ void Worker::pass_reading_on() {
     return;
   }
   m_reader = k_nobody;
+  if (std::exchange(m_timer_is_set, true)) return;
   itimerspec once{};
   once.it_value.tv_nsec = std::chrono::nanoseconds(k_helper_delay).count();
   ::timerfd_settime(m_timer.get(), 0, &once, nullptr);
@@ -173,6 +174,7 @@ void Worker::helper_thread() {
     if (fds[1].revents == 0) continue;
     if (!reading) {
       drain(m_timer.get());
+      m_timer_is_set = false;
       if (m_reader == k_nobody) m_reader = k_helper;
     } else if (m_reader == k_helper) { // still: nobody else reads, so the packet that poll saw is there
       if (auto job = handle(receive_frame(m_socket)).job) m_pending.push_back(std::move(job));

@@ -3,9 +3,9 @@
 // Threads: as many prediction threads as the manifest's concurrency, the main thread being the first of them,
 // and one helper. One thread at a time reads the socket. A prediction thread that reads a `predict` runs it
 // itself, so that a request wakes one thread and not two; before, it leaves the reading to another idle
-// prediction thread. When none is idle, the helper takes over, but only after k_helper_delay: most short
-// predictions end sooner, and a cancel can wait that long. A prediction thread that ends takes the reading
-// back. Nobody polls without sleeping.
+// prediction thread. When none is idle, the helper takes over, but only after k_helper_delay at most: short
+// predictions end sooner, several of them share one setting of the timer, and a cancel can wait that long. A
+// prediction thread that ends takes the reading back. Nobody polls without sleeping.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,7 @@
 
 namespace mrun {
 
-inline constexpr std::chrono::microseconds k_helper_delay{200};
+inline constexpr std::chrono::milliseconds k_helper_delay{5};
 
 class Worker {
  public:
@@ -76,6 +76,7 @@ class Worker {
 
   std::mutex m_mutex; // the members below
   int m_reader = k_nobody;
+  bool m_timer_is_set = false;
   std::vector<int> m_idle; // prediction threads without work, the last one is the warmest
   std::deque<std::condition_variable> m_wakeups; // one per prediction thread
   std::deque<std::shared_ptr<Job>> m_pending;    // read while all were busy

@@ -54,8 +54,13 @@ install_packages() {
     fi
   fi
   step "Installing system packages: ${missing[*]}"
-  "${run[@]}" apt-get update -qq >&2
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  local log=$mrun_cache/apt.log
+  mkdir -p "$mrun_cache"
+  if ! { "${run[@]}" apt-get update -qq &&
+    "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    die "the packages could not be installed; the whole log is $log"
+  fi
 }
 
 # Whether version $1 is $2 or newer.

@@ -3,9 +3,30 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import threading
 
 from harness import BUILD, is_alive, run, wait_for
+
+
+def die_after(home, connections):
+    """Listens in the daemon's place as one that is just ending: takes so many connections, then drops them and is gone."""
+    listener = socket.socket(socket.AF_UNIX)
+    home.socket.unlink(missing_ok=True)
+    listener.bind(str(home.socket))
+    listener.listen(8)
+
+    def end():
+        taken = [listener.accept()[0] for _ in range(connections)]
+        listener.close()
+        home.socket.unlink()
+        for one in taken:
+            one.close()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    return thread
 
 
 def main(home):
@@ -40,6 +61,18 @@ def main(home):
     wait_for(lambda: not any(is_alive(pid) for pid in family), 10, "workers to die with the daemon")
     assert home.socket.exists()
     home.mrun("predict", "test/echo", "-i", "text=x")
+
+    # One that is just ending takes a connection and drops it: the next one is started and asked.
+    for connections, command in ((2, ("daemon", "start")), (1, ("predict", "test/echo", "-i", "text=x"))):
+        home.mrun("daemon", "stop")
+        ending = die_after(home, connections)
+        home.mrun(*command)
+        ending.join(10)
+    home.mrun("daemon", "stop")
+    ending = die_after(home, 1)
+    home.fails("M1501", 6, "daemon", "status")
+    ending.join(10)
+    home.mrun("daemon", "start")
 
     # What keeps it from starting is shown where it was asked for.
     home.mrun("daemon", "stop")

@@ -183,6 +183,8 @@ TEST_CASE("inputs that do not fit the program are named with what it takes") {
   refuses("axis 0 of `in.x` is 1, the program takes 2 to 64");
   inputs[0].tensor.shape = {42};
   refuses("has 1 axes, the program takes [");
+  inputs[0].tensor.shape = {1, 7, 6};
+  refuses("give the input without it");
   inputs = one.inputs();
   set_dtype("i32", inputs[0].tensor);
   refuses("`in.x` is i32, the program takes f32");

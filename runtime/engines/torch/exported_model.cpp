@@ -112,9 +112,15 @@ Result<void> ShapeCheck::check(const at::Tensor& tensor, const UserInput& input)
   if (type && tensor.scalar_type() != *type)
     return fail(ErrorCode::input_type, fmt::format("`{}` is {}, the program takes {}", input.name,
                                                    type_name(tensor.scalar_type()), type_name(*type)));
-  if (static_cast<std::size_t>(tensor.dim()) != input.meta.sizes.size())
-    return fail(ErrorCode::input_range, fmt::format("`{}` has {} axes, the program takes {}", input.name,
-                                                    tensor.dim(), shape_text(input.meta)));
+  if (const auto axes = static_cast<std::size_t>(tensor.dim()); axes != input.meta.sizes.size()) {
+    const bool has_two_batch_axes = axes == input.meta.sizes.size() + 1 && tensor.size(0) == 1;
+    return fail(ErrorCode::input_range,
+                fmt::format("`{}` has {} axes, the program takes {}{}", input.name, axes,
+                            shape_text(input.meta),
+                            has_two_batch_axes
+                                ? " (the batch axis is added before the graph: give the input without it)"
+                                : ""));
+  }
   for (std::size_t axis = 0; axis < input.meta.sizes.size(); ++axis)
     MRUN_TRY(check_axis(tensor.size(static_cast<std::int64_t>(axis)), input.meta.sizes[axis], axis, input));
   return {};
