@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,10 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/safe_path.h"
+
+namespace re2 {
+class RE2;
+}
 
 namespace mrun {
 
@@ -24,7 +29,8 @@ struct TypeSpec {
   std::optional<double> ge, le;                        // integer, number
   std::optional<std::uint64_t> min_length, max_length; // string: code points; array: items
   std::optional<std::uint64_t> length;                 // array: exactly
-  std::string pattern;                                 // string: ECMA-262 regular expression
+  std::string pattern;                                 // string: RE2 regular expression
+  std::shared_ptr<const re2::RE2> compiled_pattern;    // of `pattern`; shared by the copies of this type
   std::vector<Json> choices;
   std::vector<std::string> accept;                          // file: MIME types
   std::optional<std::uint64_t> max_bytes;                   // file

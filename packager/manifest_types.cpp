@@ -90,10 +90,14 @@ Result<void> read_limits(const ManifestReader& reader, const YamlNode& node, Typ
   if (type.length && (type.min_length || type.max_length))
     return reader.refuse_value(node.find("length")->place, "`length` excludes `min_length` and `max_length`");
   MRUN_TRY(reader.read_string(node, "pattern", type.pattern));
-  if (const std::string problem = type.pattern.empty() ? "" : pattern_problem(type.pattern); !problem.empty())
-    return reader.refuse_value(
-        node.find("pattern")->place, fmt::format("`pattern` {}", problem),
-        "patterns are RE2: regular expressions without look-around and back-references");
+  if (!type.pattern.empty()) {
+    Result<std::shared_ptr<const re2::RE2>> compiled = compile_pattern(type.pattern);
+    if (!compiled)
+      return reader.refuse_value(
+          node.find("pattern")->place, fmt::format("`pattern` {}", compiled.error().message),
+          "patterns are RE2: regular expressions without look-around and back-references");
+    type.compiled_pattern = std::move(*compiled);
+  }
   return reader.read_strings(node, "accept", type.accept);
 }
 

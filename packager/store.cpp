@@ -128,6 +128,7 @@ Result<void> Store::untag(const Reference& reference) {
   if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),
                 "write it as owner/name:tag");
+  MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc waits for its temporary file
   return m_impl->change_index([&](StoreIndex& index) -> Result<bool> {
     const std::string model = reference.model();
     const std::string tag = reference.tag_or_default();

@@ -101,12 +101,9 @@ Result<Json> check_string(const TypeSpec& type, const Json& value, std::string_v
       return fail(ErrorCode::input_length, fmt::format("{} has {} characters, it must have {}", name, count,
                                                        count_text(type, "characters")));
   }
-  if (!type.pattern.empty()) {
-    const RE2 pattern(type.pattern, pattern_options());
-    if (!pattern.ok() || !RE2::PartialMatch(text, pattern))
-      return fail(ErrorCode::input_length,
-                  fmt::format("{} is \"{}\", it must match {}", name, printable(text, 60), type.pattern));
-  }
+  if (type.compiled_pattern && !RE2::PartialMatch(text, *type.compiled_pattern))
+    return fail(ErrorCode::input_length,
+                fmt::format("{} is \"{}\", it must match {}", name, printable(text, 60), type.pattern));
   return value;
 }
 
@@ -168,8 +165,10 @@ Result<Json> check_array(const TypeSpec& type, const Json& value, std::string_vi
   if (type.items.empty()) return value;
   Json out = Json::array();
   for (std::size_t i = 0; i < value.size(); ++i) {
-    MRUN_ASSIGN(Json item, check_value(type.items[0], value[i], fmt::format("{}, item {},", name, i), files));
-    out.push_back(std::move(item));
+    Result<Json> item = check_value(type.items[0], value[i], name, files);
+    // Only what is wrong is worth its whole name: there may be a million items.
+    if (!item) return check_value(type.items[0], value[i], fmt::format("{}, item {},", name, i), files);
+    out.push_back(std::move(*item));
   }
   return out;
 }
@@ -276,11 +275,13 @@ std::string describe_type(const TypeSpec& type) {
   invariant_broken("every kind is handled", __FILE__, __LINE__);
 }
 
-std::string pattern_problem(const std::string& pattern) {
+Result<std::shared_ptr<const re2::RE2>> compile_pattern(const std::string& pattern) {
   if (pattern.size() > k_max_pattern_bytes)
-    return fmt::format("has {} bytes, at most {} are allowed", pattern.size(), k_max_pattern_bytes);
-  const RE2 compiled(pattern, pattern_options());
-  return compiled.ok() ? std::string() : printable(compiled.error(), 120);
+    return fail(ErrorCode::manifest_value,
+                fmt::format("has {} bytes, at most {} are allowed", pattern.size(), k_max_pattern_bytes));
+  auto compiled = std::make_shared<const RE2>(pattern, pattern_options());
+  if (!compiled->ok()) return fail(ErrorCode::manifest_value, printable(compiled->error(), 120));
+  return compiled;
 }
 
 std::size_t code_point_count(std::string_view text) {

@@ -24,8 +24,8 @@ Result<Json> check_value(const TypeSpec& type, const Json& value, std::string_vi
 // "an integer between 1 and 1000", "a text of 1 to 8192 characters", "a file (image/png)".
 std::string describe_type(const TypeSpec& type);
 
-// Why a regular expression can't be used (RE2 syntax, at most 1 KiB); empty when it can.
-std::string pattern_problem(const std::string& pattern);
+// A regular expression (RE2 syntax, at most 1 KiB), compiled. Error manifest_value: why it can't be used.
+Result<std::shared_ptr<const re2::RE2>> compile_pattern(const std::string& pattern);
 
 // Unicode code points of valid UTF-8.
 std::size_t code_point_count(std::string_view text);

@@ -58,14 +58,30 @@ class ReplyParser : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 };
 
+constexpr std::string_view k_no_answer = "no answer in time";
+
 tl::unexpected<Error> broken(std::string_view what) {
   return fail(ErrorCode::daemon_unreachable, fmt::format("the connection to the daemon broke: {}", what));
+}
+
+// How long a send may wait for room; 0 is for ever.
+void set_send_timeout(int fd, Deadline deadline) {
+  timeval timeout{};
+  if (deadline) {
+    const auto left =
+        std::chrono::ceil<std::chrono::microseconds>(*deadline - std::chrono::steady_clock::now());
+    const auto us = std::max<std::int64_t>(left.count(), 1);
+    timeout.tv_sec = us / 1'000'000;
+    timeout.tv_usec = us % 1'000'000;
+  }
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 }
 
 Result<void> send_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return broken(k_no_answer);
     if (sent < 0) return broken(std::strerror(errno));
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -188,7 +204,7 @@ Result<std::optional<Connection>> Connection::open(const std::filesystem::path& 
   return Connection(std::move(impl));
 }
 
-Result<HttpHead> Connection::send(const HttpRequest& request) {
+Result<HttpHead> Connection::send(const HttpRequest& request, Deadline deadline) {
   // A reply that was left unread, or after which the daemon closes, ends the use of the connection.
   if (m_impl->parser && !(m_impl->parser->is_done() && m_impl->parser->keep_alive())) {
     MRUN_ASSIGN(auto fresh, open(m_impl->socket));
@@ -196,6 +212,7 @@ Result<HttpHead> Connection::send(const HttpRequest& request) {
     m_impl = std::move(fresh->m_impl);
   }
   m_impl->parser.emplace();
+  set_send_timeout(m_impl->fd.get(), deadline);
   // A daemon that refuses early (413) closes while we still send: its words count for more than the broken
   // pipe.
   Result<void> sent = send_all(m_impl->fd.get(), head_text(request) + request.body);
@@ -204,8 +221,9 @@ Result<HttpHead> Connection::send(const HttpRequest& request) {
   if (!sent && sent.error().code == ErrorCode::input_file) return tl::unexpected<Error>(sent.error());
   MRUN_TRY(m_impl->parse());
   while (!m_impl->parser->is_header_done()) {
-    const Result<ReadResult> got = m_impl->receive(std::nullopt, -1);
+    const Result<ReadResult> got = m_impl->receive(deadline, -1);
     if (!got) return tl::unexpected<Error>(sent ? got.error() : sent.error());
+    if (*got == ReadResult::timed_out) return broken(k_no_answer);
   }
   return m_impl->parser->head;
 }
@@ -226,11 +244,11 @@ Result<ReadResult> Connection::read(std::string& sink, Deadline deadline, int in
 
 Result<HttpReply> Connection::exchange(const HttpRequest& request, std::size_t limit, Deadline deadline) {
   HttpReply reply;
-  MRUN_ASSIGN(reply.head, send(request));
+  MRUN_ASSIGN(reply.head, send(request, deadline));
   while (true) {
     MRUN_ASSIGN(const ReadResult result, read(reply.body, deadline, -1));
     if (result == ReadResult::end) return reply;
-    if (result == ReadResult::timed_out) return broken("no answer in time");
+    if (result == ReadResult::timed_out) return broken(k_no_answer);
     if (reply.body.size() > limit) return broken(fmt::format("the reply has over {}", format_bytes(limit)));
   }
 }

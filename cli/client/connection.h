@@ -56,8 +56,8 @@ class Connection {
   ~Connection();
 
   // Sends the request and reads the reply's head. Errors: daemon_unreachable (broken, not HTTP, head too
-  // large).
-  Result<HttpHead> send(const HttpRequest& request);
+  // large, the deadline passed).
+  Result<HttpHead> send(const HttpRequest& request, Deadline deadline = std::nullopt);
   // Adds body bytes to `sink` as they come. `interrupt_fd` < 0: none. Error daemon_unreachable.
   Result<ReadResult> read(std::string& sink, Deadline deadline, int interrupt_fd);
   // send, then the body to its end; over `limit` bytes is an error.

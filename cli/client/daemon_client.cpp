@@ -82,7 +82,7 @@ Result<Json> DaemonClient::post(const std::string& target, const Json& body, Dea
 }
 
 Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
-  MRUN_ASSIGN(HttpHead head, open(std::move(request)));
+  MRUN_ASSIGN(HttpHead head, open(std::move(request), deadline));
   HttpReply reply{.head = std::move(head), .body = {}};
   while (true) {
     MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, deadline, -1));
@@ -99,15 +99,16 @@ Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
 
 // A daemon that is just ending may take a connection and drop it unanswered: then the next one is asked, or
 // there is none.
-Result<HttpHead> DaemonClient::send(const HttpRequest& request) {
-  auto head = m_connection.send(request);
-  if (head || head.error().code != ErrorCode::daemon_unreachable) return head;
+Result<HttpHead> DaemonClient::send(const HttpRequest& request, Deadline deadline) {
+  auto head = m_connection.send(request, deadline);
+  const bool late = deadline && std::chrono::steady_clock::now() >= *deadline;
+  if (head || late || head.error().code != ErrorCode::daemon_unreachable) return head;
   MRUN_ASSIGN(m_connection, reach(m_context, m_start, m_home));
-  return m_connection.send(request);
+  return m_connection.send(request, deadline);
 }
 
-Result<HttpHead> DaemonClient::open(HttpRequest request) {
-  MRUN_ASSIGN(HttpHead head, send(request));
+Result<HttpHead> DaemonClient::open(HttpRequest request, Deadline deadline) {
+  MRUN_ASSIGN(HttpHead head, send(request, deadline));
   note_build(head);
   if (head.status < 400) return head;
   HttpReply reply{.head = std::move(head), .body = {}};

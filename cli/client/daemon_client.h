@@ -27,7 +27,7 @@ class DaemonClient {
   // The head of a reply whose body the caller reads from `connection()`. A status of 400 or more is an error.
   // When an idle daemon of another build refuses in order to make room (version_skew), a new one is started
   // and asked.
-  Result<HttpHead> open(HttpRequest request);
+  Result<HttpHead> open(HttpRequest request, Deadline deadline = std::nullopt);
   Connection& connection() { return m_connection; }
 
   // The daemon that answered is of another build. Known after the first reply.
@@ -39,7 +39,7 @@ class DaemonClient {
  private:
   DaemonClient(const Context& context, Start start, HomePaths home, Connection connection);
   static Result<Connection> reach(const Context& context, Start start, const HomePaths& home);
-  Result<HttpHead> send(const HttpRequest& request);
+  Result<HttpHead> send(const HttpRequest& request, Deadline deadline);
   void note_build(const HttpHead& head);
 
   const Context& m_context;

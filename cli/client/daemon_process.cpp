@@ -165,9 +165,7 @@ Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& 
 // Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
 // for.
 Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
-  const auto text = read_file(home.daemon_lock().string(), 64, ErrorCode::io, ErrorCode::io);
-  int process_id = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), process_id);
+  const int process_id = home_holder(home);
   if (process_id <= 0) return tl::unexpected<Error>(held);
   MRUN_ASSIGN(const bool gone,
               wait_for_exit(process_id, std::chrono::steady_clock::now() + k_holder_wait, -1));
@@ -176,6 +174,13 @@ Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
 }
 
 } // namespace
+
+int home_holder(const HomePaths& home) {
+  const auto text = read_file(home.daemon_lock().string(), 64, ErrorCode::io, ErrorCode::io);
+  int process_id = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), process_id);
+  return process_id;
+}
 
 bool autostart_disabled() {
   const char* value = std::getenv("MRUN_NO_AUTOSTART");

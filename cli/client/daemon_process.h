@@ -15,6 +15,8 @@ namespace mrun::cli {
 
 // MRUN_NO_AUTOSTART is set (not empty, not 0).
 bool autostart_disabled();
+// The process that the lock file of the home names; 0 for none. It may have ended.
+int home_holder(const HomePaths& home);
 
 // Connects to a daemon that just became ready, starting it if nobody listens. Under the start lock, so that
 // of several callers one starts it and the others find it. The daemon gets its own session, no descriptor but

@@ -44,9 +44,11 @@ Result<int> show_status(Context& context, const Json& status, std::string_view f
     return status.contains(key) && status[key].is_string() ? printable(status[key].get<std::string>())
                                                            : std::string();
   };
+  const Json home = status.value("home", Json::object());
   std::string line =
-      fmt::format("{}: process {}, build {}, up {}, {} predictions under way", first_word, number("pid"),
-                  text("build"), format_duration(number("uptime_ns")), number("active"));
+      fmt::format("{}: process {}, build {}, up {}, {} predictions under way, socket {}", first_word,
+                  number("pid"), text("build"), format_duration(number("uptime_ns")), number("active"),
+                  printable(home.value("socket", "")));
   if (status.value("draining", Json(false)) == true) line += ", stopping";
   MRUN_TRY(context.terminal.out(line + "\n"));
   if (context.verbose) MRUN_TRY(context.terminal.out(pretty_json(status) + "\n"));
@@ -98,15 +100,25 @@ Result<bool> wait_gone(const Context& context, int process_id) {
   return gone;
 }
 
+tl::unexpected<Error> does_not_answer(const Context& context, const Error& error) {
+  Error told = error;
+  const auto home = context.home();
+  const int process_id = home ? home_holder(*home) : 0;
+  if (process_id > 0)
+    told.hint = fmt::format("process {} does not answer: end it with `kill -9 {}`", process_id, process_id);
+  return tl::unexpected<Error>(std::move(told));
+}
+
 Result<int> stop(Context& context) {
   auto client = DaemonClient::connect(context, Start::never);
   bool was_running = client.has_value();
   if (!client && client.error().code != ErrorCode::daemon_unreachable)
     return tl::unexpected<Error>(std::move(client).error());
   if (client) {
-    MRUN_ASSIGN(const Json status, client->get("/mrun/v1/status", after(k_status_wait)));
+    const auto status = client->get("/mrun/v1/status", after(k_status_wait));
+    if (!status) return does_not_answer(context, status.error());
     MRUN_ASSIGN(const std::int64_t process_id,
-                need_integer(status, "pid", ErrorCode::daemon_unreachable, "the daemon's status"));
+                need_integer(*status, "pid", ErrorCode::daemon_unreachable, "the daemon's status"));
     MRUN_TRY(client->post("/mrun/v1/shutdown", Json::object(), after(k_status_wait)));
     MRUN_ASSIGN(const bool gone, wait_gone(context, static_cast<int>(process_id)));
     if (!gone)

@@ -32,6 +32,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
                                            {"status", text_of(prediction, "status")},
                                            {"logs", text_of(prediction, "logs")},
                                            {"error", prediction.value("error", Json())},
+                                           {"last_log_lines", ours.value("last_log_lines", Json::array())},
                                            {"log_path", ours.value("log_path", Json())}}));
     return 0;
   }
@@ -39,8 +40,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_TRY(context.terminal.out(logs.empty() || logs.ends_with('\n') ? logs : logs + "\n"));
   if (logs.empty())
     context.say(fmt::format("the prediction ({}) logged nothing", text_of(prediction, "status")));
-  if (const std::string error = text_of(prediction, "error"); !error.empty())
-    context.say(fmt::format("error: {}", printable(error, 2000)));
+  if (const std::string message = text_of(ours, "message"); !message.empty())
+    context.say(fmt::format("error[{}]: {}", printable(text_of(ours, "code"), 20), printable(message, 2000)));
   if (ours.contains("last_log_lines") && ours["last_log_lines"].is_array() &&
       !ours["last_log_lines"].empty()) {
     context.say("the worker's last words:");

@@ -100,11 +100,18 @@ class EventLoop {
 
   Result<void> on_event(const SseEvent& event) {
     EventType type{};
-    if (!find_event(event.type, type)) return {}; // a newer daemon's
+    const bool broken = event.type == "error";               // the daemon can't go on recording it
+    if (!broken && !find_event(event.type, type)) return {}; // a newer daemon's
     MRUN_ASSIGN(Json data, parse_json(event.data, ErrorCode::daemon_unreachable, "an event of the daemon",
                                       {.max_bytes = k_max_reply_bytes}));
     if (!data.is_object())
       return fail(ErrorCode::daemon_unreachable, "an event of the daemon is not an object");
+    if (broken) {
+      m_progress.clear();
+      auto error = error_of_problem(data);
+      if (!error) return fail(ErrorCode::daemon_unreachable, "the daemon sent an error that is none");
+      return tl::unexpected<Error>(std::move(*error));
+    }
     switch (type) {
     case EventType::queued:
       return on_queued(data);

@@ -60,9 +60,9 @@ using PredictionPtr = std::shared_ptr<const Prediction>; // shared by its writer
 // Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
 // `output` must already have its files replaced by URLs.
 Json prediction_json(Prediction prediction, std::string_view base_url);
-// What `done` of /mrun/v1 says beside the object of a failed prediction, under the key `mrun`: {code, class,
-// message, hint, retryable, log_path, last_log_lines[]}; null for one without an error.
-Json failure_json(const Prediction& prediction);
+// The same for /mrun/v1: one that failed has, under the key `mrun`, {code, class, message, hint, retryable,
+// log_path, last_log_lines[]}.
+Json own_prediction_json(Prediction prediction, std::string_view base_url);
 // RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable,
 // notes?}.
 Json problem_json(const Error& error);

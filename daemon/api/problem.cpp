@@ -13,17 +13,20 @@ Json problem_json(const Error& error) {
   return json;
 }
 
-Json failure_json(const Prediction& prediction) {
-  if (!prediction.error) return nullptr;
+Json own_prediction_json(Prediction prediction, std::string_view base_url) {
+  if (!prediction.error) return prediction_json(std::move(prediction), base_url);
   const Error& error = *prediction.error;
   const ErrorRow& row = error.row();
-  return {{"code", error_code_text(error.code)},
-          {"class", row.name},
-          {"message", error.message},
-          {"hint", error.help()},
-          {"retryable", row.retryable},
-          {"log_path", prediction.log_path},
-          {"last_log_lines", prediction.last_log_lines}};
+  Json failure = {{"code", error_code_text(error.code)},
+                  {"class", row.name},
+                  {"message", error.message},
+                  {"hint", error.help()},
+                  {"retryable", row.retryable},
+                  {"log_path", prediction.log_path},
+                  {"last_log_lines", prediction.last_log_lines}};
+  Json json = prediction_json(std::move(prediction), base_url);
+  json["mrun"] = std::move(failure);
+  return json;
 }
 
 std::optional<Error> error_of_problem(const Json& problem) {

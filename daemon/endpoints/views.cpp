@@ -36,8 +36,8 @@ Result<void> check_members(const Json& object, const std::vector<std::string>& k
 }
 
 Json prediction_view(Prediction prediction, std::string_view base_url, Surface surface) {
-  if (surface == Surface::replicate && prediction.status == PredictionStatus::aborted)
-    prediction.status = PredictionStatus::canceled;
+  if (surface == Surface::mrun) return own_prediction_json(std::move(prediction), base_url);
+  if (prediction.status == PredictionStatus::aborted) prediction.status = PredictionStatus::canceled;
   return prediction_json(std::move(prediction), base_url);
 }
 

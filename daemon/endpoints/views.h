@@ -16,8 +16,8 @@ Result<Json> json_body(const Request& request);
 // Refuses members that are not in `known`, suggesting the nearest. Error body_invalid.
 Result<void> check_members(const Json& object, const std::vector<std::string>& known);
 
-// The prediction object. On Replicate's surface `aborted` reads `canceled`: no official client knows it, all
-// of them would poll for ever.
+// The prediction object; on our surface with `mrun`, why it failed. On Replicate's surface `aborted` reads
+// `canceled`: no official client knows it, all of them would poll for ever.
 Json prediction_view(Prediction prediction, std::string_view base_url, Surface surface);
 
 // The prediction object as text, the output's files dressed as the service decides (data URI or URL).

@@ -28,10 +28,14 @@ void EventFeed::begin(Responder responder) {
 
 Result<void> EventFeed::follow() {
   m_paused = false;
-  auto subscription = m_context.service.follow(m_settings.id, m_settings.after_seq,
-                                               [weak = weak_from_this()](const Event& event) {
-                                                 if (const auto self = weak.lock()) self->on_event(event);
-                                               });
+  auto subscription = m_context.service.follow(
+      m_settings.id, m_settings.after_seq,
+      [weak = weak_from_this()](const Event& event) {
+        if (const auto self = weak.lock()) self->on_event(event);
+      },
+      [weak = weak_from_this()](const Error& error) {
+        if (const auto self = weak.lock()) self->on_broken(error);
+      });
   if (!subscription) return tl::unexpected<Error>(std::move(subscription).error());
   m_subscription = std::move(*subscription);
   return {};
@@ -54,6 +58,18 @@ void EventFeed::on_event(const Event& event) {
   if (!m_text.empty()) m_stream.write(m_text);
   // The subscription itself is replaced in resume(): it must not be destroyed inside its own callback.
   m_paused = m_stream.pending() > m_settings.high_bytes;
+}
+
+void EventFeed::on_broken(const Error& error) {
+  if (m_ending) return;
+  m_text.clear();
+  if (m_settings.dialect == Dialect::mrun)
+    append_mrun_error(m_text, m_settings.after_seq, error);
+  else
+    append_replicate_error(m_text, m_settings.after_seq, error);
+  m_stream.write(m_text);
+  if (m_settings.on_gone) m_settings.on_gone(); // nobody hears of the end
+  finish();
 }
 
 void EventFeed::resume() {
@@ -87,9 +103,7 @@ void EventFeed::on_done(const Event& event) {
 void EventFeed::write_done(const Event& event, const Prediction& prediction) {
   m_text.clear();
   if (m_settings.dialect == Dialect::mrun) {
-    Json data = prediction_json(prediction, m_settings.base_url);
-    if (Json failure = failure_json(prediction); !failure.is_null()) data["mrun"] = std::move(failure);
-    append_mrun_event(m_text, event, data);
+    append_mrun_event(m_text, event, own_prediction_json(prediction, m_settings.base_url));
   } else {
     const std::string failure =
         prediction.error

@@ -39,6 +39,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void begin(Responder responder);
   Result<void> follow();
   void on_event(const Event& event);
+  void on_broken(const Error& error);
   void on_done(const Event& event);
   void write_done(const Event& event, const Prediction& prediction);
   void resume();

@@ -19,6 +19,12 @@ std::string plain_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : canonical_json(value);
 }
 
+void append_failure(std::string& out, std::string_view error_id, std::string_view failure,
+                    std::string_view done_id) {
+  append_sse(out, "error", error_id, canonical_json({{"detail", failure}}));
+  append_sse(out, "done", done_id, R"({"reason":"error"})");
+}
+
 void append_replicate_done(std::string& out, const Event& event, std::string_view failure) {
   const std::string status = event.data.value("status", "");
   const std::string id = replicate_id(event, event.seq);
@@ -27,8 +33,7 @@ void append_replicate_done(std::string& out, const Event& event, std::string_vie
   if (status != "failed") return append_sse(out, "done", id, "{}");
   // A caller that resumes behind the error must still get the end: the error bears the id of what came
   // before.
-  append_sse(out, "error", replicate_id(event, event.seq - 1), canonical_json({{"detail", failure}}));
-  append_sse(out, "done", id, R"({"reason":"error"})");
+  append_failure(out, replicate_id(event, event.seq - 1), failure, id);
 }
 
 } // namespace
@@ -65,6 +70,15 @@ void append_replicate_event(std::string& out, const Event& event, std::string_vi
   case EventType::metric:
     break;
   }
+}
+
+void append_mrun_error(std::string& out, std::uint64_t last_seq, const Error& error) {
+  append_sse(out, "error", std::to_string(last_seq), canonical_json(problem_json(error)));
+}
+
+void append_replicate_error(std::string& out, std::uint64_t last_seq, const Error& error) {
+  const std::string id = fmt::format("0:{}", last_seq);
+  append_failure(out, id, fmt::format("{}: {}", error_code_text(error.code), error.message), id);
 }
 
 std::uint64_t parse_last_event_id(std::string_view header) {

@@ -22,6 +22,12 @@ void append_mrun_event(std::string& out, const Event& event, const Json& data);
 // A file of `output` must already be a URL. `failure` is the error's text of a failed prediction, else "".
 void append_replicate_event(std::string& out, const Event& event, std::string_view failure);
 
+// The end of a stream whose prediction can't be recorded (EventFeed): ours `error` with a problem object,
+// Replicate's `error` and `done`. They bear the id of what came before, so that a caller who resumes misses
+// nothing.
+void append_mrun_error(std::string& out, std::uint64_t last_seq, const Error& error);
+void append_replicate_error(std::string& out, std::uint64_t last_seq, const Error& error);
+
 // Last-Event-ID of either dialect ("17" or "1690212292:17"); 0 for anything else.
 std::uint64_t parse_last_event_id(std::string_view header);
 

@@ -17,6 +17,7 @@ constexpr std::string_view k_what = "a worker's frame";
 constexpr ErrorCode k_code = ErrorCode::worker_protocol;
 constexpr std::size_t k_max_message_bytes = 4096;
 constexpr std::size_t k_max_name_bytes = 128;
+constexpr std::size_t k_max_phase_frames = 64;
 
 tl::unexpected<Error> broke(std::string_view type, std::string_view what) {
   return fail(k_code, fmt::format("the worker's '{}' frame is not valid: {}", type, what));
@@ -159,6 +160,9 @@ Result<void> Runner::Impl::on_phase(sched::WorkerId, LiveWorker& worker, Frame& 
   if (!find_phase(name, phase) || phase < Phase::import || phase > Phase::warmup)
     return broke("phase", fmt::format("'{}' is not a phase of a load", printable(name, 40)));
   if (worker.is_loaded) return {}; // too late to matter
+  // Each one is an event of every prediction that waits.
+  if (++worker.phase_frames > k_max_phase_frames)
+    return broke("phase", fmt::format("there are over {} of them", k_max_phase_frames));
   worker.timeline.mark(phase, at_ns, clock.monotonic_ns());
   tell_phase(worker, phase);
   return {};

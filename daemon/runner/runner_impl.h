@@ -28,6 +28,7 @@ struct LiveWorker {
   std::shared_ptr<WorkerProcess> process; // shared: see WorkerProcess
   LoadTimeline timeline;
   bool said_hello = false, is_loaded = false, is_broken = false;
+  std::size_t phase_frames = 0;
   std::int64_t loaded_wall_ns = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t predictions = 0;

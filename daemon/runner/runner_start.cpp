@@ -42,7 +42,10 @@ Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model
   MRUN_ASSIGN(worker.process, WorkerProcess::create(io, id, *this, ends));
   MRUN_TRY(send_load(worker, model));
   if (logs_until_prune-- == 0) {
-    prune_logs(config.log_folder / "workers", k_logs_kept);
+    std::set<std::string> in_use;
+    for (const auto& [other, live] : live_workers)
+      if (live.process) in_use.insert(live.process->log().path());
+    prune_logs(config.log_folder / "workers", k_logs_kept, in_use);
     logs_until_prune = k_logs_kept;
   }
   tell_phase(worker, Phase::spawn);

@@ -93,7 +93,7 @@ std::string worker_log_name(const std::string& model, std::int64_t wall_ns, int 
   return fmt::format("{}-{}-{}.log", model, time, pid);
 }
 
-void prune_logs(const std::filesystem::path& folder, std::size_t keep) {
+void prune_logs(const std::filesystem::path& folder, std::size_t keep, const std::set<std::string>& in_use) {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> files;
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failed))
@@ -102,7 +102,7 @@ void prune_logs(const std::filesystem::path& folder, std::size_t keep) {
   if (files.size() <= keep) return;
   std::ranges::sort(files, std::ranges::greater{});
   for (std::size_t i = keep; i < files.size(); ++i)
-    std::filesystem::remove(files[i].second, failed);
+    if (!in_use.contains(files[i].second.string())) std::filesystem::remove(files[i].second, failed);
 }
 
 } // namespace mrun

@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +51,7 @@ class WorkerLog {
 
 // "acme-gist-20261124T204419-4711.log": with the time (UTC), as a process id is used again one day.
 std::string worker_log_name(const std::string& model, std::int64_t wall_ns, int pid);
-// Keeps the newest `keep` log files of a folder.
-void prune_logs(const std::filesystem::path& folder, std::size_t keep);
+// Keeps the newest `keep` log files of a folder, and those of workers that live.
+void prune_logs(const std::filesystem::path& folder, std::size_t keep, const std::set<std::string>& in_use);
 
 } // namespace mrun

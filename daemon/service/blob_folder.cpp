@@ -103,6 +103,13 @@ Result<void> BlobFolder::remove(const std::string& name) {
   return m_file_system->unlink(m_folder.get(), name);
 }
 
+Result<void> BlobFolder::keep_only(const std::set<std::string>& known) {
+  MRUN_ASSIGN(const std::vector<std::string> names, m_file_system->list(m_folder.get()));
+  for (const std::string& name : names)
+    if (!known.contains(name)) MRUN_TRY(remove(name));
+  return {};
+}
+
 Result<void> BlobFolder::clean() {
   MRUN_ASSIGN(const std::vector<std::string> names, m_file_system->list(m_folder.get()));
   for (const std::string& name : names)

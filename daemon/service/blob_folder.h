@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,8 @@ class BlobFolder {
   Result<void> remove(const std::string& name); // absent is no error
   // Removes temporary files of an earlier process.
   Result<void> clean();
+  // Removes what `known` does not name: files whose row was never written, or whose row is gone.
+  Result<void> keep_only(const std::set<std::string>& known);
 
  private:
   Result<void> sync_existing(const std::string& name);

@@ -33,6 +33,13 @@ std::string head_of(int fd) {
   return got > 0 ? std::string(head.data(), static_cast<std::size_t>(got)) : std::string();
 }
 
+// Whether a value of this type may hold a file or a secret: a list of a million numbers is not walked.
+bool concerns(const TypeSpec& type) {
+  return type.type == ValueType::file || type.type == ValueType::secret ||
+         std::ranges::any_of(type.items, concerns) ||
+         std::ranges::any_of(type.properties, [](const auto& property) { return concerns(property.second); });
+}
+
 class Preparer {
  public:
   Preparer(PreparedInput& out, const OpenUpload& open_upload) : m_out(out), m_open_upload(open_upload) {}
@@ -47,6 +54,7 @@ class Preparer {
       record = k_secret_mark;
       return {};
     }
+    if (!concerns(type)) return {};
     if (type.type == ValueType::array && worker.is_array() && !type.items.empty())
       for (std::size_t i = 0; i < worker.size(); ++i)
         MRUN_TRY(walk(fmt::format("{}[{}]", name, i), type.items.front(), worker[i], record[i]));
@@ -146,6 +154,7 @@ std::string upload_id_of_url(std::string_view url) {
   return is_prediction_id(id) && (rest.empty() || rest == "/download") ? std::string(id) : "";
 }
 
+// `secrets`: the longest first, so that none is cut in two by another that it holds.
 void redact(std::string& text, const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets)
     for (std::size_t at = text.find(secret); at != std::string::npos;
@@ -162,6 +171,7 @@ Result<PreparedInput> prepare_input(const Manifest& manifest, Json input, const 
     if (prepared.for_worker.contains(spec.name))
       MRUN_TRY(preparer.walk(spec.name, spec.type, prepared.for_worker[spec.name],
                              prepared.for_record[spec.name]));
+  std::ranges::sort(prepared.secrets, std::ranges::greater{}, &std::string::size);
   prepared.size_bytes += canonical_json(prepared.for_worker).size();
   return prepared;
 }

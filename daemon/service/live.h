@@ -14,11 +14,14 @@
 
 namespace mrun {
 
-// Someone who listens to the events, or waits for the end.
+// Someone who listens to the events, or waits for the end. Callbacks may be empty.
 struct Follower {
   bool active = true;
   std::uint64_t next_seq = 1;
-  std::function<void(const Event&)> on_event; // this one, or those two
+  // Of the events.
+  std::function<void(const Event&)> on_event;
+  std::function<void(const Error&)> on_broken;
+  // Of the end.
   std::function<void(const Prediction&)> prepare;
   Callback<PredictionPtr> on_done;
 };

@@ -37,8 +37,11 @@ Result<std::unique_ptr<PredictionService>> make_prediction_service(boost::asio::
   MRUN_ASSIGN(BlobFolder outputs, BlobFolder::open(config.home.state / "outputs"));
   MRUN_ASSIGN(BlobFolder files, BlobFolder::open(config.home.state / "files"));
   MRUN_TRY(outputs.clean());
-  MRUN_TRY(files.clean());
   MRUN_ASSIGN(std::vector<UploadedFile> uploads, reader.files());
+  std::set<std::string> known;
+  for (const UploadedFile& file : uploads)
+    known.insert(file.id);
+  MRUN_TRY(files.keep_only(known));
   MRUN_ASSIGN(Json run_counts, reader.run_counts());
   return std::make_unique<Service>(io, std::move(config), store, std::move(database), std::move(reader),
                                    std::move(outputs), std::move(files), std::move(uploads),

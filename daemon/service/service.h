@@ -88,10 +88,12 @@ class PredictionService {
   // Every event after `after_seq`, then new ones as they come, `done` last. The data of `done` is {id,
   // status}: the surface asks get() for the object (at once from memory) and dresses it for its caller. Of a
   // prediction that is not live the list is read in the background; call get() first to know whether the id
-  // exists: for an unknown id nothing ever comes. Never calls `on_event` before it has returned. Error
-  // prediction_not_found: not an id at all.
-  virtual Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
-                                                       std::function<void(const Event&)> on_event) = 0;
+  // exists: for an unknown id nothing ever comes. `on_broken` is called at most once, and nothing after it:
+  // the database does not take what happens, so that nobody may be told. Never calls back before it has
+  // returned. Error prediction_not_found: not an id at all.
+  virtual Result<std::unique_ptr<Subscription>>
+  follow(const std::string& id, std::uint64_t after_seq, std::function<void(const Event&)> on_event,
+         std::function<void(const Error&)> on_broken = nullptr) = 0;
   // The caller of a synchronous prediction went away: cancel it, unless it was made durable.
   virtual void abandon(const std::string& id) = 0;
 

@@ -128,7 +128,7 @@ void Service::on_row(const LivePtr& live, const Result<void>& written) {
   note_database(written);
   if (!written) {
     live->row_asked = false;
-    return;
+    return tell_broken(live, written.error());
   }
   live->visible = true;
   deliver(live);

@@ -78,7 +78,9 @@ void Service::on_output(RunKey key, const RunOutput& output) {
   if (live == nullptr || live->verdict) return;
   if (output.kind == RunOutput::Kind::file)
     return in_order(live, [this, live, bytes = std::string(output.bytes), media_type = output.media_type,
-                           name = output.name] { store_file(live, bytes, media_type, name); });
+                           name = output.name]() mutable {
+      store_file(live, std::move(bytes), std::move(media_type), std::move(name));
+    });
   const bool is_text = output.kind == RunOutput::Kind::text;
   if (!live->storing) return take_value(live, output.value, output.text, is_text);
   in_order(live, [this, live, value = output.value, text = output.text, is_text] {

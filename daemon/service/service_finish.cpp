@@ -123,6 +123,7 @@ void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction
                      // Whoever waits hears of the failure now; the end itself is tried until the disk takes
                      // it.
                      tell_waiting(live, tl::unexpected(written.error()));
+                     tell_broken(live, written.error());
                      if (m_draining) { // the next start ends it as interrupted
                        m_live.erase(live->prediction.id);
                        return leave_if_drained();
@@ -168,6 +169,15 @@ void Service::tell_waiting(const LivePtr& live, const Result<PredictionPtr>& end
     if (follower->active && follower->on_done) {
       follower->active = false;
       follower->on_done(ended);
+    }
+}
+
+// What can't be recorded can't be told: who listens hears why, and nothing more.
+void Service::tell_broken(const LivePtr& live, const Error& error) {
+  for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
+    if (follower->active && follower->on_event) {
+      follower->active = false;
+      if (follower->on_broken) follower->on_broken(error);
     }
 }
 

@@ -34,7 +34,8 @@ class Service : public PredictionService, private RunListener {
                                           std::function<void(const Prediction&)> prepare) override;
   void make_durable(const std::string& id, Callback<Prediction> done) override;
   Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
-                                               std::function<void(const Event&)> on_event) override;
+                                               std::function<void(const Event&)> on_event,
+                                               std::function<void(const Error&)> on_broken) override;
   void abandon(const std::string& id) override;
   void open_output(const std::string& id, std::size_t index, Callback<OutputFile> done) override;
   Result<UniqueFd> begin_upload() override;
@@ -93,6 +94,7 @@ class Service : public PredictionService, private RunListener {
   void prepare_answers(const LivePtr& live);
   void on_committed(const LivePtr& live);
   void tell_waiting(const LivePtr& live, const Result<PredictionPtr>& ended);
+  void tell_broken(const LivePtr& live, const Error& error);
   void note_database(const Result<void>& written);
   void leave_if_drained();
 

@@ -136,9 +136,11 @@ void Service::make_durable(const std::string& id, Callback<Prediction> done) {
 }
 
 Result<std::unique_ptr<Subscription>> Service::follow(const std::string& id, std::uint64_t after_seq,
-                                                      std::function<void(const Event&)> on_event) {
+                                                      std::function<void(const Event&)> on_event,
+                                                      std::function<void(const Error&)> on_broken) {
   if (!is_prediction_id(id)) return not_found(id);
   auto follower = std::make_shared<Follower>();
+  follower->on_broken = std::move(on_broken);
   follower->next_seq = after_seq + 1;
   follower->on_event = std::move(on_event);
   if (const LivePtr live = find(id)) {
@@ -157,8 +159,15 @@ void Service::replay(const std::string& id, std::shared_ptr<Follower> follower) 
   m_background.call<std::vector<Event>>(
       [id](ReaderDatabase& reader) { return reader.events(id); },
       [follower = std::move(follower)](const Result<std::vector<Event>>& events) {
-        for (std::size_t i = 0; events && i < events->size(); ++i)
-          if (follower->active && (*events)[i].seq >= follower->next_seq) follower->on_event((*events)[i]);
+        const auto end_with = [&follower](const Error& error) {
+          if (follower->active && follower->on_broken) follower->on_broken(error);
+          follower->active = false;
+        };
+        if (!events) return end_with(events.error());
+        for (const Event& event : *events)
+          if (follower->active && event.seq >= follower->next_seq) follower->on_event(event);
+        if (events->empty() || events->back().type != EventType::done)
+          end_with(fail(ErrorCode::database, "the prediction's record has no end").value());
       });
 }
 

@@ -10,15 +10,13 @@ namespace {
 
 constexpr std::int64_t k_application_id = 0x6d72756e; // "mrun"
 
-// Step n brings schema n-1 to n. A step that has shipped is never edited; a change is a new step.
-constexpr std::array<const char*, 1> k_steps = {R"sql(
+constexpr const char* k_step_1 = R"sql(
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Times: wall clock, ns since 1970. An id begins with its time, so its order is that of time. Each commit writes the
--- last page of every table and index below, so there are no more of them than is needed.
+-- Times: wall clock, ns since 1970.
 CREATE TABLE predictions (
   id TEXT NOT NULL UNIQUE,
   model TEXT NOT NULL,
@@ -38,6 +36,7 @@ CREATE TABLE predictions (
   last_log_lines TEXT NOT NULL DEFAULT '[]',
   events TEXT NOT NULL DEFAULT '[]'
 );
+CREATE INDEX predictions_by_time ON predictions (created_ns, id);
 CREATE INDEX predictions_open ON predictions (status) WHERE status IN ('starting', 'processing');
 
 CREATE TABLE outputs (
@@ -51,6 +50,58 @@ CREATE TABLE outputs (
 ) WITHOUT ROWID;
 
 -- One row for each prediction that ended, written in the transaction that ended it. Amounts and rates: 10^-12 units.
+CREATE TABLE ledger (
+  seq INTEGER PRIMARY KEY,
+  prediction_id TEXT NOT NULL UNIQUE,
+  status TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'canceled', 'aborted')),
+  at_ns INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  predict_ns INTEGER NOT NULL,
+  amount_pico INTEGER,
+  currency TEXT NOT NULL,
+  rate_pico INTEGER NOT NULL,
+  per TEXT NOT NULL,
+  billed_ns INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  reference_amount_pico INTEGER,
+  reference_currency TEXT NOT NULL,
+  reference_rate_pico INTEGER NOT NULL,
+  reference_per TEXT NOT NULL,
+  reference_billed_ns INTEGER NOT NULL,
+  reference_granularity_ns INTEGER NOT NULL,
+  reference_reason TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  source TEXT NOT NULL,
+  read_on TEXT NOT NULL
+);
+
+CREATE TABLE files (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- How often a version ran and what its last warm and last cold success took.
+CREATE TABLE versions (
+  version TEXT PRIMARY KEY,
+  model TEXT NOT NULL,
+  runs INTEGER NOT NULL,
+  warm TEXT NOT NULL DEFAULT 'null',
+  cold TEXT NOT NULL DEFAULT 'null'
+) WITHOUT ROWID;
+)sql";
+
+// Each commit writes the last page of every table and index, so there are as few as can be. An id begins with
+// its time: its order is that of time.
+constexpr const char* k_step_2 = R"sql(
+DROP INDEX predictions_by_time;
+
+ALTER TABLE ledger RENAME TO old_ledger;
 CREATE TABLE ledger (
   prediction_id TEXT PRIMARY KEY,
   status TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'canceled', 'aborted')),
@@ -75,26 +126,16 @@ CREATE TABLE ledger (
   source TEXT NOT NULL,
   read_on TEXT NOT NULL
 ) WITHOUT ROWID;
+INSERT INTO ledger
+SELECT prediction_id, status, at_ns, device, predict_ns, amount_pico, currency, rate_pico, per, billed_ns, reason,
+       reference_amount_pico, reference_currency, reference_rate_pico, reference_per, reference_billed_ns,
+       reference_granularity_ns, reference_reason, provider, sku, source, read_on
+FROM old_ledger;
+DROP TABLE old_ledger;
+)sql";
 
-CREATE TABLE files (
-  id TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  media_type TEXT NOT NULL,
-  size_bytes INTEGER NOT NULL,
-  sha256 TEXT NOT NULL,
-  created_ns INTEGER NOT NULL,
-  expires_ns INTEGER NOT NULL
-) WITHOUT ROWID;
-
--- How often a version ran and what its last warm and last cold success took.
-CREATE TABLE versions (
-  version TEXT PRIMARY KEY,
-  model TEXT NOT NULL,
-  runs INTEGER NOT NULL,
-  warm TEXT NOT NULL DEFAULT 'null',
-  cold TEXT NOT NULL DEFAULT 'null'
-) WITHOUT ROWID;
-)sql"};
+// Step n brings schema n-1 to n. A step that has shipped is never edited; a change is a new step.
+constexpr std::array<const char*, 2> k_steps = {k_step_1, k_step_2};
 
 Result<void> check_owner(Sqlite& database, std::int64_t schema) {
   MRUN_ASSIGN(const std::int64_t application, database.integer("PRAGMA application_id"));

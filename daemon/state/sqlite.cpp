@@ -34,23 +34,20 @@ void Sqlite::Closer::operator()(sqlite3* handle) const {
   sqlite3_close_v2(handle);
 }
 
-Statement& Statement::bind(int index, std::int64_t value) {
-  sqlite3_bind_int64(m_statement.get(), index, value);
+Statement& Statement::note(int status) {
+  if (m_bound == SQLITE_OK) m_bound = status;
   return *this;
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  return note(sqlite3_bind_int64(m_statement.get(), index, value));
 }
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text64(m_statement.get(), index, text.data() == nullptr ? "" : text.data(), text.size(),
-                      SQLITE_TRANSIENT, SQLITE_UTF8);
-  return *this;
-}
-Statement& Statement::bind_blob(int index, std::string_view bytes) {
-  sqlite3_bind_blob64(m_statement.get(), index, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(),
-                      SQLITE_TRANSIENT);
-  return *this;
+  return note(sqlite3_bind_text64(m_statement.get(), index, text.data() == nullptr ? "" : text.data(),
+                                  text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 Statement& Statement::bind_null(int index) {
-  sqlite3_bind_null(m_statement.get(), index);
-  return *this;
+  return note(sqlite3_bind_null(m_statement.get(), index));
 }
 Statement& Statement::bind(int index, const std::optional<std::int64_t>& value) {
   return value ? bind(index, *value) : bind_null(index);
@@ -64,6 +61,11 @@ Result<void> Statement::run() {
 }
 
 Result<bool> Statement::step() {
+  if (const int bound = m_bound; bound != SQLITE_OK) {
+    reset();
+    return fail(ErrorCode::database,
+                fmt::format("a value can't be given to the database: {}", sqlite3_errstr(bound)));
+  }
   const int status = sqlite3_step(m_statement.get());
   if (status == SQLITE_ROW) return true;
   if (status == SQLITE_DONE) {
@@ -78,6 +80,7 @@ Result<bool> Statement::step() {
 void Statement::reset() {
   sqlite3_reset(m_statement.get());
   sqlite3_clear_bindings(m_statement.get());
+  m_bound = SQLITE_OK;
 }
 
 std::int64_t Statement::integer(int column) const {

@@ -21,7 +21,6 @@ class Statement {
 
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text); // copied by SQLite before the call returns
-  Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
   Statement& bind(int index, const std::optional<std::int64_t>& value);
 
@@ -40,10 +39,12 @@ class Statement {
 
  private:
   friend class Sqlite;
+  Statement& note(int status);
   struct Finalizer {
     void operator()(sqlite3_stmt* statement) const;
   };
   std::unique_ptr<sqlite3_stmt, Finalizer> m_statement;
+  int m_bound = 0; // SQLite's status of the first bind that failed: the next step tells it
 };
 
 class Sqlite {

@@ -50,12 +50,12 @@ TEST_CASE("a failed prediction carries the code in its error, and ours beside it
   const Json json = prediction_json(prediction, "");
   CHECK(json["error"] == "M1401: the model said no");
   CHECK(json["deadline"] == "2023-11-14T22:13:25.000000Z");
-  const Json ours = failure_json(prediction);
+  const Json ours = own_prediction_json(prediction, "")["mrun"];
   CHECK(ours["code"] == "M1401");
   CHECK(ours["class"] == "prediction_failed");
   CHECK(ours["log_path"] == "/logs/w.log");
   CHECK(ours["last_log_lines"] == Json({"boom"}));
-  CHECK(failure_json(sample()).is_null());
+  CHECK(own_prediction_json(sample(), "") == prediction_json(sample(), ""));
 }
 
 TEST_CASE("a canceled prediction has no error; one past its deadline says so") {

@@ -41,6 +41,7 @@ class FakeService : public PredictionService {
   std::string file_media_type = "image/png";
   std::function<void(std::function<void()>)> later; // delivers what follow() replays
   std::size_t follows = 0;
+  std::function<void(const Error&)> broken; // of the latest follow()
   bool is_draining = false, prepared = false;
   bool hold_create = false;
   Callback<Prediction> held;
@@ -129,8 +130,10 @@ class FakeService : public PredictionService {
     get(id, std::move(done));
   }
   Result<std::unique_ptr<Subscription>> follow(const std::string& id, std::uint64_t after_seq,
-                                               std::function<void(const Event&)> on_event) override {
+                                               std::function<void(const Event&)> on_event,
+                                               std::function<void(const Error&)> on_broken) override {
     ++follows;
+    broken = std::move(on_broken);
     const int key = ++m_keys;
     items.at(id).followers.emplace(key, std::make_pair(after_seq, on_event));
     later([this, id, key, after_seq, seen = items.at(id).events.size()] {

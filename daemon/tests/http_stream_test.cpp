@@ -66,6 +66,37 @@ TEST_CASE("Replicate's ends") {
   }
 }
 
+TEST_CASE("a stream whose events can't be recorded ends with the reason") {
+  HttpHarness harness;
+  const Error full = fail(ErrorCode::disk_full, "the disk is full").value();
+  SUBCASE("ours, and its prediction is abandoned") {
+    auto client = harness.connect();
+    client.send(HttpHarness::post("/mrun/v1/predictions", R"({"version":"demo/echo","input":{}})",
+                                  "Accept: text/event-stream\r\n"));
+    REQUIRE(harness.run_until([&] { return harness.service.follows == 1; }));
+    harness.service.emit(k_id, EventType::queued, {{"id", k_id}});
+    harness.service.broken(full);
+    const Answer answer = client.read();
+    CHECK(answer.complete);
+    const std::size_t at = answer.body.find("event: error\nid: 1\ndata: ");
+    REQUIRE(at != std::string::npos);
+    const Json problem = Json::parse(answer.body.substr(at + 25));
+    CHECK(problem["code"] == "M1207");
+    CHECK(problem["detail"] == "the disk is full");
+    CHECK(harness.service.abandoned == std::vector<std::string>{k_id});
+  }
+  SUBCASE("Replicate's") {
+    harness.service.add(k_id);
+    auto client = harness.connect();
+    client.send(HttpHarness::get(k_replicate));
+    REQUIRE(harness.run_until([&] { return harness.service.follows == 1; }));
+    harness.service.broken(full);
+    CHECK(client.read().body == "event: error\nid: 0:0\ndata: {\"detail\":\"M1207: the disk is full\"}\n\n"
+                                "event: done\nid: 0:0\ndata: {\"reason\":\"error\"}\n\n");
+    CHECK(harness.service.abandoned.empty());
+  }
+}
+
 TEST_CASE("our stream, byte by byte, in one round trip") {
   HttpHarness harness;
   auto client = harness.connect();

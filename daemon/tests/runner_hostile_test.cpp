@@ -105,7 +105,7 @@ TEST_CASE("a worker can't choose any error code, nor break lines") {
 TEST_CASE("a start that breaks the protocol is a failed load; a lie about memory takes the budget at most") {
   HostileBench hostile;
   RunnerBench& bench = *hostile.bench;
-  for (const char* mode : {"no_hello", "protocol", "bad_phase"})
+  for (const char* mode : {"no_hello", "protocol", "bad_phase", "phases"})
     CHECK(bench.run_to_end(bench.bundle(bench.manifest(mode))).error->code == ErrorCode::worker_protocol);
   CHECK(bench.run_to_end(bench.bundle(bench.manifest("liar"))).status == PredictionStatus::succeeded);
   CHECK(bench.run_to_end(bench.bundle(bench.manifest())).status == PredictionStatus::succeeded);

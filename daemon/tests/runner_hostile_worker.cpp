@@ -116,6 +116,8 @@ void start(const std::string& mode) {
   say(mode == "protocol" ? with(hello_message(hello), "protocol", 2) : hello_message(hello));
   say(mode == "bad_phase" ? phase_message("lunch", 1)
                           : phase_message("map", 1)); // long before it was started
+  for (int i = 0; mode == "phases" && i < 10'000; ++i)
+    if (!send_frame(k_control_fd, phase_message(i % 2 == 0 ? "build" : "map", 1))) return;
   say(loaded_message({}, mode == "liar" ? std::uint64_t{1} << 60 : 0));
 }
 

@@ -204,6 +204,7 @@ TEST_CASE("an unfinished upload vanishes, an expired one is removed at start") {
     Sqlite connection = *Sqlite::open(fixture.home.database().string(), false);
     REQUIRE(connection.execute("UPDATE files SET expires_ns = 1"));
   }
+  std::ofstream(fixture.home.state / "files" / new_prediction_id(1)) << "its row was never written";
   fixture.start();
   fixture.stop();
   CHECK(files_in(fixture.home.state / "files") == 0);

@@ -310,10 +310,21 @@ TEST_CASE("no id is acknowledged whose row was never written") {
         [&](Callback<Prediction> done) { fixture.service->make_durable(accepted.id, std::move(done)); });
   };
   // The follower asks for the row, which fails before make_durable() would mark it.
-  const auto following = fixture.service->follow(accepted.id, 0, [](const Event&) {});
+  int heard = 0;
+  std::vector<ErrorCode> broken;
+  const auto follow = [&] {
+    return fixture.service->follow(
+        accepted.id, 0, [&](const Event&) { ++heard; },
+        [&](const Error& error) { broken.push_back(error.code); });
+  };
+  const auto following = follow();
   CHECK(make_durable().error().code == ErrorCode::database);
+  CHECK(broken == std::vector{ErrorCode::database});
+  const auto until_the_end = follow();
   // So does its end; whoever waits hears of it, and the end is tried again.
   CHECK(fixture.end(accepted.id, key).error().code == ErrorCode::database);
+  CHECK(broken == std::vector{ErrorCode::database, ErrorCode::database});
+  CHECK(heard == 0);
   CHECK(make_durable().error().code == ErrorCode::database);
   CHECK_FALSE(is_terminal(fixture.get(accepted.id)->status));
   REQUIRE(other.execute("DROP TRIGGER broken"));

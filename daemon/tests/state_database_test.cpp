@@ -274,6 +274,26 @@ TEST_CASE("migrations: from nothing, repeated, and refused when the file is newe
   CHECK(code_of(WriterDatabase::open(foreign.database(), "")) == ErrorCode::database_corrupt);
 }
 
+TEST_CASE("a file of schema 1 keeps its predictions and its ledger") {
+  const TempFolder folder;
+  {
+    Sqlite connection = *Sqlite::open(folder.database(), false);
+    REQUIRE(migrate(connection, 1));
+    REQUIRE(
+        connection.execute("INSERT INTO predictions (id, model, version, status, durable, created_ns, input) "
+                           "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'failed', 1, 5, '{}');"
+                           "INSERT INTO ledger VALUES (NULL, '01jdfkx9c00000000000000000', 'failed', 6, "
+                           "'cpu', 7, 8, 'USD', 9, 's', 10, "
+                           "'', 11, 'USD', 12, 's', 13, 14, '', 'p', 'k', 'u', '2026-01-01')"));
+  }
+  REQUIRE(WriterDatabase::open(folder.database(), ""));
+  CHECK(reader(folder).check_ledger());
+  CHECK(reader(folder).list("", 10)->predictions.size() == 1);
+  Sqlite connection = *Sqlite::open(folder.database(), true);
+  CHECK(*connection.integer("SELECT count(*) FROM ledger WHERE amount_pico = 8 AND read_on = '2026-01-01'") ==
+        1);
+}
+
 TEST_CASE("a damaged file is refused, naming the file and the way out") {
   const TempFolder folder;
   {

@@ -12,6 +12,7 @@
 namespace mrun {
 namespace {
 
+constexpr std::size_t k_max_phase_messages = 32; // of one load; the daemon takes 64
 constexpr std::string_view k_level_names[] = {"error", "warn", "info", "debug"};
 
 Host& host_of(const mrun_host* table) {
@@ -157,6 +158,7 @@ void Host::enter_phase(Phase phase) {
   if (!m_loading || phase == m_phase) return;
   close_phase(now_ns);
   m_phase = phase;
+  if (++m_phase_messages > k_max_phase_messages) return; // a module may go to and fro as it likes
   (void)m_sink.send(phase_message(k_phase_names[static_cast<std::size_t>(phase)], now_ns), {}); // only news
 }
 

@@ -59,6 +59,7 @@ class Host {
   std::map<std::uint64_t, std::shared_ptr<Job>> m_jobs;
   FinishHandler m_on_finish;
   bool m_loading = false;
+  std::size_t m_phase_messages = 0;
   Phase m_phase = Phase::other;
   std::int64_t m_phase_start_ns = 0;
   Phases m_phases;

@@ -241,7 +241,7 @@ std::shared_ptr<Job> Worker::new_job(Frame frame) {
   auto job = std::make_shared<Job>(static_cast<std::uint64_t>(*id), m_sink);
   job->start_ns = start_ns;
   job->hold(std::move(frame));
-  if (!m_host.add(job) || m_pending.size() >= k_max_queue_length) {
+  if (m_pending.size() >= k_max_queue_length || !m_host.add(job)) {
     end_protocol(fail(ErrorCode::worker_protocol, fmt::format("prediction {} is one too many", *id)).value());
     return nullptr;
   }

@@ -25,9 +25,10 @@ packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev libsimdjson-dev)
 packages_test=(strace curl procps)
 
-# Debian 12 calls the Boost that we need libboost1.81-dev; newer systems have a newer one as libboost-dev.
+# Debian 12 calls the Boost that we need libboost1.81-dev; newer systems have a newer one as libboost-dev. (Asked
+# of the system's name, since apt knows no packages before its first update.)
 boost_package() {
-  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+  if (. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ]); then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
 missing_packages() {
@@ -76,11 +77,7 @@ check_tools() {
   at_least "$version" 12 || die "g++ is $version, 12 is needed: use Debian 12, Ubuntu 24.04 or newer (or name a newer compiler with CXX)" 2
 }
 
-all_build_packages() {
-  # Before the first `apt-get update` a fresh image knows no package names; ask again after it.
-  if ! apt-cache show libexpected-dev >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then apt-get update -qq >&2; fi
-  printf '%s\n' "${packages_build[@]}" "$(boost_package)"
-}
+all_build_packages() { printf '%s\n' "${packages_build[@]}" "$(boost_package)"; }
 
 # --- Python: only to export models and to test; never to serve ------------------------------------------------
 

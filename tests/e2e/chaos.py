@@ -17,25 +17,29 @@ TERMINAL = {"succeeded", "failed", "canceled", "aborted"}
 
 
 class Client(threading.Thread):
-    """Creates predictions without waiting and remembers each id that was acknowledged."""
+    """Creates predictions, and remembers each id that was acknowledged, and each end that it was told."""
 
     def __init__(self, home, seed):
         super().__init__(name=f"client-{seed}")
         self.home, self.random, self.stop = home, random.Random(seed), threading.Event()
-        self.acknowledged, self.strange = [], []
+        self.acknowledged, self.ends, self.strange = [], {}, []
 
     def run(self):
         while not self.stop.is_set():
             body = {"version": "test/echo", "input": {"text": "x" * self.random.randint(1, 2000)}}
+            headers = {"Prefer": "wait"} if self.random.random() < 0.5 else {}
             try:
-                reply = self.home.api("POST", "/v1/predictions", body, timeout=20)
+                reply = self.home.api("POST", "/v1/predictions", body, headers, timeout=20)
             except (OSError, ConnectionError, Exception) as error:  # noqa: BLE001  a dead daemon is the point
                 if not isinstance(error, (OSError, EOFError)) and "Remote end closed" not in repr(error):
                     self.strange.append(repr(error))
                 time.sleep(0.005)
                 continue
             if reply.status in (201, 202):
-                self.acknowledged.append(reply.json()["id"])
+                prediction = reply.json()
+                self.acknowledged.append(prediction["id"])
+                if prediction["status"] in TERMINAL:
+                    self.ends[prediction["id"]] = (prediction["status"], prediction["output"], prediction["completed_at"])
             elif reply.status not in (429, 503):
                 self.strange.append(repr(reply))
             time.sleep(self.random.random() * 0.005)
@@ -94,10 +98,14 @@ def main(home):
     strange = [one for client in clients for one in client.strange]
     assert not strange, strange[:5]
     assert len(acknowledged) == len(set(acknowledged)) > kills, "ids must be unique, and there must have been load"
+    ends = {one: end for client in clients for one, end in client.ends.items()}
+    assert ends, "some must have waited for the end"
     statuses = {}
     for one in acknowledged:
         prediction = home.finish(one, timeout=15)
         assert prediction["status"] in TERMINAL
+        if one in ends:
+            assert ends[one] == (prediction["status"], prediction["output"], prediction["completed_at"]), "an end that was told has changed"
         statuses[prediction["status"]] = statuses.get(prediction["status"], 0) + 1
     assert statuses.get("succeeded", 0) > 0, statuses
     print(statuses)

@@ -1,6 +1,7 @@
 """Goal: every command does what its help says, in words and in JSON, and a typing mistake meets the nearest word."""
 
 import json
+import pathlib
 import re
 
 from harness import SOURCE, run
@@ -25,6 +26,12 @@ def main(home):
     assert home.mrun("ps", "--json").json()["schema"] == "mrun.ps/v1"
     identity = home.mrun("predict", "acme/speak", "-i", "prompt=hi", "--json").json()["id"]
     home.mrun("logs", identity)
+    home.model("test/echo")
+    home.fails("M1402", 1, "predict", "test/echo", "-i", "mode=crash")
+    identity = home.api("GET", "/v1/predictions").json()["results"][0]["id"]
+    told = home.mrun("logs", identity)
+    path = home.mrun("logs", identity, "--json").json()["log_path"]
+    assert "error[M1402]" in told.err and path in told.err and pathlib.Path(path).is_file(), told
     home.fails("M1506", 5, "logs", "0" * 26)
     home.mrun("stop", "acme/speak")
     assert "acme/speak" not in home.mrun("ps").out

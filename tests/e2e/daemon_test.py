@@ -74,6 +74,13 @@ def main(home):
     ending.join(10)
     home.mrun("daemon", "start")
 
+    # One that hangs keeps nobody waiting for ever.
+    pid = home.daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    assert f"kill -9 {pid}" in home.fails("M1501", 6, "daemon", "stop").err
+    home.mrun("show", "test/echo")
+    os.kill(pid, signal.SIGCONT)
+
     # What keeps it from starting is shown where it was asked for.
     home.mrun("daemon", "stop")
     (home.home / "config.yaml").write_text("memroy: 3\n")

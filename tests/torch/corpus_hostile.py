@@ -41,6 +41,13 @@ class Writer:
         self.add(name, words, edit, status)
 
 
+def number_list_output(graph):
+    """A Python function that claims to give a list of numbers, one of which is the program's output."""
+    arguments = [{"name": "", "arg": {"as_float": 1.0}, "kind": 1}, {"name": "", "arg": {"as_float": 2.0}, "kind": 1}]
+    graph["nodes"].append({"target": "_operator.add", "inputs": arguments, "outputs": [{"as_sym_floats": [{"as_name": "evil"}]}], "metadata": {}})
+    graph["outputs"][0] = {"as_sym_float": {"as_name": "evil"}}
+
+
 class ScriptSave(torch.nn.Module):
     def forward(self, x):
         torch.save(x, "stolen.pt")
@@ -184,6 +191,7 @@ def write_hostile(folder, source):
     on_graph("unknown_kind", "argument of kind", lambda graph: set_first_input(graph, {"as_wormhole": 1}), "unsupported")
     on_graph("not_a_union", "union of one", lambda graph: set_first_input(graph, {"as_int": 1, "as_none": True}))
     on_graph("too_many_outputs", "gives 1 values", lambda graph: graph["nodes"][0]["outputs"].append({"as_tensor": {"name": "more"}}))
+    on_graph("list_of_numbers", "it must give one value", number_list_output)
     on_graph("output_undefined", "nothing before it defines", lambda graph: graph["outputs"].__setitem__(0, {"as_tensor": {"name": "ghost"}}))
     on_graph("output_missing", "differ in outputs", lambda graph: graph["outputs"].pop())
 
@@ -196,6 +204,8 @@ def write_hostile(folder, source):
     module_change("signature_short", "differ", lambda module: module["signature"]["input_specs"].pop())
     module_change("custom_object", "custom object", lambda module: module["signature"]["input_specs"].__setitem__(
         0, {"custom_obj": {"arg": {"name": "o", "class_fqn": "C"}, "custom_obj_name": "o"}}), "unsupported")
+    module_change("empty_input_spec", "union of one", lambda module: module["signature"]["input_specs"].__setitem__(0, {}))
+    module_change("empty_output_spec", "union of one", lambda module: module["signature"]["output_specs"].__setitem__(0, {}))
     module_change("bad_tree", "pytree", lambda module: module["module_call_graph"][0]["signature"].update(in_spec="[1, 7]"))
 
     write_scripts(writer)

@@ -147,7 +147,7 @@ void Compiler::set_outputs(const Node& node, Instruction& result) {
   for (const Argument& output : node.outputs) {
     const bool is_list = output.kind == ArgumentKind::tensors ||
                          output.kind == ArgumentKind::optional_tensors ||
-                         output.kind == ArgumentKind::sym_ints;
+                         output.kind == ArgumentKind::sym_ints || !output.elements.empty();
     if (!is_list) {
       result.outputs.push_back(output.value);
       continue;
@@ -194,7 +194,8 @@ Result<void> Compiler::sym_instruction(const Node& node, Instruction& result) {
     MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(input.argument, m_context));
     std::ranges::move(operands, std::back_inserter(result.operands));
   }
-  if (result.outputs.size() != 1) return fail(ErrorCode::load_failed, "it must give one value");
+  if (result.outputs.size() != 1 || result.spreads_list || result.outputs[0] == k_no_value)
+    return fail(ErrorCode::load_failed, "it must give one value");
   return {};
 }
 

@@ -12,8 +12,15 @@ namespace {
 
 namespace dom = simdjson::dom;
 
+// The member of a union, which is an object with one.
+dom::key_value_pair only_member(dom::element element) {
+  const dom::object object = element.get_object();
+  if (object.size() != 1) damaged("its signature has a part that is not a union of one");
+  return *object.begin();
+}
+
 InputSpec input_spec(dom::element element, const std::unordered_map<std::string, ValueId>& ids) {
-  const dom::key_value_pair pair = *element.get_object().begin();
+  const dom::key_value_pair pair = only_member(element);
   const auto id = [&](dom::element name) {
     const auto found = ids.find(text_of(name));
     if (found == ids.end())
@@ -32,7 +39,7 @@ InputSpec input_spec(dom::element element, const std::unordered_map<std::string,
   if (kind != "user_input")
     refuse(ErrorCode::engine_unsupported,
            fmt::format("the program has an input of kind `{}` (a custom object)", printable(kind, 40)));
-  const dom::key_value_pair argument = *value["arg"].get_object().begin();
+  const dom::key_value_pair argument = only_member(value["arg"]);
   dom::element name;
   if (argument.value["name"].get(name) == simdjson::SUCCESS ||
       argument.value["as_name"].get(name) == simdjson::SUCCESS)
@@ -48,7 +55,7 @@ void read_signature(dom::element module, Program& program) {
   for (const dom::element spec : module["signature"]["input_specs"].get_array())
     program.inputs.push_back(input_spec(spec, ids));
   for (const dom::element spec : module["signature"]["output_specs"].get_array()) {
-    const std::string_view kind = (*spec.get_object().begin()).key;
+    const std::string_view kind = only_member(spec).key;
     program.outputs.push_back({kind == "user_output" || kind == "loss_output"});
   }
   if (program.outputs.size() != program.graph.outputs.size())
