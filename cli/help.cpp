@@ -77,6 +77,8 @@ std::string render_overview(const Terminal& terminal) {
   std::string text = "mrun packs, runs and serves AI models on this machine.\n\n";
   text += terminal.paint_out(Style::bold, "Start here") + "\n";
   text += "  mrun init embed --template text-embedding    write a model directory\n"
+          "  (cd embed && python3 export.py)              make its model file (its README says what Python "
+          "needs)\n"
           "  mrun pack embed                              make it a version in the store\n"
           "  mrun predict local/embed -i text=\"hello\"     run it\n";
   for (const GroupTitle& group : k_groups) {

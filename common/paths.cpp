@@ -83,7 +83,9 @@ Result<HomePaths> HomePaths::from_environment() {
   paths.state = absolute_variable("XDG_STATE_HOME").value_or(*home / ".local/state") / "mrun";
   paths.cache = absolute_variable("XDG_CACHE_HOME").value_or(*home / ".cache") / "mrun";
   const std::optional<fs::path> runtime = absolute_variable("XDG_RUNTIME_DIR");
-  paths.socket = runtime ? fit_socket(*runtime / "mrun.sock") : short_folder() / "mrun.sock";
+  // Without a folder of the session, one per home: two homes must not share a daemon.
+  paths.socket = runtime ? fit_socket(*runtime / "mrun.sock")
+                         : short_folder() / (path_hash(paths.state.string()) + ".sock");
   return paths;
 }
 

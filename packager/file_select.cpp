@@ -27,6 +27,21 @@ std::string_view kind_name(mode_t mode) {
   return "a device";
 }
 
+bool is_file(int folder_fd, const char* name) {
+  struct stat status {};
+  return ::fstatat(folder_fd, name, &status, 0) == 0 && S_ISREG(status.st_mode);
+}
+
+// How a file that is not there may be made; the names are those of `mrun init`.
+std::string missing_hint(int folder_fd) {
+  if (is_file(folder_fd, "export.py"))
+    return fmt::format("make it first: run `python3 export.py` there{}",
+                       is_file(folder_fd, "README.md") ? " (README.md says what it needs)" : "");
+  if (is_file(folder_fd, "CMakeLists.txt"))
+    return "build it first: run `cmake -S . -B build && cmake --build build` there";
+  return "check `files:` and `model:`";
+}
+
 class Walk {
  public:
   Walk(int folder_fd, const std::vector<std::string>& globs)
@@ -113,7 +128,8 @@ class Walk {
                     fmt::format("write {}/** for all that is in it", m_globs[i]));
       return fail(ErrorCode::pack_file_missing,
                   is_glob(m_globs[i]) ? fmt::format("`files:` has {}, which matches no file", m_globs[i])
-                                      : fmt::format("the file {} is not there", m_globs[i]));
+                                      : fmt::format("the file {} is not there", m_globs[i]),
+                  missing_hint(m_folder));
     }
     return {};
   }

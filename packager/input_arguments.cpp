@@ -49,7 +49,8 @@ Result<Json> text_to_value(const InputArgument& argument, const TypeSpec& type) 
         argument.value.starts_with("https://"))
       return Json(argument.value);
     return fail(ErrorCode::input_file, fmt::format("input `{}` takes a file", argument.key),
-                fmt::format("write -i {}=@{}", argument.key, printable(argument.value, 100)));
+                fmt::format("write -i {}=@{}", argument.key,
+                            printable(argument.value.substr(argument.value.starts_with('@') ? 1 : 0), 100)));
   case ValueType::array:
   case ValueType::object:
     return wrong_type(argument, type, fmt::format("write -i {}:='JSON'", argument.key));
@@ -111,6 +112,10 @@ Result<void> add_argument(const InputArgument& argument, const TypeSpec& type, J
     MRUN_ASSIGN(input[argument.key], argument_value(argument, type));
     return {};
   }
+  if (argument.kind == InputArgument::Kind::text && argument.value.starts_with('['))
+    return fail(ErrorCode::input_type, fmt::format("input `{}` is a list", argument.key),
+                fmt::format("write -i {}:='{}', or each item by itself: -i {}=A -i {}=B", argument.key,
+                            printable(argument.value, 100), argument.key, argument.key));
   const TypeSpec any_item;
   Json& list = input[argument.key];
   if (list.is_null()) list = Json::array();

@@ -55,8 +55,9 @@ std::string describe_value(const Json& value);
 // [A-Za-z_][A-Za-z0-9_]*, at most 128 characters.
 bool is_identifier(std::string_view text);
 
-// The parts of a manifest, one file each.
-Result<TypeSpec> read_type(const ManifestReader& reader, const YamlNode& node, std::string_view what);
+// The parts of a manifest, one file each. `key`: what the type is the value of.
+Result<TypeSpec> read_type(const ManifestReader& reader, const YamlNode& node, std::string_view what,
+                           std::string_view key);
 Result<std::vector<InputSpec>> read_inputs(const ManifestReader& reader, const YamlNode& node);
 Result<TypeSpec> read_output(const ManifestReader& reader, const YamlNode& node);
 // pre, post: structure, names and files. Error manifest_step.

@@ -1,5 +1,5 @@
-// pre and post: which names a step reads and writes, and which files it needs. Each step's other options are
-// checked by the runtime, which owns them.
+// pre and post: which options a step takes, which names it reads and writes, and which files it needs. The
+// values of its other options are checked by the runtime, which owns them.
 #include <algorithm>
 #include <array>
 #include <set>
@@ -13,10 +13,30 @@
 namespace mrun {
 namespace {
 
-constexpr std::array<std::string_view, 18> k_step_names = {
-    "decode_image", "resize",           "center_crop",  "normalize", "tokenize",  "softmax",
-    "top_k",        "mean_pool",        "l2_normalize", "cast",      "from_json", "from_npy",
-    "to_json",      "from_safetensors", "to_npy",       "argmax",    "reshape",   "to_safetensors"};
+// A step and its options beside `step`, `from` and `to`: those that its runtime/steps/step_NAME.cpp reads.
+struct StepRule {
+  std::string_view name;
+  std::array<std::string_view, 6> options = {}; // the rest is ""
+};
+constexpr std::array<StepRule, 18> k_steps = {
+    {{"decode_image", {"color", "exif"}},
+     {"resize", {"shorter_side", "size", "filter", "antialias"}},
+     {"center_crop", {"size"}},
+     {"normalize", {"mean", "std", "layout"}},
+     {"tokenize", {"tokenizer", "max_tokens", "pad", "overflow", "special_tokens", "dtype"}},
+     {"softmax", {"axis"}},
+     {"top_k", {"k", "labels"}},
+     {"mean_pool", {"mask"}},
+     {"l2_normalize"},
+     {"cast", {"dtype"}},
+     {"from_json", {"dtype", "shape"}},
+     {"from_npy", {"shape"}},
+     {"to_json", {"batch"}},
+     {"from_safetensors", {"tensor", "shape"}},
+     {"to_npy", {"batch"}},
+     {"argmax", {"axis"}},
+     {"reshape", {"shape"}},
+     {"to_safetensors", {"tensors", "batch"}}}};
 // Options that name a file of the bundle, and options that name a value.
 constexpr std::array<std::string_view, 2> k_file_options = {"tokenizer", "labels"};
 constexpr std::array<std::string_view, 2> k_value_options = {"from", "mask"};
@@ -68,19 +88,38 @@ class StepReader {
     if (name_node == nullptr)
       return refuse(step.place, fmt::format("a {} step has no `step`", m_key), "add `step: NAME`");
     MRUN_ASSIGN(const std::string name, m_reader.string_of(*name_node, "`step`"));
-    if (std::find(k_step_names.begin(), k_step_names.end(), name) == k_step_names.end()) {
-      const std::vector<std::string> names(k_step_names.begin(), k_step_names.end());
+    const auto rule =
+        std::find_if(k_steps.begin(), k_steps.end(), [&](const StepRule& row) { return row.name == name; });
+    if (rule == k_steps.end()) {
+      std::vector<std::string> names;
+      for (const StepRule& row : k_steps)
+        names.emplace_back(row.name);
       const std::string near = nearest(name, names);
       return refuse(name_node->place, fmt::format("there is no step `{}`", printable(name, 60)),
                     near.empty() ? "the steps are " + join_names(names)
                                  : fmt::format("the nearest is `{}`", near));
     }
+    MRUN_TRY(check_options(step, *rule));
     if (index == 0 && !m_post && step.find("from") == nullptr && m_inputs.size() != 1)
       return refuse(step.place, fmt::format("step `{}` is the first and there are {} inputs: it needs `from`",
                                             name, m_inputs.size()));
     for (std::size_t i = 0; i < step.keys.size(); ++i)
       MRUN_TRY(read_option(name, step.keys[i].text, step.items[i]));
     if (const YamlNode* to = step.find("to")) MRUN_TRY(write_names(name, *to));
+    return {};
+  }
+
+  Result<void> check_options(const YamlNode& step, const StepRule& rule) const {
+    std::vector<std::string> names = {"from", "to"};
+    for (const std::string_view option : rule.options)
+      if (!option.empty()) names.emplace_back(option);
+    for (const YamlNode::Key& key : step.keys) {
+      if (key.text == "step" || std::find(names.begin(), names.end(), key.text) != names.end()) continue;
+      const std::string near = nearest(key.text, names);
+      return refuse(
+          key.place, fmt::format("step `{}` has no option `{}`", rule.name, printable(key.text, 60)),
+          near.empty() ? "its options are " + join_names(names) : fmt::format("the nearest is `{}`", near));
+    }
     return {};
   }
 

@@ -33,6 +33,18 @@ bool constraint_fits(std::string_view key, ValueType type) {
   return true;
 }
 
+// A type is a mapping; where there is one word (`text: string`), how it is written.
+Result<void> need_type_map(const ManifestReader& reader, const YamlNode& node, std::string_view what,
+                           std::string_view key) {
+  if (node.kind != YamlNode::Kind::scalar && node.kind != YamlNode::Kind::null) return {};
+  const bool known = std::find(k_type_names.begin(), k_type_names.end(), node.text) != k_type_names.end();
+  const std::string shown = printable(key, 60);
+  return reader.refuse_value(node.place, fmt::format("{} is not a mapping (`key: value`)", what),
+                             known ? fmt::format("write `{}: {{type: {}}}`", shown, node.text)
+                                   : fmt::format("write `{}: {{type: T}}`, T one of {}", shown,
+                                                 join_names({k_type_names.begin(), k_type_names.end()})));
+}
+
 Result<void> read_kind(const ManifestReader& reader, const YamlNode& node, std::string_view what,
                        TypeSpec& type) {
   const YamlNode* kind = node.find("type");
@@ -122,7 +134,7 @@ Result<void> read_choices(const ManifestReader& reader, const YamlNode& node, Ty
 
 Result<void> read_parts(const ManifestReader& reader, const YamlNode& node, TypeSpec& type) {
   if (const YamlNode* items = node.find("items")) {
-    MRUN_ASSIGN(TypeSpec item, read_type(reader, *items, "`items`"));
+    MRUN_ASSIGN(TypeSpec item, read_type(reader, *items, "`items`", "items"));
     type.items.push_back(std::move(item));
   }
   const YamlNode* properties = node.find("properties");
@@ -131,8 +143,8 @@ Result<void> read_parts(const ManifestReader& reader, const YamlNode& node, Type
     return reader.refuse_value(properties->place, "`properties` is not a mapping (`name: {type: …}`)");
   for (std::size_t i = 0; i < properties->keys.size(); ++i) {
     const std::string& name = properties->keys[i].text;
-    MRUN_ASSIGN(TypeSpec property,
-                read_type(reader, properties->items[i], fmt::format("property `{}`", printable(name, 60))));
+    MRUN_ASSIGN(TypeSpec property, read_type(reader, properties->items[i],
+                                             fmt::format("property `{}`", printable(name, 60)), name));
     type.properties.emplace_back(name, std::move(property));
   }
   return {};
@@ -155,6 +167,7 @@ Result<InputSpec> read_input(const ManifestReader& reader, const YamlNode::Key& 
     return reader.refuse_value(key.place, what + " is not named with letters, digits and _");
   if (key.text == "output")
     return reader.refuse_value(key.place, "an input can't be called `output`, the steps use that name");
+  MRUN_TRY(need_type_map(reader, node, what, key.text));
   MRUN_TRY(reader.need_map(node, what,
                            {"type", "description", "default", "optional", "deprecated", "ge", "le",
                             "min_length", "max_length", "length", "pattern", "choices", "accept", "max_bytes",
@@ -182,7 +195,9 @@ std::string_view value_type_name(ValueType type) {
   return k_type_names[static_cast<std::size_t>(type)];
 }
 
-Result<TypeSpec> read_type(const ManifestReader& reader, const YamlNode& node, std::string_view what) {
+Result<TypeSpec> read_type(const ManifestReader& reader, const YamlNode& node, std::string_view what,
+                           std::string_view key) {
+  MRUN_TRY(need_type_map(reader, node, what, key));
   MRUN_TRY(reader.need_map(node, what,
                            {"type", "description", "ge", "le", "min_length", "max_length", "length",
                             "pattern", "choices", "accept", "max_bytes", "items", "properties"}));
@@ -206,6 +221,7 @@ Result<std::vector<InputSpec>> read_inputs(const ManifestReader& reader, const Y
 }
 
 Result<TypeSpec> read_output(const ManifestReader& reader, const YamlNode& node) {
+  MRUN_TRY(need_type_map(reader, node, "`output`", "output"));
   MRUN_TRY(
       reader.need_map(node, "`output`",
                       {"type", "description", "ge", "le", "min_length", "max_length", "length", "pattern",

@@ -25,11 +25,25 @@ Result<UniqueFd> open_folder(const fs::path& folder) {
   return fail_errno(ErrorCode::io, errno, fmt::format("can't open {}", printable(folder.string())));
 }
 
+// The manifest's name, nearly: what editors and habits make of it.
+std::string_view find_misnamed_manifest(int folder_fd) {
+  struct stat status {};
+  for (const char* name : {"mrun.yml", "mrun.yaml.txt"})
+    if (::fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0) return name;
+  return {};
+}
+
 Result<std::string> read_manifest_text(int folder_fd, const fs::path& folder) {
   struct stat status {};
-  if (::fstatat(folder_fd, "mrun.yaml", &status, AT_SYMLINK_NOFOLLOW) < 0)
+  if (::fstatat(folder_fd, "mrun.yaml", &status, AT_SYMLINK_NOFOLLOW) < 0) {
+    const std::string_view near = find_misnamed_manifest(folder_fd);
+    if (near.empty())
+      return fail(ErrorCode::manifest_missing,
+                  fmt::format("there is no mrun.yaml in {}", printable(folder.string())));
     return fail(ErrorCode::manifest_missing,
-                fmt::format("there is no mrun.yaml in {}", printable(folder.string())));
+                fmt::format("there is no mrun.yaml in {}, but {}", printable(folder.string()), near),
+                fmt::format("rename {} to mrun.yaml", near));
+  }
   if (!S_ISREG(status.st_mode))
     return fail(ErrorCode::pack_file_refused, "mrun.yaml is not a regular file",
                 "put the file itself into the folder");

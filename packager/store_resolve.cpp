@@ -14,18 +14,25 @@
 namespace mrun {
 namespace {
 
-// The tag or model that the user may have meant.
+// The tag, version or model that the user may have meant.
 std::string near_hint(const StoreIndex& index, const Reference& reference) {
   std::set<std::string> models;
   std::vector<std::string> tags;
+  const IndexEntry* untagged = nullptr; // the youngest one
   for (const IndexEntry& entry : index.entries) {
     if (!entry.model.empty()) models.insert(entry.model);
     if (entry.model == reference.model() && !entry.tag.empty()) tags.push_back(entry.tag);
+    if (entry.model == reference.model() && entry.tag.empty() &&
+        (untagged == nullptr || entry.created_ns > untagged->created_ns))
+      untagged = &entry;
   }
   if (!tags.empty()) {
     const std::string near = nearest(reference.tag_or_default(), tags);
     return fmt::format("{} has the tag `{}`", reference.model(), near.empty() ? tags.front() : near);
   }
+  if (untagged != nullptr)
+    return fmt::format("it has no tag: name its digest, {}@sha256:{}", reference.model(),
+                       untagged->digest.short_hex());
   const std::vector<std::string> names(models.begin(), models.end());
   if (const std::string near = nearest(reference.model(), names); !near.empty())
     return fmt::format("the nearest is `{}`", near);

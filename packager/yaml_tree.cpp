@@ -15,6 +15,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "packager/yaml_syntax.h"
 
 namespace mrun {
 namespace {
@@ -24,13 +25,13 @@ struct Refusal {
   Error error;
 };
 
-YamlPlace place_of(const YAML::Mark& mark) {
-  return {mark.line + 1, mark.column + 1};
-}
-
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string_view file_name, YamlErrors errors) : m_file_name(file_name), m_errors(errors) {}
+  // `text`: what is parsed, without a byte order mark.
+  TreeBuilder(std::string_view text, std::string_view file_name, YamlErrors errors)
+      : m_text(text),
+        m_file_name(file_name),
+        m_errors(errors) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -57,6 +58,10 @@ class TreeBuilder : public YAML::EventHandler {
     node.place = place_of(mark);
     node.text = value;
     node.quoted = tag == "!";
+    if (node.quoted)
+      if (const std::size_t quote = find_open_quote(m_text, static_cast<std::size_t>(mark.pos));
+          quote != std::string_view::npos)
+        refuse(place_of_byte(m_text, quote), m_errors.syntax, k_open_quote);
     if (value.find('\0') != std::string::npos || !is_valid_utf8(value))
       refuse(node.place, m_errors.syntax, "a text has a NUL or is not UTF-8");
     add(std::move(node));
@@ -75,10 +80,16 @@ class TreeBuilder : public YAML::EventHandler {
 
   std::optional<YamlNode> take() { return std::move(m_root); }
 
+  // Where the innermost list or mapping begins that has not ended.
+  std::optional<YamlPlace> open_place() const {
+    return m_frames.empty() ? std::nullopt : std::optional(m_frames.back().node.place);
+  }
+
  private:
   struct Frame {
     YamlNode node;
     bool key_pending = false; // map: a key was read, its value comes next
+    bool is_key = false;      // refused at its end: yaml-cpp takes a `{` that is never closed for a key, too
     std::unordered_set<std::string> seen;
   };
 
@@ -110,7 +121,6 @@ class TreeBuilder : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     const YamlPlace place = place_of(mark);
-    if (takes_key()) refuse(place, m_errors.syntax, "a key is not a plain text");
     count(place);
     if (m_frames.size() >= k_max_manifest_depth)
       refuse(place, m_errors.limit,
@@ -118,10 +128,13 @@ class TreeBuilder : public YAML::EventHandler {
     Frame frame;
     frame.node.kind = kind;
     frame.node.place = place;
+    frame.is_key = takes_key();
     m_frames.push_back(std::move(frame));
   }
 
   void end() {
+    if (m_frames.back().is_key)
+      refuse(m_frames.back().node.place, m_errors.syntax, "a key is not a plain text");
     YamlNode node = std::move(m_frames.back().node);
     m_frames.pop_back();
     attach(std::move(node));
@@ -156,6 +169,7 @@ class TreeBuilder : public YAML::EventHandler {
     m_frames.back().key_pending = false;
   }
 
+  std::string_view m_text;
   std::string_view m_file_name;
   YamlErrors m_errors;
   std::vector<Frame> m_frames;
@@ -171,36 +185,6 @@ class ViewBuffer : public std::streambuf {
     setg(begin, begin, begin + text.size());
   }
 };
-
-YamlPlace place_of_byte(std::string_view text, std::size_t offset) {
-  YamlPlace place;
-  for (std::size_t i = 0; i < offset; ++i) {
-    place.column = text[i] == '\n' ? 1 : place.column + 1;
-    place.line += text[i] == '\n' ? 1 : 0;
-  }
-  return place;
-}
-
-// What YAML itself forbids and yaml-cpp lets pass.
-Result<void> check_characters(std::string_view text, std::string_view file_name, YamlErrors errors) {
-  if (text.size() > k_max_manifest_bytes)
-    return fail_at(file_name, {}, errors.limit,
-                   fmt::format("it has {} bytes, at most {} are allowed", text.size(), k_max_manifest_bytes));
-  std::size_t line_start = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    const bool at_end = i == text.size();
-    const auto c = at_end ? '\n' : text[i];
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r')
-      return fail_at(file_name, place_of_byte(text, i), errors.syntax,
-                     fmt::format("there is a control character \\x{:02x}", c));
-    if (c != '\n') continue;
-    if (!is_valid_utf8(text.substr(line_start, i - line_start)))
-      return fail_at(file_name, place_of_byte(text, line_start), errors.syntax,
-                     "the line is not valid UTF-8");
-    line_start = i + 1;
-  }
-  return {};
-}
 
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
   for (const std::string_view word : words)
@@ -268,6 +252,26 @@ Result<Json> scalar_to_json(const YamlNode& node, std::string_view file_name, Er
                  "write it in quotes if it is a text");
 }
 
+Result<YamlNode> parse_text(std::string_view text, std::string_view file_name, YamlErrors errors) {
+  ViewBuffer buffer(text);
+  std::istream stream(&buffer);
+  TreeBuilder builder(text, file_name, errors);
+  try {
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    YamlNode root = builder.take().value_or(YamlNode{});
+    TreeBuilder second(text, file_name, errors);
+    if (parser.HandleNextDocument(second))
+      return fail_at(file_name, root.place, errors.syntax, "there is more than one document (`---`)",
+                     "keep one");
+    return root;
+  } catch (Refusal& refusal) {
+    return tl::unexpected<Error>(std::move(refusal.error));
+  } catch (const YAML::Exception& exception) {
+    return yaml_syntax_error(exception, text, builder.open_place(), file_name, errors.syntax);
+  }
+}
+
 } // namespace
 
 const YamlNode* YamlNode::find(std::string_view key) const {
@@ -283,25 +287,14 @@ tl::unexpected<Error> fail_at(std::string_view file_name, YamlPlace place, Error
 }
 
 Result<YamlNode> parse_yaml(std::string_view text, std::string_view file_name, YamlErrors errors) {
-  MRUN_TRY(check_characters(text, file_name, errors));
-  ViewBuffer buffer(text);
-  std::istream stream(&buffer);
-  TreeBuilder builder(file_name, errors);
-  try {
-    YAML::Parser parser(stream);
-    parser.HandleNextDocument(builder);
-    YamlNode root = builder.take().value_or(YamlNode{});
-    TreeBuilder second(file_name, errors);
-    if (parser.HandleNextDocument(second))
-      return fail_at(file_name, root.place, errors.syntax, "there is more than one document (`---`)",
-                     "keep one");
-    return root;
-  } catch (Refusal& refusal) {
-    return tl::unexpected<Error>(std::move(refusal.error));
-  } catch (const YAML::Exception& exception) {
-    const YamlPlace place = exception.mark.is_null() ? YamlPlace{} : place_of(exception.mark);
-    return fail_at(file_name, place, errors.syntax, printable(exception.msg, 200));
-  }
+  MRUN_TRY(check_yaml_characters(text, file_name, errors));
+  if (text.starts_with(k_byte_order_mark)) text.remove_prefix(k_byte_order_mark.size());
+  Result<YamlNode> root = parse_text(text, file_name, errors);
+  if (root || root.error().code != errors.syntax || text.ends_with('\n')) return root;
+  // yaml-cpp says where an open quote begins only when a newline ends the text
+  Result<YamlNode> again = parse_text(std::string(text) + '\n', file_name, errors);
+  if (!again) return again;
+  return root;
 }
 
 Result<Json> yaml_to_json(const YamlNode& node, std::string_view file_name, ErrorCode bad_number) {

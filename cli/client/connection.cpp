@@ -253,6 +253,10 @@ Result<HttpReply> Connection::exchange(const HttpRequest& request, std::size_t l
   }
 }
 
+const std::filesystem::path& Connection::socket() const {
+  return m_impl->socket;
+}
+
 bool Connection::wait_closed(Deadline deadline) {
   char byte = 0;
   while (wait_readable(m_impl->fd.get(), deadline, -1) == Wake::readable)

@@ -62,6 +62,7 @@ class Connection {
   Result<ReadResult> read(std::string& sink, Deadline deadline, int interrupt_fd);
   // send, then the body to its end; over `limit` bytes is an error.
   Result<HttpReply> exchange(const HttpRequest& request, std::size_t limit, Deadline deadline = std::nullopt);
+  const std::filesystem::path& socket() const;
   // Waits until the peer closes. False when the deadline passed first.
   bool wait_closed(Deadline deadline);
 

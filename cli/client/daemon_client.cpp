@@ -60,7 +60,7 @@ Result<DaemonClient> DaemonClient::connect(const Context& context, Start start) 
 }
 
 Result<Connection> DaemonClient::reach(const Context& context, Start start, const HomePaths& home) {
-  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
+  MRUN_ASSIGN(auto connection, open_home(home));
   if (connection) return std::move(*connection);
   if (start == Start::never)
     return fail(ErrorCode::daemon_unreachable, "no daemon is running", "start it with `mrun daemon start`");
@@ -135,13 +135,13 @@ void DaemonClient::settle_build_skew() {
                            .value();
     if (!m_context.json) m_context.warn(fmt::format("{} (M1518): {}", skew.message, skew.help()));
   };
-  auto fresh = Connection::open(m_home.socket);
+  auto fresh = open_home(m_home);
   if (!fresh || !*fresh) return;
   m_connection = std::move(**fresh);
   const auto status = get("/mrun/v1/status", after(std::chrono::seconds(2)));
   if (!status || !status->value("idle", false)) return warn_busy();
   const auto process_id = json_integer(*status, "pid", ErrorCode::daemon_unreachable, "the daemon's status");
-  auto again = Connection::open(m_home.socket);
+  auto again = open_home(m_home);
   if (!process_id || !*process_id || !again || !*again) return warn_busy();
   m_connection = std::move(**again);
   if (!post("/mrun/v1/shutdown", Json::object(), after(std::chrono::seconds(2)))) return warn_busy();

@@ -27,6 +27,7 @@ constexpr std::chrono::seconds k_ready_timeout{60}; // a database to repair, a s
 constexpr std::chrono::seconds k_holder_wait = k_drain_timeout + std::chrono::seconds(20);
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
 constexpr int k_child_ready_fd = 3;
+constexpr std::size_t k_max_lock_bytes = 4096;
 
 struct SpawnSetup {
   posix_spawn_file_actions_t actions{};
@@ -162,6 +163,11 @@ Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& 
   return wait_ready(ready.get(), home);
 }
 
+std::string lock_text(const HomePaths& home) {
+  return read_file(home.daemon_lock().string(), k_max_lock_bytes, ErrorCode::io, ErrorCode::io)
+      .value_or(std::string());
+}
+
 // Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
 // for.
 Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
@@ -176,10 +182,20 @@ Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
 } // namespace
 
 int home_holder(const HomePaths& home) {
-  const auto text = read_file(home.daemon_lock().string(), 64, ErrorCode::io, ErrorCode::io);
+  const std::string text = lock_text(home);
   int process_id = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), process_id);
+  std::from_chars(text.data(), text.data() + text.size(), process_id);
   return process_id;
+}
+
+Result<std::optional<Connection>> open_home(const HomePaths& home) {
+  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
+  if (connection) return connection;
+  const std::string text = lock_text(home);
+  const std::size_t line = std::min(text.find('\n'), text.size());
+  const std::filesystem::path socket(trim(std::string_view(text).substr(line)));
+  if (socket.empty() || socket == home.socket) return std::nullopt;
+  return Connection::open(socket);
 }
 
 bool autostart_disabled() {
@@ -191,7 +207,7 @@ Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::pa
                                 const std::function<void()>& on_start) {
   MRUN_TRY(home.create());
   MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home));
-  MRUN_ASSIGN(auto running, Connection::open(home.socket));
+  MRUN_ASSIGN(auto running, open_home(home));
   if (running) return std::move(*running);
   on_start();
   auto started = spawn_and_wait(home, program);

@@ -1,4 +1,4 @@
-// mrun daemon run|start|stop|status.
+// mrun daemon run|start|stop|status|socket.
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
@@ -19,12 +19,15 @@ constexpr std::chrono::seconds k_stop_wait = k_drain_timeout + std::chrono::seco
 constexpr std::chrono::seconds k_status_wait{5};
 constexpr int k_start_attempts = 3;
 
-constexpr std::string_view k_actions[] = {"run", "start", "stop", "status"};
+constexpr std::string_view k_actions[] = {"run", "start", "stop", "status", "socket"};
 constexpr PositionalSpec k_positionals[] = {
-    {.name = "ACTION", .choices = k_actions, .help = "run (in the foreground), start, stop or status"}};
+    {.name = "ACTION",
+     .choices = k_actions,
+     .help = "run (in the foreground), start, stop, status, or socket (its path)"}};
 constexpr ExampleSpec k_examples[] = {{"daemon start", "in the background; commands do it by themselves"},
                                       {"daemon stop", "after what runs has ended"},
                                       {"daemon status", "exit code 6 when none runs"},
+                                      {"daemon socket", "where programs find its API: curl --unix-socket"},
                                       {"daemon run", "in the foreground, for a supervisor such as systemd"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 6, 130, 143};
 
@@ -132,11 +135,24 @@ Result<int> stop(Context& context) {
   return 0;
 }
 
+// Where it listens, or will.
+Result<int> print_socket(const Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_ASSIGN(const auto connection, open_home(home));
+  const std::string path = connection ? connection->socket().string() : home.socket.string();
+  if (context.json)
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.daemon_socket/v1"}, {"socket", path}}));
+  else
+    MRUN_TRY(context.terminal.out(path + "\n"));
+  return 0;
+}
+
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string action = arguments.positional(0);
   if (action == "run") return run_foreground(context);
   if (action == "start") return start(context);
   if (action == "stop") return stop(context);
+  if (action == "socket") return print_socket(context);
   return status(context);
 }
 
@@ -146,7 +162,7 @@ extern const CommandSpec k_command_daemon;
 constinit const CommandSpec k_command_daemon{
     .name = "daemon",
     .group = CommandGroup::manage,
-    .summary = "run, start, stop or look at the daemon",
+    .summary = "run, start, stop, look at or find the daemon",
     .description =
         "The daemon keeps models loaded and serves the API on a Unix socket. `mrun predict` starts it when "
         "it is\n"

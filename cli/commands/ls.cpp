@@ -75,6 +75,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
     MRUN_TRY(print_plain(context, entries));
   else if (!entries.empty())
     MRUN_TRY(print_table(context, entries));
+  else if (!prefix.empty())
+    context.say(
+        fmt::format("no model's name begins with `{}`; `mrun ls` lists them all", printable(prefix, 100)));
   else
     context.say("no models here; begin with `mrun init DIR --template text-embedding`, or `mrun pack DIR`");
   return 0;

@@ -1,4 +1,6 @@
 // mrun pack DIR: a model directory becomes a version in the store.
+#include <filesystem>
+
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
@@ -63,6 +65,18 @@ void tell_daemon(const Context& context) {
                                    std::chrono::steady_clock::now() + std::chrono::milliseconds(200)));
 }
 
+// A bundle may be made for another machine; that it can't run on this one is worth a word.
+Result<void> warn_of_engine(const Context& context, const Store& store, const Digest& digest) {
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  MRUN_ASSIGN(const Bundle bundle, store.load(digest));
+  const std::string& engine = bundle.manifest.engine;
+  std::error_code ignored;
+  if (engine != "native" && !std::filesystem::exists(install.engine(engine), ignored))
+    context.warn(fmt::format(
+        "this mrun has no engine `{}`: the bundle can't run here (`mrun version` lists them)", engine));
+  return {};
+}
+
 Result<int> run(Context& context, const Arguments& arguments) {
   PackOptions options;
   if (const auto tag = arguments.value("tag")) {
@@ -92,6 +106,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   context.say(fmt::format("packed {}: {}, {}, {} new in the store", packed.reference.text(),
                           count_words(packed.file_count, "file"), format_bytes(packed.size_bytes),
                           format_bytes(packed.new_bytes)));
+  MRUN_TRY(warn_of_engine(context, store, packed.digest));
   if (context.terminal.err_is_terminal())
     context.say(fmt::format("next: mrun show {}", packed.reference.text()));
   return 0;

@@ -143,6 +143,7 @@ class EventLoop {
     if (!is_prediction_id(m_id))
       return fail(ErrorCode::daemon_unreachable, "the daemon sent an id that is none");
     if (m_options.print_id) m_context.terminal.err(m_id + "\n");
+    m_progress.phase("queue", SteadyClock::now());
     return {};
   }
 

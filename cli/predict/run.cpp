@@ -81,25 +81,30 @@ Error error_of_done(const Json& prediction) {
   return fail(ErrorCode::prediction_failed, message.empty() ? "the prediction failed" : message).value();
 }
 
-// "see `mrun logs ID`" with the id that it is about.
-std::string with_id(std::string hint, const std::string& id) {
-  constexpr std::string_view k_general = "`mrun logs ID`";
-  const std::size_t at = hint.find(k_general);
-  if (at != std::string::npos && is_prediction_id(id))
-    hint.replace(at, k_general.size(), fmt::format("`mrun logs {}`", id));
-  return hint;
+// A general hint ("see `mrun logs ID`", "see `mrun show REF`") with what it is about in place of `word`.
+void fill_hint(Error& error, std::string_view word, const std::string& value) {
+  std::string hint(error.help());
+  const std::size_t at = hint.find(word);
+  if (at == std::string::npos || value.empty()) return;
+  error.hint = hint.replace(at, word.size(), value);
 }
 
-int show_failure(const Context& context, const Json& prediction) {
+int show_failure(const Context& context, const std::string& model, const Json& prediction) {
   Error error = error_of_done(prediction);
-  error.hint = with_id(std::string(error.help()), prediction.value("id", std::string()));
+  const std::string id = prediction.value("id", std::string());
+  if (is_prediction_id(id)) fill_hint(error, "ID", id);
+  fill_hint(error, "REF", model);
   if (context.json) {
     context.terminal.err(canonical_json(error_json(error, {{"prediction", without_ours(prediction)}})) +
                          "\n");
     return error.row().exit_code;
   }
-  const Json ours = prediction.value("mrun", Json::object());
   std::string text = render_error(context.terminal, error);
+  if (static_cast<int>(error.code) / 100 == 13) {
+    context.terminal.err(text); // what is wrong with an input stands there; the worker's log says no more
+    return error.row().exit_code;
+  }
+  const Json ours = prediction.value("mrun", Json::object());
   if (ours.is_object() && ours.contains("last_log_lines") && ours["last_log_lines"].is_array() &&
       !ours["last_log_lines"].empty()) {
     text += "the worker's last words:\n";
@@ -112,15 +117,15 @@ int show_failure(const Context& context, const Json& prediction) {
   return error.row().exit_code;
 }
 
-Result<int> show_end(Context& context, const EventLoopResult& result, OutputSink& sink,
-                     const PredictOptions& options) {
+Result<int> show_end(Context& context, const std::string& model, const EventLoopResult& result,
+                     OutputSink& sink, const PredictOptions& options) {
   if (result.prediction.value("status", std::string()) != "succeeded") {
     sink.abandon();
     if (result.interrupted_exit_code != 0) {
       context.say("canceled");
       return result.interrupted_exit_code;
     }
-    return show_failure(context, result.prediction);
+    return show_failure(context, model, result.prediction);
   }
   if (context.json) MRUN_TRY(print_json(context.terminal, without_ours(result.prediction)));
   const std::string id = result.prediction.value("id", std::string());
@@ -131,9 +136,7 @@ Result<int> show_end(Context& context, const EventLoopResult& result, OutputSink
   return result.interrupted_exit_code;
 }
 
-} // namespace
-
-Result<int> run_prediction(Context& context, const PredictTarget& target, const PredictOptions& options) {
+Result<int> predict(Context& context, const PredictTarget& target, const PredictOptions& options) {
   const Manifest& manifest = target.bundle.manifest;
   MRUN_ASSIGN(Json input, typed_input(manifest, options.inputs));
   MRUN_ASSIGN(OutputSink sink, OutputSink::create(context, manifest.output, options.output));
@@ -152,9 +155,20 @@ Result<int> run_prediction(Context& context, const PredictTarget& target, const 
               follow_prediction(
                   context, client, sink,
                   {.model = target.shown_name, .timeout = options.timeout, .print_id = options.print_id}));
-  MRUN_ASSIGN(const int exit_code, show_end(context, result, sink, options));
+  MRUN_ASSIGN(const int exit_code, show_end(context, target.shown_name, result, sink, options));
   client.settle_build_skew();
   return exit_code;
+}
+
+} // namespace
+
+// Whatever an error says of "REF" is about this model.
+Result<int> run_prediction(Context& context, const PredictTarget& target, const PredictOptions& options) {
+  Result<int> done = predict(context, target, options);
+  if (done) return done;
+  Error error = std::move(done).error();
+  fill_hint(error, "REF", target.shown_name);
+  return tl::unexpected<Error>(std::move(error));
 }
 
 } // namespace mrun::cli

@@ -55,8 +55,15 @@ Result<PredictTarget> find_target(const Context& context, const std::string& arg
   }
   MRUN_ASSIGN(const Reference reference, Reference::parse(argument));
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
-  MRUN_ASSIGN(Bundle bundle, store.load(digest));
+  Result<Digest> digest = store.resolve(reference);
+  if (!digest) {
+    Error error = std::move(digest).error();
+    std::error_code ignored;
+    if (error.code == ErrorCode::model_not_found && std::filesystem::exists(argument + "/mrun.yaml", ignored))
+      error.hint = fmt::format("for the folder write ./{}", argument);
+    return tl::unexpected<Error>(std::move(error));
+  }
+  MRUN_ASSIGN(Bundle bundle, store.load(*digest));
   return PredictTarget{bundle.manifest.name, std::move(bundle)};
 }
 

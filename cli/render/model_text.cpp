@@ -52,16 +52,23 @@ std::string need_words(const InputSpec& input) {
   return input.optional ? "optional" : "required";
 }
 
+// A word of a shell command, quoted only where it must be.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string quoted;
+  for (const char c : text)
+    quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return fmt::format("'{}'", quoted);
+}
+
 std::string example_command(const Manifest& manifest, const Example& example) {
   std::string command = fmt::format("mrun predict {}", manifest.name);
-  for (const auto& [key, value] : example.input.items()) {
-    const std::string text = value.is_string() ? value.get<std::string>() : canonical_json(value);
-    std::string quoted;
-    for (const char c : text)
-      quoted += c == '\'' ? "'\\''" : std::string(1, c);
-    command += value.is_string() ? fmt::format(" -i {}='{}'", key, quoted)
-                                 : fmt::format(" -i {}:='{}'", key, quoted);
-  }
+  for (const auto& [key, value] : example.input.items())
+    command += value.is_string()       ? fmt::format(" -i {}={}", key, shell_word(value.get<std::string>()))
+               : value.is_structured() ? fmt::format(" -i {}:={}", key, shell_word(canonical_json(value)))
+                                       : fmt::format(" -i {}={}", key, shell_word(canonical_json(value)));
   return printable(command, 400);
 }
 

@@ -36,7 +36,7 @@ std::string holder_of(int lock_fd) {
   std::string text(k_max_pid_bytes, '\0');
   const ssize_t got = ::pread(lock_fd, text.data(), text.size(), 0);
   text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  return std::string(trim(text));
+  return text.substr(0, text.find('\n'));
 }
 
 Result<void> remove_stale_socket(const std::string& path) {
@@ -66,7 +66,7 @@ Result<UniqueFd> take_instance_lock(const HomePaths& home) {
   }
   if (::ftruncate(fd.get(), 0) < 0)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't write {}", path));
-  MRUN_TRY(write_all(fd.get(), fmt::format("{}\n", ::getpid()), path));
+  MRUN_TRY(write_all(fd.get(), fmt::format("{}\n{}\n", ::getpid(), home.socket.string()), path));
   return fd;
 }
 

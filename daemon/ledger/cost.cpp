@@ -77,7 +77,8 @@ Charge own_charge(const std::optional<OwnRate>& rate, const Usage& usage) {
   Charge charge;
   if (!rate) {
     charge.reason =
-        "no rate is set: put `cost: {rate: \"0.36\", per: instance_h, currency: USD}` into config.yaml";
+        "no rate is set: put `cost: {rate: \"0.36\", per: instance_h, currency: USD}` into config.yaml, then "
+        "`mrun daemon stop`";
     return charge;
   }
   charge.currency = rate->currency;

@@ -68,7 +68,8 @@ std::optional<Error> Stepper::refusal(const Submit& event, const Model& model) c
   if (model.workers.empty() && (event.traits.memory_bytes > room || need_of(model) > room))
     return make_error(ErrorCode::memory_insufficient,
                       fmt::format("model '{}' needs {}, all workers together may take {}", name,
-                                  format_bytes(event.traits.memory_bytes), format_bytes(room)));
+                                  format_bytes(event.traits.memory_bytes), format_bytes(room)),
+                      "raise `memory_budget` in config.yaml, then `mrun daemon stop`");
   if (model.queue.size() >= m_state.config.max_queue)
     return make_error(ErrorCode::queue_full,
                       fmt::format("{} predictions wait for '{}' already, the limit is {}", model.queue.size(),

@@ -103,6 +103,9 @@ class Service : public PredictionService, private RunListener {
   void replay(const std::string& id, std::shared_ptr<Follower> follower);
   void show_live(PredictionPage& page, bool first, std::size_t room_bytes) const;
 
+  // status (service_status.cpp)
+  Result<Digest> loaded_as(const Reference& reference, const Error& unknown) const;
+
   // files (service_files.cpp)
   const UploadedFile* upload(const std::string& id) const;
   Result<InputFile> open_upload(const std::string& id) const;

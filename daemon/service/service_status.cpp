@@ -13,7 +13,7 @@ Json worker_json(const WorkerStatus& worker) {
   return {{"model", worker.model},
           {"version", worker.version.hex()},
           {"state", worker.state},
-          {"pid", worker.pid},
+          {"pid", worker.pid > 0 ? Json(worker.pid) : Json(nullptr)},
           {"device", worker.device},
           {"threads", worker.threads},
           {"memory_bytes", worker.memory_bytes},
@@ -64,15 +64,30 @@ Json Service::status() const {
             {"socket", home.socket.string()}}}};
 }
 
+// A name that the store does not know (packed on the fly, or removed since) may still be one that `ps` shows.
+Result<Digest> Service::loaded_as(const Reference& reference, const Error& unknown) const {
+  std::set<Digest> loaded;
+  for (const WorkerStatus& worker : m_runner->workers())
+    if (worker.model == reference.model()) loaded.insert(worker.version);
+  const bool bare_name = reference.has_name() && !reference.digest && reference.digest_prefix.empty();
+  if (!bare_name || !reference.tag.empty() || loaded.empty()) return tl::unexpected<Error>(unknown);
+  if (loaded.size() == 1) return *loaded.begin();
+  return fail(ErrorCode::digest_ambiguous,
+              fmt::format("{} versions of {} are loaded", loaded.size(), reference.model()),
+              "name one by its digest (`mrun ps --json`)");
+}
+
 void Service::stop_model(const std::string& reference, bool force, Callback<std::size_t> done) {
-  Result<Reference> parsed = Reference::parse(reference);
-  if (!parsed) return done(tl::unexpected(std::move(parsed).error()));
-  m_background.call<Digest>(
-      [this, parsed = std::move(*parsed)](ReaderDatabase&) { return m_store.resolve(parsed); },
-      [this, force, done = std::move(done)](const Result<Digest>& digest) {
-        if (!digest) return done(tl::unexpected(digest.error()));
-        m_runner->stop_model(*digest, force, [done](std::size_t stopped) { done(stopped); });
-      });
+  const Result<Reference> parsed = Reference::parse(reference);
+  if (!parsed) return done(tl::unexpected(parsed.error()));
+  m_background.call<Digest>([this, wanted = *parsed](ReaderDatabase&) { return m_store.resolve(wanted); },
+                            [this, wanted = *parsed, force, done = std::move(done)](Result<Digest> digest) {
+                              if (!digest && digest.error().code == ErrorCode::model_not_found)
+                                digest = loaded_as(wanted, digest.error());
+                              if (!digest) return done(tl::unexpected(digest.error()));
+                              m_runner->stop_model(*digest, force,
+                                                   [done](std::size_t stopped) { done(stopped); });
+                            });
 }
 
 void Service::prepare() {

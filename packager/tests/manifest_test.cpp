@@ -99,7 +99,17 @@ TEST_CASE("a fault of an input or output names it") {
       {n, "n: {typ: integer}", ErrorCode::manifest_unknown_key, "input `n` has no key `typ`", "`type`"},
       {n, "n: {}", ErrorCode::manifest_value, "input `n` has no `type`", "string"},
       {n, "n: {type: int}", ErrorCode::manifest_value, "has the type `int`", ""},
-      {n, "n: integer", ErrorCode::manifest_value, "is not a mapping", ""},
+      {n, "n: integer", ErrorCode::manifest_value, "mrun.yaml:10:6: input `n` is not a mapping",
+       "write `n: {type: integer}`"},
+      {n, "n: int", ErrorCode::manifest_value, "is not a mapping", "write `n: {type: T}`, T one of string, "},
+      {n, "n:", ErrorCode::manifest_value, "is not a mapping", "write `n: {type: T}`"},
+      {n, "n: [integer]", ErrorCode::manifest_value, "is not a mapping", ""},
+      {n, "n: {type: array, items: string}", ErrorCode::manifest_value, "`items` is not a mapping",
+       "write `items: {type: string}`"},
+      {"{type: any}", "{type: object, properties: {a: number}}", ErrorCode::manifest_value,
+       "property `a` is not a mapping", "write `a: {type: number}`"},
+      {"{type: any}", "string", ErrorCode::manifest_value, "`output` is not a mapping",
+       "write `output: {type: string}`"},
       {n, "n: {type: integer, default: 11, le: 10}", ErrorCode::manifest_value,
        "the default of input `n` is 11, it must be at most 10", ""},
       {n, "n: {type: integer, default: x}", ErrorCode::manifest_value, "it must be an integer", ""},
@@ -170,6 +180,13 @@ TEST_CASE("a step reads what is there, writes one value and names files that are
        ErrorCode::manifest_step, "`files:` does not list", ""},
       {"output:", "post: [{step: mean_pool, from: out.0, mask: nope, to: output}]\noutput:",
        ErrorCode::manifest_step, "reads `nope`", ""},
+      {"output:", "pre: [{step: from_json, form: text, to: in.x}]\noutput:", ErrorCode::manifest_step,
+       "mrun.yaml:11:25: step `from_json` has no option `form`", "the nearest is `from`"},
+      {"output:", "post:\n  - step: softmax\n    from: out.0\n    axs: 1\n    to: output\noutput:",
+       ErrorCode::manifest_step, "mrun.yaml:14:5: step `softmax` has no option `axs`",
+       "the nearest is `axis`"},
+      {"output:", "post: [{step: l2_normalize, from: out.0, epsilon: 1, to: output}]\noutput:",
+       ErrorCode::manifest_step, "no option `epsilon`", "its options are from, to"},
       {"output:", "pre: {step: resize}\noutput:", ErrorCode::manifest_value, "is not a list", ""},
   };
   for (const Case& one : cases)
@@ -179,6 +196,36 @@ TEST_CASE("a step reads what is there, writes one value and names files that are
                            "post: [{step: top_k, from: out.0, k: $n, labels: l.txt}, {step: reshape, from: "
                            "[tmp, in.a], to: output}]\noutput:";
   CHECK(parse_manifest(replaced(std::string(k_small_manifest), "output:", fine), "m"));
+}
+
+TEST_CASE("a step takes every option that steps.md lists") {
+  const std::vector<std::string> steps = {
+      "{step: decode_image, from: text, to: a, color: rgb, exif: ignore}",
+      "{step: resize, shorter_side: 1, size: [1, 1], filter: box, antialias: true}",
+      "{step: center_crop, size: [1, 1]}",
+      "{step: normalize, mean: [1], std: [1], layout: nchw}",
+      "{step: tokenize, tokenizer: t.txt, max_tokens: 1, pad: none, overflow: error, special_tokens: true, "
+      "dtype: i64}",
+      "{step: softmax, axis: 0}",
+      "{step: top_k, k: 1, labels: l.txt}",
+      "{step: mean_pool, mask: a}",
+      "{step: l2_normalize}",
+      "{step: cast, dtype: f32}",
+      "{step: from_json, dtype: f32, shape: [1]}",
+      "{step: from_npy, shape: [1]}",
+      "{step: from_safetensors, tensor: a, shape: [1]}",
+      "{step: to_json, batch: keep}",
+      "{step: to_npy, batch: keep}",
+      "{step: to_safetensors, tensors: {a: a}, batch: keep}",
+      "{step: argmax, axis: 0}",
+      "{step: reshape, shape: [1]}"};
+  std::string list = "pre:\n";
+  for (const std::string& step : steps)
+    list += "  - " + step + "\n";
+  const Result<Manifest> manifest =
+      parse_manifest(replaced(std::string(k_small_manifest), "output:", list + "output:"), "m");
+  INFO((manifest ? std::string() : manifest.error().message));
+  CHECK(manifest);
 }
 
 TEST_CASE("examples and warm-ups are checked like a caller's input") {

@@ -124,6 +124,32 @@ TEST_CASE("links, pipes, sockets and missing files are refused by name, and noth
   CHECK(refused(folder).code == ErrorCode::pack_file_refused);
 }
 
+TEST_CASE("a file that is yet to be made comes with the way to make it") {
+  Folder folder;
+  write_small_model(folder);
+  fs::remove(folder.path / "model/model.bin");
+  CHECK(refused(folder).hint == "check `files:` and `model:`");
+  folder.write("model/CMakeLists.txt", "");
+  CHECK(refused(folder).hint == "build it first: run `cmake -S . -B build && cmake --build build` there");
+  folder.write("model/export.py", "");
+  CHECK(refused(folder).hint == "make it first: run `python3 export.py` there");
+  folder.write("model/README.md", "");
+  CHECK(refused(folder).hint ==
+        "make it first: run `python3 export.py` there (README.md says what it needs)");
+  CHECK(refused(folder).code == ErrorCode::pack_file_missing);
+}
+
+TEST_CASE("a manifest under another name is named") {
+  for (const std::string name : {"mrun.yml", "mrun.yaml.txt"}) {
+    Folder folder;
+    folder.write("model/" + name, k_small_manifest);
+    const Error error = refused(folder);
+    CHECK(error.code == ErrorCode::manifest_missing);
+    CHECK(error.message == "there is no mrun.yaml in " + (folder.path / "model").string() + ", but " + name);
+    CHECK(error.hint == "rename " + name + " to mrun.yaml");
+  }
+}
+
 TEST_CASE("a linked folder, names that differ in case and unsafe names are refused") {
   Folder folder;
   write_small_model(folder);

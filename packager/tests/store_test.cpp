@@ -77,6 +77,24 @@ TEST_CASE("what is not there is said with the nearest name") {
         ErrorCode::reference_invalid);
 }
 
+TEST_CASE("a model that has no tag any more is found by the digest of the hint") {
+  Packed packed;
+  Store& store = packed.store;
+  PackOptions options;
+  options.untagged = true;
+  const PackResult older = pack_directory(store, packed.folder.path / "model", options).value();
+  CHECK(store.untag(reference("demo/small")));
+  packed.clock.advance_ns(1);
+  packed.folder.write("model/a.txt", "younger");
+  const PackResult younger = pack_directory(store, packed.folder.path / "model", options).value();
+  REQUIRE(younger.digest != older.digest);
+  const Error error = store.resolve(reference("demo/small")).error();
+  CHECK(error.code == ErrorCode::model_not_found);
+  const std::string name = "demo/small@sha256:" + younger.digest.short_hex();
+  CHECK(error.hint == "it has no tag: name its digest, " + name);
+  CHECK(store.resolve(reference(name)).value() == younger.digest);
+}
+
 TEST_CASE("a prefix that fits two versions is ambiguous") {
   Packed packed;
   StoreIndex index;

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "common/limits.h"
 #include "packager/yaml_tree.h"
@@ -65,6 +66,71 @@ TEST_CASE("what makes YAML dangerous is refused at its line and column") {
   CHECK(refused("a:\n\tb: 1").code == ErrorCode::manifest_syntax);
   CHECK(refused("a: \"unclosed").code == ErrorCode::manifest_syntax);
   CHECK(refused("%YAML 9.9\n---\na: 1").code == ErrorCode::manifest_syntax);
+}
+
+TEST_CASE("a quote that is not closed is refused where it begins") {
+  const auto open_at = [](const std::string& text, std::string_view place) {
+    CAPTURE(text);
+    const Error error = refused(text);
+    CHECK(error.code == ErrorCode::manifest_syntax);
+    CHECK(error.message == fmt::format("f:{}: the quote that begins here is not closed", place));
+  };
+  for (const std::string end : {"", "\n", "\r\n", "\nb: c\n", "\n\n# d"}) {
+    open_at("a: \"x" + end, "1:4");
+    open_at("a: 'x" + end, "1:4");
+    open_at("a: \"x\\\"" + end, "1:4");
+    open_at("a: 'it''s" + end, "1:4");
+    open_at("a: '''" + end, "1:4");
+    open_at("n: 1\na: [x, 'y]" + end, "2:8");
+    open_at("n: 1\na: {k: \"y}" + end, "2:8");
+    open_at("- {k: 'y" + end, "1:7");
+    open_at("a: 1\n\"b: 2" + end, "2:1");
+    open_at("{'a: 2" + end, "1:2");
+    open_at("? \"a" + end, "1:3");
+    open_at("a: ! \"x" + end, "1:6");
+    open_at("a: ! # \"c\"\n  'x" + end, "2:3");
+    open_at("a: \"x\" \"y" + end, "1:8");
+    open_at("\xef\xbb\xbf"
+            "a: '\xc3\xa4'\nb: \"x" +
+                end,
+            "2:4");
+  }
+  open_at("a: \"x\\", "1:4");
+  open_at("a: \"x\\\n", "1:4");
+  CHECK(
+      value("a: \"x\\\\\"\nb: 'it''s'\nc: ''''\nd: \"it's\n  two\"\n'e': ['\"', \"]\"]\nf: ! 'x'\n"
+            "g: |\n  \"open\nh: >-\n  'open\ni: it's\nj: ! \"y\"") ==
+      Json::parse(
+          R"({"a":"x\\","b":"it's","c":"'","d":"it's two","e":["\"","]"],"f":"x","g":"\"open\n","h":"'open","i":"it's","j":"y"})"));
+}
+
+TEST_CASE("a fault of the syntax is said in plain words, with a hint") {
+  const auto says = [](std::string_view text, std::string_view message, std::string_view hint) {
+    CAPTURE(text);
+    const Error error = refused(text);
+    CHECK(error.code == ErrorCode::manifest_syntax);
+    CHECK(error.message == message);
+    CHECK(error.hint == hint);
+  };
+  for (const char* text : {"a:\n\tb: 1\n", "a: 1\n\tb: 2\n", "a: |\n\tx\n"})
+    says(text, "f:2:1: the line is indented with a tab", "indent with spaces");
+  says("a:\n  b: 1\n  \tc: 2\n", "f:3:3: the line is indented with a tab", "indent with spaces");
+  const std::string_view alike =
+      "indent the keys of one mapping alike, and write a text that has `: ` in quotes";
+  says("a: 1\n  b: 2\n", "f:2:4: a `:` can't be here", alike);
+  says("a: b: c\t\n", "f:1:5: a `:` can't be here", alike);
+  const std::string_view keys = "indent the keys of one mapping alike, and check the quotes before it";
+  says("a:\n  b: 1\n c: 2\n", "f:3:2: what begins here does not continue the mapping above", keys);
+  says("a: \"x\nb: \"y\"\n", "f:2:5: what begins here does not continue the mapping above", keys);
+  const std::string_view brace = "add a `}`, or the `,` between two entries";
+  says("a: {b: 1\nc: 2\n", "f:1:4: the `{` that begins here is not closed before line 2, column 2", brace);
+  says("a: {b: \"1\" c: 2}", "f:1:4: the `{` that begins here is not closed before line 1, column 12", brace);
+  says("- {b: 1\n- {b: 2}\n", "f:1:3: the `{` that begins here is not closed before line 2, column 3", brace);
+  says("- {b: 1", "f:1:3: the `{` that begins here is not closed before line 2, column 1", brace);
+  says("a: [1, [2]\n", "f:1:4: the `[` that begins here is not closed before line 2, column 1",
+       "add a `]`, or the `,` between two entries");
+  says("a: @x\n", "f:1:4: unknown token", "");
+  says("{a: 1}: 2", "f:1:1: a key is not a plain text", "");
 }
 
 TEST_CASE("size, depth and number of values have limits") {

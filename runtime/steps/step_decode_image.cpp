@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "runtime/media/image.h"
 #include "runtime/steps/tensor_step.h"
 
@@ -13,7 +15,13 @@ class DecodeImage final : public Step {
 
   Result<void> run(StepContext& context) const override {
     MRUN_ASSIGN(const std::string_view bytes, need_bytes(context.values, m_from));
-    MRUN_ASSIGN(DecodedImage image, decode_image(bytes));
+    Result<DecodedImage> decoded = decode_image(bytes);
+    if (!decoded) {
+      Error error = std::move(decoded).error();
+      error.message = fmt::format("`{}`: {}", m_from, error.message);
+      return tl::unexpected<Error>(std::move(error));
+    }
+    DecodedImage& image = *decoded;
     if (m_upright) {
       MRUN_ASSIGN(image.pixels, apply_orientation(image.pixels, image.orientation));
     }

@@ -27,7 +27,7 @@ def main(home):
     identity = home.mrun("predict", "acme/speak", "-i", "prompt=hi", "--json").json()["id"]
     home.mrun("logs", identity)
     home.model("test/echo")
-    home.fails("M1402", 1, "predict", "test/echo", "-i", "mode=crash")
+    home.fails("M1402", 1, "predict", "test/echo", "-i", "mode=noise_crash")
     identity = home.api("GET", "/v1/predictions").json()["results"][0]["id"]
     told = home.mrun("logs", identity)
     path = home.mrun("logs", identity, "--json").json()["log_path"]
@@ -36,6 +36,15 @@ def main(home):
     home.mrun("stop", "acme/speak")
     assert "acme/speak" not in home.mrun("ps").out
     home.fails("M1202", 5, "stop", "acme/nothing")
+
+    # What was packed on the fly has no tag; it stops by the name that ps shows. A folder needs its ./.
+    home.model("acme/fly", folder="fly", pack=False)
+    assert "./fly" in home.fails("M1202", 5, "predict", "fly", "-i", "text=x").err
+    home.mrun("predict", "./fly", "-i", "text=x")
+    assert "acme/fly" in home.mrun("ps").out
+    home.mrun("stop", "acme/fly")
+    assert "acme/fly" not in home.mrun("ps").out
+    assert "begins with `nosuch`" in home.mrun("ls", "nosuch").err
 
     # version and explain.
     assert re.search(r"\d+\.\d+\.\d+", home.mrun("version").out)

@@ -81,6 +81,19 @@ def main(home):
     home.mrun("show", "test/echo")
     os.kill(pid, signal.SIGCONT)
 
+    # By XDG folders: a home has one daemon whatever the session's folder is, and two homes never share one.
+    xdg = {"MRUN_HOME": "", "HOME": str(home.path / "one"), "XDG_RUNTIME_DIR": str(home.path / "run-a")}
+    elsewhere = xdg | {"XDG_RUNTIME_DIR": str(home.path / "run-b")}
+    home.mrun("daemon", "start", env=xdg)
+    pid = home.mrun("daemon", "status", "--json", env=xdg).json()["pid"]
+    assert home.mrun("daemon", "status", "--json", env=elsewhere).json()["pid"] == pid
+    assert home.mrun("daemon", "socket", env=elsewhere).out == f"{home.path}/run-a/mrun.sock\n"
+    home.mrun("daemon", "stop", env=elsewhere)
+    wait_for(lambda: not is_alive(pid), 20, "the daemon to end")
+    bare = [{"MRUN_HOME": "", "XDG_RUNTIME_DIR": "", "HOME": str(home.path / name)} for name in ("one", "two")]
+    sockets = {home.mrun("daemon", "socket", env=env).out for env in bare}
+    assert len(sockets) == 2 and all(path.startswith(f"/tmp/mrun-{os.geteuid()}/") for path in sockets), sockets
+
     # What keeps it from starting is shown where it was asked for.
     home.mrun("daemon", "stop")
     (home.home / "config.yaml").write_text("memroy: 3\n")

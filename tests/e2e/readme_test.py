@@ -24,7 +24,7 @@ def main(home):
     shell("mrun daemon start")
     try:
         block = next(b for b in re.findall(r"```sh\n(.*?)```", (SOURCE / "README.md").read_text(), re.S) if "curl" in b)
-        assert "mrun.sock" in block
+        assert "mrun daemon socket" in block
         setting, *commands = re.split(r"\n\n|\n(?=curl)", block.strip())
         created = shell(f"{setting}\n{commands[0]}")
         identity = re.search(r'"id":"(\w+)"', created.replace(" ", "")).group(1)
