@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/predict/media_type.h"
+#include "common/media_type.h"
 #include "common/text.h"
 
 namespace mrun::cli {

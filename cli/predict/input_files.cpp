@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/predict/media_type.h"
 #include "common/limits.h"
+#include "common/media_type.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -100,7 +100,7 @@ Result<void> check_file(const InputFile& file, const std::string& input, const T
     return fail(ErrorCode::input_file,
                 fmt::format("input `{}`: {} has {}, at most {} are allowed", input, file.path,
                             format_bytes(file.size_bytes), format_bytes(limit)));
-  if (type == nullptr || media_type_accepted(file.media_type, type->accept)) return {};
+  if (type == nullptr || accepts_media_type(type->accept, file.media_type)) return {};
   std::string allowed;
   for (const std::string& accepted : type->accept)
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", accepted);

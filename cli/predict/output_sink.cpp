@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "cli/predict/media_type.h"
 #include "cli/render/json_text.h"
+#include "common/media_type.h"
 #include "common/text.h"
 
 namespace mrun::cli {

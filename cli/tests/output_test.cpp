@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "cli/predict/file_saver.h"
-#include "cli/predict/media_type.h"
 #include "cli/predict/output_sink.h"
 #include "common/fd.h"
+#include "common/media_type.h"
 
 namespace mrun::cli {
 namespace fs = std::filesystem;
@@ -171,11 +171,11 @@ TEST_CASE("media types") {
   CHECK(guess_media_type("A.JPG", "") == "image/jpeg");
   CHECK(guess_media_type("x", "") == "application/octet-stream");
   const std::vector<std::string> accepted = {"image/*", "text/plain"};
-  CHECK(media_type_accepted("image/png", accepted));
-  CHECK(media_type_accepted("text/plain", accepted));
-  CHECK_FALSE(media_type_accepted("text/html", accepted));
-  CHECK_FALSE(media_type_accepted("imagex/png", accepted));
-  CHECK(media_type_accepted("x/y", {}));
+  CHECK(accepts_media_type(accepted, "image/png"));
+  CHECK(accepts_media_type(accepted, "text/plain"));
+  CHECK_FALSE(accepts_media_type(accepted, "text/html"));
+  CHECK_FALSE(accepts_media_type(accepted, "imagex/png"));
+  CHECK(accepts_media_type({}, "x/y"));
 }
 
 } // namespace mrun::cli

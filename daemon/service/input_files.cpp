@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "common/media_type.h"
 #include "common/text.h"
 #include "daemon/api/prediction.h"
 #include "daemon/service/data_uri.h"
-#include "daemon/service/media_type.h"
 
 namespace mrun {
 namespace {

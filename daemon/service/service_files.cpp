@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/media_type.h"
 #include "common/text.h"
-#include "daemon/service/media_type.h"
 #include "daemon/service/outputs.h"
 #include "daemon/service/service_impl.h"
 #include "packager/sha256.h"

@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
+#include "common/media_type.h"
 #include "common/text.h"
 #include "daemon/service/data_uri.h"
 #include "daemon/service/input_files.h"
-#include "daemon/service/media_type.h"
 #include "daemon/service/outputs.h"
 
 using namespace mrun;
@@ -166,9 +166,9 @@ TEST_CASE("media types are sniffed from the first bytes") {
   CHECK(effective_media_type("Image/PNG; q=1", "") == "image/png");
   CHECK(effective_media_type("application/octet-stream", k_png) == "image/png");
   CHECK(accepts_media_type({}, "a/b"));
-  CHECK(accepts_media_type({"image/*"}, "image/png"));
-  CHECK_FALSE(accepts_media_type({"image/*"}, "imagery/png"));
-  CHECK_FALSE(accepts_media_type({"image/png"}, "image/jpeg"));
+  CHECK(accepts_media_type(std::vector<std::string>{"image/*"}, "image/png"));
+  CHECK_FALSE(accepts_media_type(std::vector<std::string>{"image/*"}, "imagery/png"));
+  CHECK_FALSE(accepts_media_type(std::vector<std::string>{"image/png"}, "image/jpeg"));
 }
 
 TEST_CASE("secrets of any use are kept out of text") {

@@ -1,4 +1,4 @@
-#include "daemon/service/media_type.h"
+#include "common/media_type.h"
 
 #include <algorithm>
 #include <array>
@@ -27,7 +27,50 @@ constexpr std::array<Magic, 11> k_magic = {{{0, "\x89PNG\r\n\x1a\n"sv, "image/pn
                                             {0, "%PDF-"sv, "application/pdf"sv},
                                             {0, "\x93NUMPY"sv, "application/x-npy"sv}}};
 
+struct TypeRow {
+  std::string_view extension;
+  std::string_view type;
+};
+// The first row of a type gives its extension.
+constexpr TypeRow k_types[] = {
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"bmp", "image/bmp"},
+    {"tiff", "image/tiff"},
+    {"tif", "image/tiff"},
+    {"svg", "image/svg+xml"},
+    {"wav", "audio/wav"},
+    {"mp3", "audio/mpeg"},
+    {"flac", "audio/flac"},
+    {"ogg", "audio/ogg"},
+    {"mp4", "video/mp4"},
+    {"webm", "video/webm"},
+    {"txt", "text/plain"},
+    {"md", "text/markdown"},
+    {"csv", "text/csv"},
+    {"html", "text/html"},
+    {"json", "application/json"},
+    {"jsonl", "application/jsonl"},
+    {"pdf", "application/pdf"},
+    {"zip", "application/zip"},
+    {"npy", "application/x-npy"},
+    {"npz", "application/x-npz"},
+    {"safetensors", "application/x-safetensors"},
+    {"bin", "application/octet-stream"},
+};
+
 constexpr std::string_view k_unknown = "application/octet-stream";
+
+// The type that the first bytes are sure of, else "".
+std::string_view type_of_magic(std::string_view head) {
+  for (const Magic& magic : k_magic)
+    if (head.size() >= magic.offset && head.substr(magic.offset).starts_with(magic.bytes))
+      return magic.media_type;
+  return {};
+}
 
 bool looks_like_text(std::string_view head) {
   // The head may end inside a character: try without its last bytes.
@@ -42,10 +85,23 @@ bool looks_like_text(std::string_view head) {
 } // namespace
 
 std::string sniff_media_type(std::string_view head) {
-  for (const Magic& magic : k_magic)
-    if (head.size() >= magic.offset && head.substr(magic.offset).starts_with(magic.bytes))
-      return std::string(magic.media_type);
+  if (const std::string_view type = type_of_magic(head); !type.empty()) return std::string(type);
   return std::string(!head.empty() && looks_like_text(head) ? "text/plain"sv : k_unknown);
+}
+
+std::string guess_media_type(std::string_view file_name, std::string_view head) {
+  if (const std::string_view type = type_of_magic(head); !type.empty()) return std::string(type);
+  const std::size_t dot = file_name.rfind('.');
+  const std::string extension = dot == std::string_view::npos ? "" : lower_ascii(file_name.substr(dot + 1));
+  for (const TypeRow& row : k_types)
+    if (row.extension == extension) return std::string(row.type);
+  return sniff_media_type(head);
+}
+
+std::string extension_of_media_type(std::string_view media_type) {
+  for (const TypeRow& row : k_types)
+    if (row.type == media_type) return std::string(row.extension);
+  return "bin";
 }
 
 std::string effective_media_type(std::string_view told, std::string_view head) {
@@ -53,7 +109,7 @@ std::string effective_media_type(std::string_view told, std::string_view head) {
   return type.empty() || type == k_unknown ? sniff_media_type(head) : type;
 }
 
-bool accepts_media_type(const std::vector<std::string>& accept, std::string_view media_type) {
+bool accepts_media_type(std::span<const std::string> accept, std::string_view media_type) {
   if (accept.empty()) return true;
   return std::any_of(accept.begin(), accept.end(), [media_type](const std::string& entry) {
     if (entry == "*/*" || entry == media_type) return true;
