@@ -79,6 +79,7 @@ class SocketHop:
     def __init__(self):
         self.near, far = socket.socketpair()
         if os.fork() == 0:
+            self.near.close()  # so that it ends with its parent
             while True:
                 data = far.recv(65536)
                 if not data:
