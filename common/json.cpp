@@ -264,7 +264,7 @@ Result<std::int64_t> need_integer(const Json& object, const char* key, ErrorCode
                                   std::string_view what) {
   MRUN_ASSIGN(auto value, json_integer(object, key, code, what));
   if (!value) return fail(code, fmt::format("{}: `{}` is missing", what, key));
-  return required(std::move(value));
+  return *value;
 }
 
 } // namespace mrun
