@@ -204,11 +204,6 @@ class JsonWriter {
   std::string& m_out;
 };
 
-template<class T>
-T required(std::optional<T> value) {
-  return std::move(*value);
-}
-
 } // namespace
 
 Result<Json> parse_json(std::string_view text, ErrorCode code, std::string_view what,
@@ -257,7 +252,7 @@ Result<std::optional<bool>> json_bool(const Json& object, const char* key, Error
 Result<std::string> need_string(const Json& object, const char* key, ErrorCode code, std::string_view what) {
   MRUN_ASSIGN(auto value, json_string(object, key, code, what));
   if (!value) return fail(code, fmt::format("{}: `{}` is missing", what, key));
-  return required(std::move(value));
+  return std::move(*value);
 }
 
 Result<std::int64_t> need_integer(const Json& object, const char* key, ErrorCode code,

@@ -16,6 +16,14 @@ namespace {
 
 constexpr std::string_view k_temporary = "tmp-";
 
+template<class Unwanted>
+Result<void> remove_where(FileSystem& file_system, int folder_fd, Unwanted unwanted) {
+  MRUN_ASSIGN(const std::vector<std::string> names, file_system.list(folder_fd));
+  for (const std::string& name : names)
+    if (unwanted(name)) MRUN_TRY(file_system.unlink(folder_fd, name));
+  return {};
+}
+
 } // namespace
 
 Result<BlobFolder> BlobFolder::open(const std::filesystem::path& folder, FileSystem& file_system) {
@@ -104,17 +112,13 @@ Result<void> BlobFolder::remove(const std::string& name) {
 }
 
 Result<void> BlobFolder::keep_only(const std::set<std::string>& known) {
-  MRUN_ASSIGN(const std::vector<std::string> names, m_file_system->list(m_folder.get()));
-  for (const std::string& name : names)
-    if (!known.contains(name)) MRUN_TRY(remove(name));
-  return {};
+  return remove_where(*m_file_system, m_folder.get(),
+                      [&known](const std::string& name) { return !known.contains(name); });
 }
 
 Result<void> BlobFolder::clean() {
-  MRUN_ASSIGN(const std::vector<std::string> names, m_file_system->list(m_folder.get()));
-  for (const std::string& name : names)
-    if (name.starts_with(k_temporary)) MRUN_TRY(remove(name));
-  return {};
+  return remove_where(*m_file_system, m_folder.get(),
+                      [](const std::string& name) { return name.starts_with(k_temporary); });
 }
 
 } // namespace mrun

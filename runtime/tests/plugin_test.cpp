@@ -39,7 +39,7 @@ TEST_CASE("the cpp template builds by its own CMake and predicts") {
   const std::string build = cmake + " -S " + model + " -B " + model +
                             "/build -DCMAKE_CXX_COMPILER=" MRUN_TEST_CXX " >" + model + "/log 2>&1 && " +
                             cmake + " --build " + model + "/build >>" + model + "/log 2>&1";
-  REQUIRE_MESSAGE(std::system(build.c_str()) == 0, slurp(model + "/log")); // NOLINT(concurrency-mt-unsafe)
+  REQUIRE_MESSAGE(std::system(build.c_str()) == 0, slurp(model + "/log"));
 
   const std::string module = slurp(model + "/predictor.so");
   const Json segment{{"blob", folder.add_blob(module)}, {"offset", 0}, {"length", module.size()}};

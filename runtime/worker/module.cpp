@@ -12,8 +12,7 @@ namespace {
 constexpr std::size_t k_max_name_bytes = 128;
 
 std::string loader_words() {
-  const char* words =
-      ::dlerror(); // NOLINT(concurrency-mt-unsafe): modules are opened by the main thread only
+  const char* words = ::dlerror(); // modules are opened by the main thread only
   return words == nullptr ? "no reason given" : printable(words, 400);
 }
 

@@ -64,7 +64,7 @@ void own_session() {
 void reset_signals() {
   sigset_t none;
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr); // NOLINT(concurrency-mt-unsafe): one thread
+  ::sigprocmask(SIG_SETMASK, &none, nullptr); // one thread
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
     ::signal(number, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN); // a daemon that is gone is noticed by the error
@@ -110,7 +110,7 @@ int thread_count() {
   DIR* folder = ::opendir("/proc/self/task");
   if (folder == nullptr) return 0;
   int count = 0;
-  while (const dirent* entry = ::readdir(folder)) // NOLINT(concurrency-mt-unsafe): its own stream
+  while (const dirent* entry = ::readdir(folder)) // its own stream
     count += entry->d_name[0] != '.' ? 1 : 0;
   ::closedir(folder);
   return count;

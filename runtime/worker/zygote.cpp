@@ -71,8 +71,7 @@ Result<bool> Zygote::fork_one(std::uint64_t seq, std::vector<UniqueFd> fds) {
     return true;
   }
   if (pid < 0) {
-    MRUN_TRY(
-        refuse(seq, fmt::format("can't fork: {}", std::strerror(errno)))); // NOLINT(concurrency-mt-unsafe)
+    MRUN_TRY(refuse(seq, fmt::format("can't fork: {}", std::strerror(errno))));
     return false;
   }
   MRUN_TRY(report_forked(seq, pid));
@@ -94,8 +93,7 @@ Result<void> Zygote::report_forked(std::uint64_t seq, int pid) {
     const int error_number = errno;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    return refuse(seq, fmt::format("can't open a pidfd: {}",
-                                   std::strerror(error_number))); // NOLINT(concurrency-mt-unsafe)
+    return refuse(seq, fmt::format("can't open a pidfd: {}", std::strerror(error_number)));
   }
   auto sent = send_frame(m_socket, forked_message(seq, pid), {}, {pidfd.get()});
   m_children.emplace(pid, std::move(pidfd));

@@ -62,7 +62,7 @@ mrun_status refuse_mode(const Scene& scene, const std::string& mode) {
 
 // For tests of the zygote: MRUN_ECHO_WARM=fail fails the warm-up, =thread leaves a second thread behind.
 mrun_status warm(const mrun_host* host) {
-  const char* order = std::getenv("MRUN_ECHO_WARM"); // NOLINT(concurrency-mt-unsafe)
+  const char* order = std::getenv("MRUN_ECHO_WARM");
   const std::string_view mode = order == nullptr ? "" : order;
   if (mode == "fail") {
     host->fail(host, 0, text_of("asked to fail while warming up"), text_of({}));
