@@ -22,6 +22,8 @@ namespace mrun {
 enum class ValueType { string, integer, number, boolean, file, secret, array, object, any };
 std::string_view value_type_name(ValueType type);
 
+struct PropertySpec;
+
 // The type and constraints of an input, an output, an array's items or an object's property.
 struct TypeSpec {
   ValueType type = ValueType::any;
@@ -32,12 +34,17 @@ struct TypeSpec {
   std::string pattern;                                 // string: RE2 regular expression
   std::shared_ptr<const re2::RE2> compiled_pattern;    // of `pattern`; shared by the copies of this type
   std::vector<Json> choices;
-  std::vector<std::string> accept;                          // file: MIME types
-  std::optional<std::uint64_t> max_bytes;                   // file
-  std::vector<TypeSpec> items;                              // array: zero or one
-  std::vector<std::pair<std::string, TypeSpec>> properties; // object, in the order written
-  bool iterator = false;                                    // output: given piece by piece
-  bool concatenate = false;                                 // output: pieces join to one text
+  std::vector<std::string> accept;        // file: MIME types
+  std::optional<std::uint64_t> max_bytes; // file
+  std::vector<TypeSpec> items;            // array: zero or one
+  std::vector<PropertySpec> properties;   // object, in the order written
+  bool iterator = false;                  // output: given piece by piece
+  bool concatenate = false;               // output: pieces join to one text
+};
+
+struct PropertySpec {
+  std::string name;
+  TypeSpec type;
 };
 
 struct InputSpec {

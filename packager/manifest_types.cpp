@@ -145,7 +145,7 @@ Result<void> read_parts(const ManifestReader& reader, const YamlNode& node, Type
     const std::string& name = properties->keys[i].text;
     MRUN_ASSIGN(TypeSpec property, read_type(reader, properties->items[i],
                                              fmt::format("property `{}`", printable(name, 60)), name));
-    type.properties.emplace_back(name, std::move(property));
+    type.properties.push_back({name, std::move(property)});
   }
   return {};
 }

@@ -12,7 +12,6 @@ namespace mrun {
 namespace {
 
 constexpr std::int32_t k_device_cpu = 1; // kDLCPU
-constexpr std::size_t k_max_metric_name_bytes = 128;
 
 tl::unexpected<Error> refused(std::string_view name, std::string what) {
   return fail(ErrorCode::prediction_failed,
@@ -96,14 +95,6 @@ mrun_tensor abi_tensor(const Tensor& tensor) {
   out.dtype_lanes = 1;
   out.device_type = k_device_cpu;
   return out;
-}
-
-bool is_metric_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  return !name.empty() && name.size() <= k_max_metric_name_bytes &&
-         std::all_of(name.begin(), name.end(), allowed);
 }
 
 } // namespace mrun

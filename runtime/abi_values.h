@@ -35,7 +35,4 @@ Result<Tensor> copy_tensor(const mrun_tensor& view, std::string_view name);
 // A Tensor as the ABI shows it: the view borrows the tensor, which must stay where it is.
 mrun_tensor abi_tensor(const Tensor& tensor);
 
-// Whether a metric's name is letters, digits and `_`, 1 to 128 bytes.
-bool is_metric_name(std::string_view name);
-
 } // namespace mrun

@@ -1,7 +1,11 @@
 #include "runtime/messages.h"
 
+#include <algorithm>
+
 namespace mrun {
 namespace {
+
+constexpr std::size_t k_max_metric_name_bytes = 128;
 
 Json message(const char* type) {
   return Json{{"t", type}};
@@ -98,6 +102,12 @@ Json metric_message(std::uint64_t id, std::string_view name, double value) {
   header["name"] = name;
   header["value"] = value;
   return header;
+}
+
+bool is_metric_name(std::string_view name) {
+  return !name.empty() && name.size() <= k_max_metric_name_bytes && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
 }
 
 Json done_message(const DoneMessage& done) {

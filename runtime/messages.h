@@ -41,6 +41,8 @@ Json log_message(std::uint64_t id, std::string_view level);   // payload: text
 Json output_message(std::uint64_t id, std::string_view kind); // json | text; payload: the value
 Json output_file_message(std::uint64_t id, std::string_view media_type, std::string_view name);
 Json metric_message(std::uint64_t id, std::string_view name, double value);
+// Whether a metric's name is letters, digits and `_`, 1 to 128 bytes.
+bool is_metric_name(std::string_view name);
 
 struct DoneMessage {
   std::uint64_t id = 0;

@@ -242,14 +242,13 @@ Result<ReadResult> Connection::read(std::string& sink, Deadline deadline, int in
   }
 }
 
-Result<HttpReply> Connection::exchange(const HttpRequest& request, std::size_t limit, Deadline deadline) {
-  HttpReply reply;
-  MRUN_ASSIGN(reply.head, send(request, deadline));
+Result<std::string> Connection::read_body(std::size_t limit, Deadline deadline) {
+  std::string body;
   while (true) {
-    MRUN_ASSIGN(const ReadResult result, read(reply.body, deadline, -1));
-    if (result == ReadResult::end) return reply;
+    MRUN_ASSIGN(const ReadResult result, read(body, deadline, -1));
+    if (result == ReadResult::end) return body;
     if (result == ReadResult::timed_out) return broken(k_no_answer);
-    if (reply.body.size() > limit) return broken(fmt::format("the reply has over {}", format_bytes(limit)));
+    if (body.size() > limit) return broken(fmt::format("the reply has over {}", format_bytes(limit)));
   }
 }
 

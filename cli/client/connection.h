@@ -37,11 +37,6 @@ struct HttpHead {
   std::string header(std::string_view lower_name) const; // "" when absent
 };
 
-struct HttpReply {
-  HttpHead head = {};
-  std::string body = {};
-};
-
 enum class ReadResult { data, end, timed_out, interrupted };
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
@@ -60,8 +55,8 @@ class Connection {
   Result<HttpHead> send(const HttpRequest& request, Deadline deadline = std::nullopt);
   // Adds body bytes to `sink` as they come. `interrupt_fd` < 0: none. Error daemon_unreachable.
   Result<ReadResult> read(std::string& sink, Deadline deadline, int interrupt_fd);
-  // send, then the body to its end; over `limit` bytes is an error.
-  Result<HttpReply> exchange(const HttpRequest& request, std::size_t limit, Deadline deadline = std::nullopt);
+  // The body to its end; over `limit` bytes is an error, as is the deadline's passing.
+  Result<std::string> read_body(std::size_t limit, Deadline deadline = std::nullopt);
   const std::filesystem::path& socket() const;
   // Waits until the peer closes. False when the deadline passed first.
   bool wait_closed(Deadline deadline);

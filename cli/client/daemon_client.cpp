@@ -27,13 +27,13 @@ HttpRequest json_request(std::string target, const Json& body) {
           .body = canonical_json(body)};
 }
 
-Error error_of_reply(const HttpReply& reply) {
-  const auto problem = parse_json(reply.body, ErrorCode::daemon_unreachable, "the daemon's reply",
-                                  {.max_bytes = k_max_reply_bytes});
+Error error_of_reply(int status, std::string_view body) {
+  const auto problem =
+      parse_json(body, ErrorCode::daemon_unreachable, "the daemon's reply", {.max_bytes = k_max_reply_bytes});
   if (problem)
     if (auto error = error_of_problem(*problem)) return std::move(*error);
   return fail(ErrorCode::daemon_unreachable,
-              fmt::format("the daemon answered with status {} and no reason", reply.head.status))
+              fmt::format("the daemon answered with status {} and no reason", status))
       .value();
 }
 
@@ -82,18 +82,10 @@ Result<Json> DaemonClient::post(const std::string& target, const Json& body, Dea
 }
 
 Result<Json> DaemonClient::request(HttpRequest request, Deadline deadline) {
-  MRUN_ASSIGN(HttpHead head, open(std::move(request), deadline));
-  HttpReply reply{.head = std::move(head), .body = {}};
-  while (true) {
-    MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, deadline, -1));
-    if (result == ReadResult::end) break;
-    if (result == ReadResult::timed_out)
-      return fail(ErrorCode::daemon_unreachable, "the daemon did not answer in time");
-    if (reply.body.size() > k_max_reply_bytes)
-      return fail(ErrorCode::daemon_unreachable, "the daemon's reply is too large");
-  }
-  if (reply.body.empty()) return Json::object();
-  return parse_json(reply.body, ErrorCode::daemon_unreachable, "the daemon's reply",
+  MRUN_TRY(open(std::move(request), deadline));
+  MRUN_ASSIGN(const std::string body, m_connection.read_body(k_max_reply_bytes, deadline));
+  if (body.empty()) return Json::object();
+  return parse_json(body, ErrorCode::daemon_unreachable, "the daemon's reply",
                     {.max_bytes = k_max_reply_bytes});
 }
 
@@ -111,12 +103,8 @@ Result<HttpHead> DaemonClient::open(HttpRequest request, Deadline deadline) {
   MRUN_ASSIGN(HttpHead head, send(request, deadline));
   note_build(head);
   if (head.status < 400) return head;
-  HttpReply reply{.head = std::move(head), .body = {}};
-  while (true) {
-    MRUN_ASSIGN(const ReadResult result, m_connection.read(reply.body, after(k_problem_wait), -1));
-    if (result != ReadResult::data || reply.body.size() > k_max_reply_bytes) break;
-  }
-  return tl::unexpected<Error>(error_of_reply(reply));
+  return tl::unexpected<Error>(error_of_reply(
+      head.status, m_connection.read_body(k_max_reply_bytes, after(k_problem_wait)).value_or("")));
 }
 
 void DaemonClient::note_build(const HttpHead& head) {

@@ -139,9 +139,9 @@ Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& 
 }
 
 Result<std::filesystem::path> OutputSink::save(const OutputFileMark& file, const FetchOutput& fetch) {
-  const std::filesystem::path path =
-      to_file() ? next_target(file.index, extension_of(file))
-                : free_path(".", safe_output_name(file.name, file.media_type, file.index));
+  std::filesystem::path path = to_file()
+                                   ? next_target(file.index, extension_of(file))
+                                   : free_path(".", safe_output_name(file.name, file.media_type, file.index));
   MRUN_ASSIGN(AtomicFile target, AtomicFile::create(path));
   MRUN_TRY(fetch(file, [&](std::string_view bytes) { return target.write(bytes); }));
   MRUN_TRY(target.commit(m_options.replace));
@@ -152,7 +152,7 @@ Result<std::filesystem::path> OutputSink::save(const OutputFileMark& file, const
 std::filesystem::path OutputSink::next_target(std::size_t index, std::string_view extension) {
   std::string name = m_options.target;
   const bool numbered = expand_output_pattern(name, index, extension);
-  const std::filesystem::path path = name;
+  std::filesystem::path path = name;
   if (!std::exchange(m_target_used, true) || numbered) return path;
   return free_path(path.has_parent_path() ? path.parent_path() : ".", path.filename().string());
 }

@@ -65,12 +65,20 @@ class OneReplyServer {
   std::thread m_thread;
 };
 
-Result<HttpReply> ask(const std::string& reply, std::size_t limit = k_mib) {
+struct Reply {
+  HttpHead head;
+  std::string body;
+};
+
+Result<Reply> ask(const std::string& reply, std::size_t limit = k_mib) {
   OneReplyServer server(reply);
   auto connection = Connection::open(server.socket());
   REQUIRE(connection);
   REQUIRE(connection->has_value());
-  return (*connection)->exchange({.target = "/x"}, limit);
+  Reply got;
+  MRUN_ASSIGN(got.head, (*connection)->send({.target = "/x"}));
+  MRUN_ASSIGN(got.body, (*connection)->read_body(limit));
+  return got;
 }
 
 void broken(const std::string& reply, std::size_t limit = k_mib) {
@@ -122,12 +130,11 @@ TEST_CASE("a deadline ends a wait") {
 
 TEST_CASE("problem objects become their errors") {
   const Error error = error_of_reply(
-      {.head = {.status = 404},
-       .body =
-           R"({"title":"x","detail":"no such thing","status":404,"code":"M1202","class":"model_not_found","hint":"h","retryable":false})"});
+      404,
+      R"({"title":"x","detail":"no such thing","status":404,"code":"M1202","class":"model_not_found","hint":"h","retryable":false})");
   CHECK(error.code == ErrorCode::model_not_found);
   CHECK(error.message == "no such thing");
-  CHECK(error_of_reply({.head = {.status = 500}, .body = "<html>"}).code == ErrorCode::daemon_unreachable);
+  CHECK(error_of_reply(500, "<html>").code == ErrorCode::daemon_unreachable);
 }
 
 TEST_CASE("URL parts are encoded") {

@@ -319,6 +319,9 @@ std::vector<WorkerStatus> Runner::workers() const {
 std::optional<int> Runner::zygote_pid() const {
   return m_impl->zygote.pid();
 }
+bool Runner::zygote_is_ready() const {
+  return m_impl->zygote.is_ready();
+}
 std::size_t Runner::active() const {
   return m_impl->state.active();
 }

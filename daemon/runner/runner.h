@@ -129,7 +129,8 @@ class Runner {
 
   std::vector<WorkerStatus> workers() const;
   std::optional<int> zygote_pid() const;
-  std::size_t active() const; // queued and running predictions
+  bool zygote_is_ready() const; // it has opened its engine: a worker is a fork away
+  std::size_t active() const;   // queued and running predictions
 
  private:
   struct Impl;

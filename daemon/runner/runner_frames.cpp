@@ -9,6 +9,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "daemon/runner/runner_impl.h"
+#include "runtime/messages.h"
 
 namespace mrun {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 constexpr std::string_view k_what = "a worker's frame";
 constexpr ErrorCode k_code = ErrorCode::worker_protocol;
 constexpr std::size_t k_max_message_bytes = 4096;
-constexpr std::size_t k_max_name_bytes = 128;
 constexpr std::size_t k_max_phase_frames = 64;
 
 tl::unexpected<Error> broke(std::string_view type, std::string_view what) {
@@ -39,12 +39,6 @@ ErrorCode worker_code(const std::optional<std::string>& name, ErrorCode otherwis
 // An engine may talk while it is opened, and a start that fails is told in place of `hello`.
 bool may_come_first(std::string_view type) {
   return type == "hello" || type == "log" || type == "phase" || type == "load_failed";
-}
-
-bool is_metric_name(std::string_view name) {
-  return !name.empty() && name.size() <= k_max_name_bytes && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  });
 }
 
 Result<Error> error_of(const Frame& frame, ErrorCode otherwise, std::string_view fallback) {

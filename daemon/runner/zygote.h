@@ -41,6 +41,7 @@ class Zygote : private WorkerHandler {
   void prepare();
   // True when a fork is worth asking for: it is ready, or will be soon.
   bool is_available() const { return m_state == State::starting || m_state == State::ready; }
+  bool is_ready() const { return m_state == State::ready; }
   // `done` is called later, not from inside of this call.
   void fork(WorkerProcess::Ends ends, OnForked done);
   std::optional<int> pid() const; // nullopt: none, or it was told to end

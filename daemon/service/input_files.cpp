@@ -37,7 +37,7 @@ std::string head_of(int fd) {
 bool concerns(const TypeSpec& type) {
   return type.type == ValueType::file || type.type == ValueType::secret ||
          std::ranges::any_of(type.items, concerns) ||
-         std::ranges::any_of(type.properties, [](const auto& property) { return concerns(property.second); });
+         std::ranges::any_of(type.properties, [](const auto& property) { return concerns(property.type); });
 }
 
 class Preparer {

@@ -37,7 +37,7 @@ Json Service::ps() const {
   const std::optional<int> zygote = m_runner->zygote_pid();
   return {{"schema", "mrun.ps/v1"},
           {"models", std::move(models)},
-          {"zygote", zygote ? Json{{"pid", *zygote}} : Json(nullptr)},
+          {"zygote", zygote ? Json{{"pid", *zygote}, {"ready", m_runner->zygote_is_ready()}} : Json(nullptr)},
           {"core_tokens", m_config.runner.core_tokens},
           {"memory", {{"budget_bytes", m_config.runner.memory_budget_bytes}, {"used_bytes", used_bytes}}}};
 }

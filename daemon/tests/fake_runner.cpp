@@ -47,6 +47,9 @@ std::vector<WorkerStatus> Runner::workers() const {
 std::optional<int> Runner::zygote_pid() const {
   return std::nullopt;
 }
+bool Runner::zygote_is_ready() const {
+  return false;
+}
 std::size_t Runner::active() const {
   return m_impl->fake.requests.size();
 }

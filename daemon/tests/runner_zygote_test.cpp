@@ -69,6 +69,7 @@ TEST_CASE("torch workers are forked from the zygote, which starts when it is nee
   const RunOutcome& first = bench.run_to_end(bundle);
   CHECK(first.status == PredictionStatus::succeeded);
   REQUIRE(bench.runner->zygote_pid().has_value());
+  CHECK(bench.runner->zygote_is_ready());
   CHECK(parent_of(first.worker_pid) == *bench.runner->zygote_pid());
   const RunOutcome& other = bench.run_to_end(zygote.bundle());
   CHECK(parent_of(other.worker_pid) == *bench.runner->zygote_pid());

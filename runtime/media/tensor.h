@@ -64,6 +64,35 @@ std::uint16_t f32_to_f16(float value);
 float bf16_to_f32(std::uint16_t bits);
 std::uint16_t f32_to_bf16(float value);
 
+// Calls `visit` with element `index`, in row-major order, as what it is to a reader: float (f32, f16, bf16),
+// double, std::int64_t or bool.
+template<class Visit>
+decltype(auto) visit_element(const Tensor& tensor, std::size_t index, Visit&& visit) {
+  switch (tensor.dtype()) {
+  case DType::f32:
+    return visit(tensor.as<float>()[index]);
+  case DType::f64:
+    return visit(tensor.as<double>()[index]);
+  case DType::f16:
+    return visit(f16_to_f32(tensor.as<std::uint16_t>()[index]));
+  case DType::bf16:
+    return visit(bf16_to_f32(tensor.as<std::uint16_t>()[index]));
+  case DType::i8:
+    return visit(std::int64_t{tensor.as<std::int8_t>()[index]});
+  case DType::i16:
+    return visit(std::int64_t{tensor.as<std::int16_t>()[index]});
+  case DType::i32:
+    return visit(std::int64_t{tensor.as<std::int32_t>()[index]});
+  case DType::i64:
+    return visit(tensor.as<std::int64_t>()[index]);
+  case DType::u8:
+    return visit(std::int64_t{tensor.as<std::uint8_t>()[index]});
+  case DType::boolean:
+    break;
+  }
+  return visit(tensor.as<std::uint8_t>()[index] != 0);
+}
+
 // f16/bf16/f64/integers → f32 copy; f32 → the same buffer.
 Result<Tensor> to_f32(const Tensor& tensor);
 

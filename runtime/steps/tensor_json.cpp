@@ -14,41 +14,15 @@ namespace {
 
 constexpr std::size_t k_max_json_elements = 16 * k_mib;
 
-template<class T>
-T element(const Tensor& tensor, std::size_t i) {
-  return tensor.as<T>()[i];
-}
-
-Json element_json(const Tensor& tensor, std::size_t i) {
-  switch (tensor.dtype()) {
-  case DType::f32:
-    return number_json(element<float>(tensor, i));
-  case DType::f64: {
-    const double value = element<double>(tensor, i);
-    return std::isfinite(value) ? Json(value) : Json();
-  }
-  case DType::f16:
-    return number_json(f16_to_f32(element<std::uint16_t>(tensor, i)));
-  case DType::bf16:
-    return number_json(bf16_to_f32(element<std::uint16_t>(tensor, i)));
-  case DType::i8:
-    return element<std::int8_t>(tensor, i);
-  case DType::i16:
-    return element<std::int16_t>(tensor, i);
-  case DType::i32:
-    return element<std::int32_t>(tensor, i);
-  case DType::i64:
-    return element<std::int64_t>(tensor, i);
-  case DType::u8:
-    return element<std::uint8_t>(tensor, i);
-  case DType::boolean:
-    return element<std::uint8_t>(tensor, i) != 0;
-  }
-  return {};
-}
+struct ElementJson {
+  Json operator()(std::int64_t value) const { return value; }
+  Json operator()(bool value) const { return value; }
+  Json operator()(float value) const { return number_json(value); }
+  Json operator()(double value) const { return std::isfinite(value) ? Json(value) : Json(); }
+};
 
 Json axis_json(const Tensor& tensor, std::size_t axis, std::size_t& at) {
-  if (axis == tensor.shape().size()) return element_json(tensor, at++);
+  if (axis == tensor.shape().size()) return visit_element(tensor, at++, ElementJson{});
   Json list = Json::array();
   Json::array_t& items = list.get_ref<Json::array_t&>();
   items.reserve(static_cast<std::size_t>(tensor.shape()[axis]));

@@ -6,6 +6,7 @@
 
 #include "common/limits.h"
 #include "runtime/abi_values.h"
+#include "runtime/messages.h"
 #include "runtime/worker/host.h"
 #include "runtime/worker/job.h"
 

@@ -40,8 +40,7 @@ class Mrun:
     def not_loaded(self):
         self.home.mrun("daemon", "stop")
         self.home.mrun("daemon", "start")
-        lib.harness.wait_for(lambda: self.home.workers().get("zygote"), 30, "the zygote")
-        time.sleep(0.3)
+        lib.wait_for_zygote(self.home)
         return self.predict()
 
     def after_stop(self):

@@ -12,7 +12,7 @@ import lib
 def main():
     home = lib.packed_home("minilm")
     home.mrun("daemon", "start")
-    lib.harness.wait_for(lambda: home.workers().get("zygote"), 30, "the zygote")
+    lib.wait_for_zygote(home)
     home.mrun("predict", "demo/minilm", "-i", "text=hello")
     home.mrun("stop", "demo/minilm")
     time.sleep(1)

@@ -155,6 +155,11 @@ def group_pss(group):
     return total
 
 
+def wait_for_zygote(home):
+    """Until the process that workers are forked from has opened LibTorch."""
+    harness.wait_for(lambda: (home.workers()["zygote"] or {}).get("ready"), 60, "the zygote")
+
+
 def packed_home(*names):
     """A Home with the named example models packed."""
     home = harness.Home()
