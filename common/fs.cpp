@@ -6,9 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
 #include <linux/openat2.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,21 +66,6 @@ class RealFileSystem : public FileSystem {
     return {};
   }
 
-  Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) override {
-    off_t position = static_cast<off_t>(offset);
-    while (length > 0) {
-      const ssize_t done =
-          ::copy_file_range(from, &position, to, nullptr, std::min<std::uint64_t>(length, 1U << 30), 0);
-      if (done < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
-        return copy_by_hand(from, position, length, to);
-      if (done < 0 && errno == EINTR) continue;
-      MRUN_TRY(ok_or_errno(done < 0 ? -1 : 0, "copy", "a file"));
-      if (done == 0) return fail(ErrorCode::io, "a file became shorter while it was copied");
-      length -= static_cast<std::uint64_t>(done);
-    }
-    return {};
-  }
-
   Result<std::vector<std::string>> list(int dir_fd) override {
     // A descriptor of its own, so that the read position is not shared.
     const int copy = ::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -99,22 +82,6 @@ class RealFileSystem : public FileSystem {
     }
     ::closedir(folder);
     return names;
-  }
-
- private:
-  Result<void> copy_by_hand(int from, off_t offset, std::uint64_t length, int to) {
-    std::string buffer(1U << 20, '\0');
-    while (length > 0) {
-      const ssize_t got =
-          ::pread(from, buffer.data(), std::min<std::uint64_t>(length, buffer.size()), offset);
-      if (got < 0 && errno == EINTR) continue;
-      MRUN_TRY(ok_or_errno(got < 0 ? -1 : 0, "read", "a file"));
-      if (got == 0) return fail(ErrorCode::io, "a file became shorter while it was copied");
-      MRUN_TRY(write(to, std::string_view(buffer.data(), static_cast<std::size_t>(got))));
-      offset += got;
-      length -= static_cast<std::uint64_t>(got);
-    }
-    return {};
   }
 };
 
@@ -160,10 +127,6 @@ Result<void> FailingFileSystem::link(int from_dir, const std::string& from, int 
 Result<void> FailingFileSystem::unlink(int dir_fd, const std::string& path) {
   MRUN_TRY(count("remove"));
   return m_inner.unlink(dir_fd, path);
-}
-Result<void> FailingFileSystem::copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) {
-  MRUN_TRY(count("copy"));
-  return m_inner.copy_range(from, offset, length, to);
 }
 Result<std::vector<std::string>> FailingFileSystem::list(int dir_fd) {
   MRUN_TRY(count("list"));

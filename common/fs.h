@@ -27,10 +27,7 @@ class FileSystem {
                               const std::string& to) = 0; // replaces `to`
   virtual Result<void> link(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
   virtual Result<void> unlink(int dir_fd, const std::string& path) = 0; // absent is no error
-  // Clones or copies `length` bytes at `offset` of `from` to the end of `to` (FICLONE, copy_file_range,
-  // read/write).
-  virtual Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) = 0;
-  virtual Result<std::vector<std::string>> list(int dir_fd) = 0; // without . and .., unsorted
+  virtual Result<std::vector<std::string>> list(int dir_fd) = 0;        // without . and .., unsorted
 };
 
 // The real one; stateless, any thread.
@@ -53,7 +50,6 @@ class FailingFileSystem : public FileSystem {
   Result<void> rename(int dir_fd, const std::string& from, const std::string& to) override;
   Result<void> link(int from_dir, const std::string& from, int to_dir, const std::string& to) override;
   Result<void> unlink(int dir_fd, const std::string& path) override;
-  Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) override;
   Result<std::vector<std::string>> list(int dir_fd) override;
 
   int calls() const { return m_calls; }

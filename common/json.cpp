@@ -18,23 +18,23 @@ class GuardedBuilder : public nlohmann::json_sax<Json> {
  public:
   GuardedBuilder(Json& root, const JsonLimits& limits) : m_dom(root, false), m_limits(limits) {}
 
-  bool null() override { return m_dom.null(); }
-  bool boolean(bool value) override { return m_dom.boolean(value); }
-  bool number_integer(number_integer_t value) override { return m_dom.number_integer(value); }
-  bool number_unsigned(number_unsigned_t value) override { return m_dom.number_unsigned(value); }
+  bool null() override { return counted() && m_dom.null(); }
+  bool boolean(bool value) override { return counted() && m_dom.boolean(value); }
+  bool number_integer(number_integer_t value) override { return counted() && m_dom.number_integer(value); }
+  bool number_unsigned(number_unsigned_t value) override { return counted() && m_dom.number_unsigned(value); }
   bool number_float(number_float_t value, const string_t& text) override {
-    return m_dom.number_float(value, text);
+    return counted() && m_dom.number_float(value, text);
   }
-  bool string(string_t& value) override { return m_dom.string(value); }
+  bool string(string_t& value) override { return counted() && m_dom.string(value); }
   bool binary(binary_t& value) override { return m_dom.binary(value); }
 
   bool start_object(std::size_t count) override {
     m_keys.emplace_back();
-    return deeper() && m_dom.start_object(count);
+    return counted() && deeper() && m_dom.start_object(count);
   }
   bool key(string_t& value) override {
     if (!m_keys.back().insert(value).second)
-      return problem(fmt::format("key `{}` is there twice", printable(value, 60)));
+      return refuse(fmt::format("key `{}` is there twice", printable(value, 60)));
     return m_dom.key(value);
   }
   bool end_object() override {
@@ -42,7 +42,7 @@ class GuardedBuilder : public nlohmann::json_sax<Json> {
     --m_depth;
     return m_dom.end_object();
   }
-  bool start_array(std::size_t count) override { return deeper() && m_dom.start_array(count); }
+  bool start_array(std::size_t count) override { return counted() && deeper() && m_dom.start_array(count); }
   bool end_array() override {
     --m_depth;
     return m_dom.end_array();
@@ -51,20 +51,25 @@ class GuardedBuilder : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     const std::string_view words = error.what();
     const std::size_t colon = words.rfind("; ");
-    return problem(fmt::format(
+    return refuse(fmt::format(
         "at byte {}{}", position,
         colon == std::string_view::npos ? "" : fmt::format(": {}", printable(words.substr(colon + 2), 120))));
   }
 
   const std::string& problem() const { return m_problem; }
+  bool has_too_many() const { return m_values > m_limits.max_values; }
 
  private:
+  bool counted() {
+    if (++m_values <= m_limits.max_values) return true;
+    return refuse(fmt::format("it has over {} values", m_limits.max_values));
+  }
   bool deeper() {
     if (++m_depth > m_limits.max_depth)
-      return problem(fmt::format("is nested more than {} levels deep", m_limits.max_depth));
+      return refuse(fmt::format("is nested more than {} levels deep", m_limits.max_depth));
     return true;
   }
-  bool problem(std::string text) {
+  bool refuse(std::string text) {
     m_problem = std::move(text);
     return false;
   }
@@ -72,6 +77,7 @@ class GuardedBuilder : public nlohmann::json_sax<Json> {
   nlohmann::detail::json_sax_dom_parser<Json> m_dom;
   const JsonLimits& m_limits;
   std::vector<std::set<std::string>> m_keys;
+  std::size_t m_values = 0;
   std::size_t m_depth = 0;
   std::string m_problem;
 };
@@ -213,7 +219,9 @@ Result<Json> parse_json(std::string_view text, ErrorCode code, std::string_view 
   Json value;
   GuardedBuilder builder(value, limits);
   if (!Json::sax_parse(text, &builder))
-    return fail(code, fmt::format("{} is not valid JSON: {}", what, builder.problem()));
+    return builder.has_too_many()
+               ? fail(limits.too_many_values, fmt::format("{}: {}", what, builder.problem()))
+               : fail(code, fmt::format("{} is not valid JSON: {}", what, builder.problem()));
   return value;
 }
 

@@ -18,11 +18,13 @@ using Json = nlohmann::json; // object keys sorted: dump() is canonical
 struct JsonLimits {
   std::size_t max_bytes = k_max_body_bytes;
   std::size_t max_depth = k_max_json_depth;
+  std::size_t max_values = SIZE_MAX;                   // of any kind, keys not counted
+  ErrorCode too_many_values = ErrorCode::body_invalid; // the code for more than that
 };
 
-// Strict RFC 8259 text: one value, valid UTF-8, no duplicate keys, bounded depth and size. `code` is the
-// error's code (body_invalid, bundle_invalid, …); the message begins with `what` and names the byte offset.
-// Too large or too deep has the code `code` as well.
+// Strict RFC 8259 text: one value, valid UTF-8, no duplicate keys, bounded depth, size and number of values.
+// `code` is the error's code (body_invalid, bundle_invalid, …); the message begins with `what` and names the
+// byte offset. Too large or too deep has the code `code` as well.
 Result<Json> parse_json(std::string_view text, ErrorCode code, std::string_view what,
                         const JsonLimits& limits = {});
 

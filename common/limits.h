@@ -16,6 +16,9 @@ inline constexpr std::size_t k_max_manifest_bytes = 1 * k_mib; // mrun.yaml
 inline constexpr std::size_t k_max_manifest_nodes = 100'000;
 inline constexpr std::size_t k_max_manifest_depth = 64;
 inline constexpr std::size_t k_max_json_depth = 64;
+inline constexpr std::size_t k_max_body_values =
+    1'000'000; // JSON values of a request: 16 bytes each and more
+inline constexpr std::size_t k_max_output_values = 2'000'000; // of one output
 inline constexpr std::size_t k_max_bundle_files = 100'000;
 inline constexpr std::size_t k_max_oci_manifest_bytes = 4 * k_mib;
 inline constexpr std::size_t k_max_index_bytes = 64 * k_mib;

@@ -84,8 +84,9 @@ Result<HomePaths> HomePaths::from_environment() {
   paths.cache = absolute_variable("XDG_CACHE_HOME").value_or(*home / ".cache") / "mrun";
   const std::optional<fs::path> runtime = absolute_variable("XDG_RUNTIME_DIR");
   // Without a folder of the session, one per home: two homes must not share a daemon.
-  paths.socket = runtime ? fit_socket(*runtime / "mrun.sock")
-                         : short_folder() / (path_hash(paths.state.string()) + ".sock");
+  const std::string own_name = path_hash(paths.state.string()) + ".sock";
+  paths.socket = runtime ? fit_socket(*runtime / "mrun.sock") : short_folder() / own_name;
+  if (runtime) paths.spare_socket = fit_socket(*runtime / ("mrun-" + own_name));
   return paths;
 }
 

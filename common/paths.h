@@ -16,6 +16,8 @@ struct HomePaths {
   std::filesystem::path state;       // mrun.db, logs/
   std::filesystem::path cache;       // prepared tokenizers, unpacked modules
   std::filesystem::path socket;      // a path over 100 bytes becomes /tmp/mrun-UID/<hash>.sock
+  std::filesystem::path
+      spare_socket; // when another home's daemon has that one (same session); "" where none can
 
   // Reads the environment; creates nothing. Error: home_refused when neither MRUN_HOME nor HOME is set.
   static Result<HomePaths> from_environment();

@@ -74,7 +74,7 @@ Result<std::string> read_text_file(const InputArgument& argument) {
 // A file for a file input goes to the client as a path; for a text its content is the value, otherwise it is
 // JSON.
 Result<Json> file_to_value(const InputArgument& argument, const TypeSpec& type) {
-  if (type.type == ValueType::file || type.type == ValueType::any) return Json{{"$file", argument.value}};
+  if (type.type == ValueType::file || type.type == ValueType::any) return file_argument(argument.value);
   MRUN_ASSIGN(std::string text, read_text_file(argument));
   if (type.type == ValueType::string || type.type == ValueType::secret) {
     if (!is_valid_utf8(text))
@@ -164,6 +164,16 @@ Result<Json> input_from_arguments(const Manifest& manifest, const std::vector<In
   for (const auto& [name, value] : input.items())
     if (checked.contains(name)) given[name] = checked[name];
   return given;
+}
+
+Json file_argument(std::string_view path) {
+  return Json::binary(Json::binary_t::container_type(path.begin(), path.end()));
+}
+
+std::optional<std::string> file_argument_path(const Json& value) {
+  if (!value.is_binary()) return std::nullopt;
+  const Json::binary_t& bytes = value.get_binary();
+  return std::string(bytes.begin(), bytes.end());
 }
 
 } // namespace mrun

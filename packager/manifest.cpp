@@ -142,7 +142,7 @@ Result<void> read_small_integer(const ManifestReader& reader, const YamlNode& ma
 }
 
 Result<void> read_running(const ManifestReader& reader, const YamlNode& root, Manifest& manifest) {
-  MRUN_TRY(read_small_integer(reader, root, "concurrency", 1024, manifest.concurrency));
+  MRUN_TRY(read_small_integer(reader, root, "concurrency", k_max_concurrency, manifest.concurrency));
   if (const YamlNode* batching = root.find("batching")) {
     MRUN_TRY(reader.need_map(*batching, "`batching`", {"max"}));
     MRUN_TRY(read_small_integer(reader, *batching, "max", 4096, manifest.max_batch));

@@ -161,11 +161,12 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
   result.size_bytes = packing.size_bytes();
   result.new_bytes = packing.new_bytes();
   result.file_count = packing.file_count();
+  const VersionFacts facts{result.size_bytes, manifest.engine};
   if (options.untagged) {
-    MRUN_TRY(writer->keep(manifest.name, result.digest, result.size_bytes, k_lease_lifetime));
+    MRUN_TRY(writer->keep(manifest.name, result.digest, facts, k_lease_lifetime));
     return result;
   }
-  MRUN_TRY(writer->tag(tag, result.digest, result.size_bytes));
+  MRUN_TRY(writer->tag(tag, result.digest, facts));
   result.reference = tag;
   result.reference.tag = tag.tag_or_default();
   return result;

@@ -31,8 +31,14 @@ struct InputArgument {
 // key=value, key=@file, key=@@literal, key:=JSON. Error input_syntax.
 Result<InputArgument> parse_input_argument(std::string_view text);
 // Typed by the schema: text becomes integer, number or boolean where the input has that type; a repeated key
-// of an array input appends. File arguments become {"$file": path} objects for the client to upload. Errors
+// of an array input appends. File arguments become file_argument() values for the client to upload. Errors
 // as above.
 Result<Json> input_from_arguments(const Manifest& manifest, const std::vector<InputArgument>& arguments);
+
+// A file of the command line on its way to the client: the path as a binary JSON value, which no JSON text
+// can be, so that nobody's JSON makes the client read a file.
+Json file_argument(std::string_view path);
+// nullopt for any other value.
+std::optional<std::string> file_argument_path(const Json& value);
 
 } // namespace mrun

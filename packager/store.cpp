@@ -61,6 +61,10 @@ const BundleFile* Bundle::find(std::string_view path) const {
   return found != files.end() && found->path.text() == path ? &*found : nullptr;
 }
 
+VersionFacts facts_of(const Bundle& bundle) {
+  return {bundle.size_bytes, bundle.manifest.engine};
+}
+
 Store::Store(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
@@ -111,7 +115,7 @@ Result<std::vector<TagEntry>> Store::list() const {
   out.reserve(index->entries.size());
   for (const IndexEntry& entry : index->entries)
     if (!entry.model.empty())
-      out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns});
+      out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns, entry.engine});
   return out;
 }
 
@@ -121,7 +125,7 @@ Result<void> Store::tag(const Reference& reference, const Digest& digest) {
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const Bundle bundle, load(digest));
   MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write());
-  return writer->tag(reference, digest, bundle.size_bytes);
+  return writer->tag(reference, digest, facts_of(bundle));
 }
 
 Result<void> Store::untag(const Reference& reference) {

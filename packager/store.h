@@ -48,18 +48,26 @@ struct Bundle {
   const BundleFile* find(std::string_view path) const;
 };
 
+// What the index keeps of a version, so that a list needs no bundle.
+struct VersionFacts {
+  std::uint64_t size_bytes = 0; // of all files
+  std::string engine;
+};
+VersionFacts facts_of(const Bundle& bundle);
+
 struct TagEntry {
   std::string model; // owner/name
   std::string tag;   // "" when the version has no tag (a lease keeps it)
   Digest digest;
   std::uint64_t size_bytes = 0;
   std::int64_t created_ns = 0; // wall clock of the tag on this machine
+  std::string engine;          // that runs it: torch, …
 };
 
 struct GcPlan {
-  std::vector<Digest> blobs; // unreferenced
-  std::uint64_t size_bytes = 0;
-  std::size_t leftovers = 0; // temporary files of interrupted writers
+  std::vector<Digest> blobs;    // unreferenced
+  std::uint64_t size_bytes = 0; // of both
+  std::size_t leftovers = 0;    // temporary files of interrupted writers
 };
 
 class Store {

@@ -75,6 +75,8 @@ struct Store::Impl {
   };
   Result<Liveness> find_live(const Store& store);
   Result<GcPlan> plan(const Store& store, const Liveness& live);
+  // When nobody else writes now: removes what interrupted writers left in tmp/.
+  void clear_leftovers();
   Result<std::vector<Digest>> versions_with_prefix(const Store& store, std::string_view prefix);
 };
 

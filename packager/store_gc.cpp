@@ -105,8 +105,24 @@ Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
   if (temporary) {
     MRUN_ASSIGN(const std::vector<std::string> leftovers, file_system.list(temporary.get()));
     out.leftovers = leftovers.size();
+    for (const std::string& name : leftovers) {
+      struct stat status {};
+      if (::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+        out.size_bytes += static_cast<std::uint64_t>(status.st_size);
+    }
   }
   return out;
+}
+
+// Best effort: what can't be removed now is gc's.
+void Store::Impl::clear_leftovers() {
+  const auto names = file_system.list(tmp.get());
+  if (!names || names->empty()) return;
+  const auto alone = FileLock::take(file_system, root.get(), "lock", FileLock::Kind::exclusive,
+                                    std::chrono::milliseconds(0));
+  if (!alone) return;
+  for (const std::string& name : *names)
+    (void)file_system.unlink(root.get(), "tmp/" + name);
 }
 
 Result<GcPlan> Store::plan_gc() const {
@@ -120,7 +136,7 @@ Result<GcPlan> Store::collect_garbage() {
   MRUN_ASSIGN(const FileLock lock, FileLock::take(impl.file_system, impl.root.get(), "lock",
                                                   FileLock::Kind::exclusive, k_lock_patience));
   MRUN_ASSIGN(const Impl::Liveness live, impl.find_live(*this));
-  MRUN_ASSIGN(const GcPlan plan, impl.plan(*this, live));
+  MRUN_ASSIGN(GcPlan plan, impl.plan(*this, live));
   if (!live.ended_entries.empty()) // first the names, then what they name
     MRUN_TRY(impl.change_index([&](StoreIndex& index) -> Result<bool> {
       return std::erase_if(index.entries, [&](const IndexEntry& entry) {

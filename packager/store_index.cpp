@@ -17,6 +17,7 @@ constexpr const char* k_ref_name = "org.opencontainers.image.ref.name";
 constexpr const char* k_model_name = "run.mrun.model";
 constexpr const char* k_size = "run.mrun.size_bytes";
 constexpr const char* k_created = "run.mrun.created_ns";
+constexpr const char* k_engine = "run.mrun.engine";
 
 auto order(const IndexEntry& entry) {
   return std::tie(entry.model, entry.tag, entry.digest);
@@ -62,6 +63,8 @@ Result<IndexEntry> read_entry(const Json& value) {
     read_name(*annotations, entry);
     entry.size_bytes = number_annotation<std::uint64_t>(*annotations, k_size);
     entry.created_ns = number_annotation<std::int64_t>(*annotations, k_created);
+    if (const auto engine = annotations->find(k_engine); engine != annotations->end() && engine->is_string())
+      entry.engine = engine->get<std::string>();
   }
   if (annotations == value.end() || !annotations->contains(k_created)) entry.foreign = value;
   return entry;
@@ -71,6 +74,7 @@ Json entry_json(const IndexEntry& entry) {
   if (!entry.foreign.is_null()) return entry.foreign;
   Json annotations = {{k_size, std::to_string(entry.size_bytes)},
                       {k_created, std::to_string(entry.created_ns)}};
+  if (!entry.engine.empty()) annotations[k_engine] = entry.engine;
   if (entry.tag.empty())
     annotations[k_model_name] = entry.model;
   else

@@ -70,6 +70,7 @@ Store::Writer::~Writer() = default;
 
 Result<std::unique_ptr<Store::Writer>> Store::begin_write() {
   MRUN_TRY(m_impl->need_writable());
+  m_impl->clear_leftovers();
   MRUN_ASSIGN(FileLock lock, FileLock::take(m_impl->file_system, m_impl->root.get(), "lock",
                                             FileLock::Kind::shared, k_lock_patience));
   return std::unique_ptr<Writer>(new Writer(*m_impl, std::move(lock)));
@@ -214,17 +215,18 @@ Result<void> Store::Writer::put_entry(IndexEntry entry) {
 }
 
 Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest,
-                                std::uint64_t size_bytes) {
-  return put_entry({reference.model(), reference.tag_or_default(), manifest, 0, size_bytes, 0, nullptr});
+                                const VersionFacts& facts) {
+  return put_entry(
+      {reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0, facts.engine});
 }
 
-Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, std::uint64_t size_bytes,
+Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                                  std::chrono::seconds lifetime) {
   MRUN_TRY(m_store.write_lease(manifest, lifetime));
   const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
   if (index && (*index)->contains(manifest)) // a tag shows it already
     return m_store.file_system.sync(m_store.blobs.get());
-  return put_entry({model, "", manifest, 0, size_bytes, 0, nullptr});
+  return put_entry({model, "", manifest, 0, facts.size_bytes, 0, facts.engine});
 }
 
 } // namespace mrun

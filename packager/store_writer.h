@@ -59,10 +59,9 @@ class Store::Writer {
   Result<Incoming> begin_blob();
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
-  // `entry_size`: of all files, for `ls`.
-  Result<void> tag(const Reference& reference, const Digest& manifest, std::uint64_t size_bytes);
+  Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts);
   // The same without a tag: the lease keeps it. `model`: the name to show.
-  Result<void> keep(const std::string& model, const Digest& manifest, std::uint64_t size_bytes,
+  Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                     std::chrono::seconds lifetime);
 
  private:

@@ -8,6 +8,7 @@
 #include "common/media_type.h"
 #include "common/text.h"
 #include "packager/manifest_reader.h"
+#include "packager/schema.h"
 
 namespace mrun {
 namespace {
@@ -129,9 +130,7 @@ Result<Json> check_data_uri(const TypeSpec& type, const Json& value, std::string
 }
 
 Result<Json> check_file(const TypeSpec& type, const Json& value, std::string_view name, FileForm form) {
-  const bool path_object =
-      form == FileForm::uri_or_path && value.is_object() && value.size() == 1 && value.contains("$file");
-  if (path_object) return value;
+  if (form == FileForm::uri_or_path && file_argument_path(value)) return value;
   if (!value.is_string()) return wrong_type(type, value, name);
   const std::string& text = value.get_ref<const std::string&>();
   if (form == FileForm::bundle_path) {

@@ -13,7 +13,7 @@ namespace mrun {
 // How a file is written where the value stands.
 enum class FileForm {
   uri,         // API: data: URI, http(s) URL
-  uri_or_path, // command line: the same, or {"$file": path}
+  uri_or_path, // command line: the same, or file_argument()
   bundle_path, // manifest: "@path" of the bundle
 };
 

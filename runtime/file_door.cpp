@@ -103,7 +103,7 @@ class BundleDoorFile : public DoorFile {
 
   Result<std::string_view> span(std::uint64_t offset, std::uint64_t length) const override {
     MRUN_TRY(check_range(*this, offset, length));
-    if (length == 0) return std::string_view("", 0);
+    if (length == 0) return std::string_view();
     const std::scoped_lock lock(m_mutex);
     std::uint64_t begin = 0;
     for (std::size_t i = 0; i < m_segments.size(); ++i) {
@@ -189,7 +189,7 @@ class InputDoorFile : public DoorFile {
 
   Result<std::string_view> span(std::uint64_t offset, std::uint64_t length) const override {
     MRUN_TRY(check_range(*this, offset, length));
-    return length == 0 ? std::string_view("", 0) : m_mapping.text().substr(offset, length);
+    return length == 0 ? std::string_view() : m_mapping.text().substr(offset, length);
   }
 
   // An unnamed file can't be opened again below a directory, and a duplicate would share its offset: a copy

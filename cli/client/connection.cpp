@@ -114,7 +114,7 @@ std::string head_text(const HttpRequest& request) {
   return text + "\r\n";
 }
 
-Result<void> check_peer(int fd) {
+Result<int> check_peer(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
@@ -122,7 +122,7 @@ Result<void> check_peer(int fd) {
   if (peer.uid != ::geteuid())
     return fail(ErrorCode::peer_refused,
                 fmt::format("the socket is served by user {}, not by you", peer.uid));
-  return {};
+  return peer.pid;
 }
 
 } // namespace
@@ -136,6 +136,7 @@ std::string HttpHead::header(std::string_view lower_name) const {
 struct Connection::Impl {
   std::filesystem::path socket;
   UniqueFd fd;
+  int peer_process = 0;
   std::optional<ReplyParser> parser;
   std::string unparsed;
 
@@ -200,7 +201,7 @@ Result<std::optional<Connection>> Connection::open(const std::filesystem::path& 
     return fail_errno(ErrorCode::daemon_unreachable, errno,
                       fmt::format("can't connect to {}", socket.string()));
   }
-  MRUN_TRY(check_peer(impl->fd.get()));
+  MRUN_ASSIGN(impl->peer_process, check_peer(impl->fd.get()));
   return Connection(std::move(impl));
 }
 
@@ -254,6 +255,9 @@ Result<std::string> Connection::read_body(std::size_t limit, Deadline deadline) 
 
 const std::filesystem::path& Connection::socket() const {
   return m_impl->socket;
+}
+int Connection::peer_process() const {
+  return m_impl->peer_process;
 }
 
 bool Connection::wait_closed(Deadline deadline) {

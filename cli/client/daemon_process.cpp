@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -25,6 +26,8 @@ namespace {
 
 constexpr std::chrono::seconds k_ready_timeout{60}; // a database to repair, a slow disk
 constexpr std::chrono::seconds k_holder_wait = k_drain_timeout + std::chrono::seconds(20);
+constexpr std::chrono::seconds k_start_wait = k_ready_timeout + k_holder_wait; // of the one who starts it
+constexpr int k_lock_pause_ms = 10;
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
 constexpr int k_child_ready_fd = 3;
 constexpr std::size_t k_max_lock_bytes = 4096;
@@ -149,8 +152,17 @@ Result<UniqueFd> take_start_lock(const HomePaths& home) {
   if (!lock)
     return fail_errno(ErrorCode::home_refused, errno,
                       fmt::format("can't open {}", home.start_lock().string()));
-  while (::flock(lock.get(), LOCK_EX) < 0)
-    if (errno != EINTR) return fail_errno(ErrorCode::home_refused, errno, "can't take the start lock");
+  // flock has no deadline, so it is tried again; Ctrl-C ends the process meanwhile.
+  const auto end = std::chrono::steady_clock::now() + k_start_wait;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return fail_errno(ErrorCode::home_refused, errno, "can't take the start lock");
+    if (std::chrono::steady_clock::now() >= end)
+      return fail(ErrorCode::daemon_start,
+                  fmt::format("another mrun has been starting the daemon for {} s", k_start_wait.count()),
+                  "look for a stopped mrun process, then repeat");
+    ::poll(nullptr, 0, k_lock_pause_ms);
+  }
   return lock;
 }
 
@@ -163,9 +175,19 @@ Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& 
   return wait_ready(ready.get(), home);
 }
 
-std::string lock_text(const HomePaths& home) {
-  return read_file(home.daemon_lock().string(), k_max_lock_bytes, ErrorCode::io, ErrorCode::io)
-      .value_or(std::string());
+struct Holder {
+  int process_id = 0; // 0: none. It may have ended.
+  std::filesystem::path socket;
+};
+
+Holder read_holder(const HomePaths& home) {
+  const std::string text =
+      read_file(home.daemon_lock().string(), k_max_lock_bytes, ErrorCode::io, ErrorCode::io)
+          .value_or(std::string());
+  Holder holder;
+  std::from_chars(text.data(), text.data() + text.size(), holder.process_id);
+  holder.socket = trim(std::string_view(text).substr(std::min(text.find('\n'), text.size())));
+  return holder;
 }
 
 // Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
@@ -182,20 +204,18 @@ Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
 } // namespace
 
 int home_holder(const HomePaths& home) {
-  const std::string text = lock_text(home);
-  int process_id = 0;
-  std::from_chars(text.data(), text.data() + text.size(), process_id);
-  return process_id;
+  return read_holder(home).process_id;
 }
 
+// The lock says which process is this home's daemon and where it listens: at the usual socket another home's
+// daemon may answer.
 Result<std::optional<Connection>> open_home(const HomePaths& home) {
-  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
-  if (connection) return connection;
-  const std::string text = lock_text(home);
-  const std::size_t line = std::min(text.find('\n'), text.size());
-  const std::filesystem::path socket(trim(std::string_view(text).substr(line)));
-  if (socket.empty() || socket == home.socket) return std::nullopt;
-  return Connection::open(socket);
+  const Holder holder = read_holder(home);
+  MRUN_ASSIGN(auto connection, Connection::open(holder.socket.empty() ? home.socket : holder.socket));
+  const bool is_ours =
+      connection && (connection->peer_process() == 0 || connection->peer_process() == holder.process_id);
+  if (!is_ours) return std::nullopt;
+  return connection;
 }
 
 bool autostart_disabled() {
@@ -217,7 +237,7 @@ Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::pa
     started = spawn_and_wait(home, program);
   }
   MRUN_TRY(started);
-  MRUN_ASSIGN(auto connection, Connection::open(home.socket));
+  MRUN_ASSIGN(auto connection, open_home(home));
   if (!connection)
     return fail(ErrorCode::daemon_start, "the daemon said that it is ready, but does not answer");
   return std::move(*connection);

@@ -17,8 +17,9 @@ namespace mrun::cli {
 bool autostart_disabled();
 // The process that the lock file of the home names; 0 for none. It may have ended.
 int home_holder(const HomePaths& home);
-// The home's daemon: at its socket, or at the one that its lock file names (it was started with another
-// XDG_RUNTIME_DIR). nullopt when nobody listens. Errors: those of Connection::open().
+// The home's daemon: the process that its lock file names, at the socket that this names (another one than
+// usual when another home's daemon had that, or when it was started with another XDG_RUNTIME_DIR). nullopt
+// when it does not listen. Errors: those of Connection::open().
 Result<std::optional<Connection>> open_home(const HomePaths& home);
 
 // Connects to a daemon that just became ready, starting it if nobody listens. Under the start lock, so that

@@ -80,6 +80,11 @@ Result<void> AtomicFile::commit(bool replace) {
   return {};
 }
 
+Result<void> AtomicFile::commit_as(std::filesystem::path target) {
+  m_target = std::move(target);
+  return commit(false);
+}
+
 Result<void> check_target(const std::filesystem::path& target, bool replace) {
   std::error_code error;
   if (std::filesystem::is_directory(target, error))
@@ -100,6 +105,8 @@ std::string safe_output_name(std::string_view name, std::string_view media_type,
     if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) safe += c;
   if (safe.empty() || safe.size() > k_max_name_bytes || !is_valid_utf8(safe))
     return fmt::format("output-{}.{}", index, extension_of_media_type(media_type));
+  const std::string extension = extension_of_media_type(media_type);
+  if (safe.find('.') == std::string::npos && extension != "bin") safe.append(".").append(extension);
   return safe;
 }
 

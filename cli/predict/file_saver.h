@@ -22,6 +22,7 @@ class AtomicFile {
   Result<void> write(std::string_view bytes);
   // Moves the file to its place. Error output_exists unless `replace`.
   Result<void> commit(bool replace);
+  Result<void> commit_as(std::filesystem::path target); // under another name, which must be free
 
  private:
   AtomicFile(std::filesystem::path target, std::filesystem::path temporary, UniqueFd fd);

@@ -11,6 +11,7 @@
 #include "common/limits.h"
 #include "common/media_type.h"
 #include "common/text.h"
+#include "packager/schema.h"
 
 namespace mrun::cli {
 namespace {
@@ -23,19 +24,15 @@ const TypeSpec* type_of_input(const Manifest& manifest, const std::string& name)
   return nullptr;
 }
 
-bool is_file_mark(const Json& value) {
-  return value.is_object() && value.size() == 1 && value.contains("$file");
-}
-
-// The places of file marks: an input, or an item of an array input.
-std::vector<Json::json_pointer> find_marks(const Json& input) {
+// The places of file arguments: an input, or an item of an array input.
+std::vector<Json::json_pointer> find_arguments(const Json& input) {
   std::vector<Json::json_pointer> places;
   for (const auto& [key, value] : input.items()) {
     const Json::json_pointer place = Json::json_pointer() / key;
-    if (is_file_mark(value)) places.push_back(place);
+    if (value.is_binary()) places.push_back(place);
     if (!value.is_array()) continue;
     for (std::size_t i = 0; i < value.size(); ++i)
-      if (is_file_mark(value[i])) places.push_back(place / i);
+      if (value[i].is_binary()) places.push_back(place / i);
   }
   return places;
 }
@@ -112,9 +109,9 @@ Result<void> check_file(const InputFile& file, const std::string& input, const T
 
 Result<std::vector<InputFile>> open_input_files(const Manifest& manifest, Json& input, int stdin_fd) {
   std::vector<InputFile> large;
-  for (const Json::json_pointer& place : find_marks(input)) {
+  for (const Json::json_pointer& place : find_arguments(input)) {
     Json& value = input.at(place);
-    const std::string path = value.at("$file").get<std::string>();
+    const std::string path = *file_argument_path(value);
     const std::string name = place.parent_pointer().empty() ? place.back() : place.parent_pointer().back();
     auto opened = open_file(path, stdin_fd);
     if (!opened)

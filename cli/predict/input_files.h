@@ -16,7 +16,7 @@
 namespace mrun::cli {
 
 struct InputFile {
-  Json::json_pointer place; // of the {"$file": path} object in the input
+  Json::json_pointer place; // of the file argument in the input
   std::string path;         // for messages; "-" for standard input
   std::string name;         // of the file alone
   std::string media_type;
@@ -25,7 +25,7 @@ struct InputFile {
   std::string data_uri; // of a small one; empty: to be uploaded
 };
 
-// Opens every {"$file": path} of `input`; standard input (`-`) and pipes are read whole, up to the upload
+// Opens every file argument of `input`; standard input (`-`) and pipes are read whole, up to the upload
 // limit. Checks size and type against the manifest. Small files are replaced by their data URIs, larger ones
 // stay and are returned. Error input_file.
 Result<std::vector<InputFile>> open_input_files(const Manifest& manifest, Json& input, int stdin_fd);

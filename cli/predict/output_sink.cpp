@@ -11,12 +11,6 @@
 namespace mrun::cli {
 namespace {
 
-bool has_files(const Json& value) {
-  if (output_file_mark(value)) return true;
-  return value.is_structured() &&
-         std::ranges::any_of(value, [](const Json& item) { return has_files(item); });
-}
-
 bool makes_files(const TypeSpec& type) {
   if (type.type == ValueType::file) return true;
   return std::ranges::any_of(type.items, makes_files);
@@ -24,10 +18,10 @@ bool makes_files(const TypeSpec& type) {
 
 bool is_list_of_files(const Json& value) {
   return value.is_array() && !value.empty() &&
-         std::ranges::all_of(value, [](const Json& item) { return output_file_mark(item).has_value(); });
+         std::ranges::all_of(value, [](const Json& item) { return file_mark(item).has_value(); });
 }
 
-std::string extension_of(const OutputFileMark& file) {
+std::string extension_of(const FileMark& file) {
   const std::size_t dot = file.name.rfind('.');
   const bool usable = dot != std::string::npos && dot + 1 < file.name.size() &&
                       file.name.find_first_of("/\\", dot) == std::string::npos;
@@ -35,21 +29,6 @@ std::string extension_of(const OutputFileMark& file) {
 }
 
 } // namespace
-
-std::optional<OutputFileMark> output_file_mark(const Json& value) {
-  if (!value.is_object() || !value.contains("$file") || !value["$file"].is_number_unsigned())
-    return std::nullopt;
-  OutputFileMark file;
-  file.index = value["$file"].get<std::size_t>();
-  const auto text = [&](const char* key) {
-    return value.contains(key) && value[key].is_string() ? value[key].get<std::string>() : std::string();
-  };
-  file.name = text("name");
-  file.media_type = text("media_type");
-  if (value.contains("size") && value["size"].is_number_unsigned())
-    file.size_bytes = value["size"].get<std::uint64_t>();
-  return file;
-}
 
 Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, OutputOptions options) {
   OutputSink sink(context, output, std::move(options));
@@ -65,7 +44,7 @@ Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, 
 Result<void> OutputSink::value(const Json& value) {
   if (m_context.json) return {};
   if (m_output.concatenate && value.is_string()) return text_chunk(value.get_ref<const std::string&>());
-  if (m_output.iterator && !to_file() && !has_files(value)) return emit(value, {});
+  if (m_output.iterator && !to_file() && !has_file_mark(value)) return emit(value, {});
   m_values.push_back(value);
   return {};
 }
@@ -99,10 +78,10 @@ void OutputSink::abandon() {
 }
 
 Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
-  if (const auto file = output_file_mark(value)) return emit_file(*file, fetch);
+  if (const auto file = file_mark(value)) return emit_file(*file, fetch);
   if (is_list_of_files(value)) {
     for (const Json& item : value)
-      MRUN_TRY(emit_file(*output_file_mark(item), fetch));
+      MRUN_TRY(emit_file(*file_mark(item), fetch));
     return {};
   }
   if (value.is_string()) return emit_text(value.get_ref<const std::string&>());
@@ -119,15 +98,15 @@ Result<void> OutputSink::emit_text(const std::string& text) {
   return file.commit(m_options.replace);
 }
 
-Result<void> OutputSink::emit_file(const OutputFileMark& file, const FetchOutput& fetch) {
+Result<void> OutputSink::emit_file(const FileMark& file, const FetchOutput& fetch) {
   if (raw()) return fetch(file, [&](std::string_view bytes) { return m_context.terminal.out(bytes); });
   MRUN_ASSIGN(const std::filesystem::path path, save(file, fetch));
   return m_context.terminal.out(path.string() + "\n");
 }
 
 Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& fetch) {
-  if (!has_files(value)) return value;
-  if (const auto file = output_file_mark(value)) {
+  if (!has_file_mark(value)) return value;
+  if (const auto file = file_mark(value)) {
     MRUN_ASSIGN(const std::filesystem::path path, save(*file, fetch));
     return Json(path.string());
   }
@@ -138,13 +117,18 @@ Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& 
   return copy;
 }
 
-Result<std::filesystem::path> OutputSink::save(const OutputFileMark& file, const FetchOutput& fetch) {
-  std::filesystem::path path = to_file()
-                                   ? next_target(file.index, extension_of(file))
-                                   : free_path(".", safe_output_name(file.name, file.media_type, file.index));
+Result<std::filesystem::path> OutputSink::save(const FileMark& file, const FetchOutput& fetch) {
+  const std::string name = safe_output_name(file.name, file.media_type, file.index);
+  std::filesystem::path path = to_file() ? next_target(file.index, extension_of(file)) : free_path(".", name);
   MRUN_ASSIGN(AtomicFile target, AtomicFile::create(path));
   MRUN_TRY(fetch(file, [&](std::string_view bytes) { return target.write(bytes); }));
-  MRUN_TRY(target.commit(m_options.replace));
+  Result<void> kept = target.commit(m_options.replace);
+  // A name of our own choice that somebody took in between: the next one.
+  while (!kept && kept.error().code == ErrorCode::output_exists && !to_file()) {
+    path = free_path(".", name);
+    kept = target.commit_as(path);
+  }
+  MRUN_TRY(kept);
   return path;
 }
 

@@ -11,23 +11,14 @@
 #include "cli/predict/file_saver.h"
 #include "common/error.h"
 #include "common/json.h"
+#include "daemon/api/prediction.h"
 #include "packager/manifest.h"
 
 namespace mrun::cli {
 
-// An output file as the `output` event names it (docs/formats/events.md).
-struct OutputFileMark {
-  std::size_t index = 0;
-  std::string name;
-  std::string media_type;
-  std::optional<std::uint64_t> size_bytes;
-};
-// nullopt when the value is something else.
-std::optional<OutputFileMark> output_file_mark(const Json& value);
-
 using ByteSink = std::function<Result<void>(std::string_view)>;
 // Gives the bytes of output file `index` to the sink.
-using FetchOutput = std::function<Result<void>(const OutputFileMark& file, const ByteSink& sink)>;
+using FetchOutput = std::function<Result<void>(const FileMark& file, const ByteSink& sink)>;
 
 struct OutputOptions {
   std::string target;   // -o: "" = the default, "-" = raw to standard output, else a path or pattern
@@ -57,10 +48,10 @@ class OutputSink {
   Result<void> text_chunk(const std::string& text);
   Result<void> emit(const Json& value, const FetchOutput& fetch);
   Result<void> emit_text(const std::string& text);
-  Result<void> emit_file(const OutputFileMark& file, const FetchOutput& fetch);
+  Result<void> emit_file(const FileMark& file, const FetchOutput& fetch);
   // Saves every file inside and puts its path in its place.
   Result<Json> with_saved_files(const Json& value, const FetchOutput& fetch);
-  Result<std::filesystem::path> save(const OutputFileMark& file, const FetchOutput& fetch);
+  Result<std::filesystem::path> save(const FileMark& file, const FetchOutput& fetch);
   std::filesystem::path next_target(std::size_t index, std::string_view extension);
 
   Context& m_context;

@@ -29,7 +29,7 @@ Result<Json> typed_input(const Manifest& manifest, const std::vector<std::string
   return input_from_arguments(manifest, arguments);
 }
 
-Result<void> fetch_output(const Context& context, const std::string& id, const OutputFileMark& file,
+Result<void> fetch_output(const Context& context, const std::string& id, const FileMark& file,
                           const ByteSink& sink) {
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
   MRUN_TRY(client.open({.target = fmt::format("/mrun/v1/predictions/{}/outputs/{}", id, file.index)}));
@@ -41,9 +41,9 @@ Result<void> fetch_output(const Context& context, const std::string& id, const O
     if (!bytes.empty()) MRUN_TRY(sink(bytes));
     if (result == ReadResult::end) break;
   }
-  if (file.size_bytes && *file.size_bytes != received)
+  if (file.size_bytes != received)
     return fail(ErrorCode::daemon_unreachable,
-                fmt::format("output {} has {} bytes, {} came", file.index, *file.size_bytes, received));
+                fmt::format("output {} has {} bytes, {} came", file.index, file.size_bytes, received));
   return {};
 }
 
@@ -129,9 +129,8 @@ Result<int> show_end(Context& context, const std::string& model, const EventLoop
   }
   if (context.json) MRUN_TRY(print_json(context.terminal, without_ours(result.prediction)));
   const std::string id = result.prediction.value("id", std::string());
-  MRUN_TRY(sink.finish([&](const OutputFileMark& file, const ByteSink& bytes) {
-    return fetch_output(context, id, file, bytes);
-  }));
+  MRUN_TRY(sink.finish(
+      [&](const FileMark& file, const ByteSink& bytes) { return fetch_output(context, id, file, bytes); }));
   show_success(context, result.prediction.value("metrics", Json::object()), options.timings);
   return result.interrupted_exit_code;
 }

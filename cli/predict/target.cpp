@@ -33,7 +33,11 @@ std::string expand_home(const std::string& path) {
 Result<Store> open_store_to_read(const Context& context) {
   MRUN_ASSIGN(const HomePaths home, context.home());
   std::error_code error;
-  if (!std::filesystem::exists(home.data / "oci-layout", error))
+  const bool there = std::filesystem::exists(home.data / "oci-layout", error);
+  if (error)
+    return fail_errno(ErrorCode::home_refused, error.value(),
+                      fmt::format("can't read the store {}", home.data.string()));
+  if (!there)
     return fail(
         ErrorCode::model_not_found, fmt::format("the store {} is empty", home.data.string()),
         "pack a model with `mrun pack DIR`, or begin one with `mrun init DIR --template text-embedding`");

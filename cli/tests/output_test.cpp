@@ -45,15 +45,19 @@ struct Fixture {
   std::string printed() const { return content(folder.path / "stdout"); }
 };
 
-Result<void> give(const OutputFileMark&, const ByteSink& sink) {
+Result<void> give(const FileMark&, const ByteSink& sink) {
   return sink("bytes of the file");
 }
-Result<void> break_off(const OutputFileMark&, const ByteSink& sink) {
+Result<void> break_off(const FileMark&, const ByteSink& sink) {
   MRUN_TRY(sink("half"));
   return fail(ErrorCode::daemon_unreachable, "gone");
 }
 
-const Json k_file = {{"$file", 0U}, {"name", "../../evil\n.png"}, {"media_type", "image/png"}, {"size", 17U}};
+const Json k_file = file_mark_json({.index = 0,
+                                    .media_type = "image/png",
+                                    .name = "../../evil\n.png",
+                                    .size_bytes = 17,
+                                    .digest = "sha256:" + std::string(64, 'a')});
 
 } // namespace
 

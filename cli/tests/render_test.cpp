@@ -23,13 +23,13 @@ const Json k_metrics = Json::parse(R"({
 TEST_CASE("errors") {
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const Terminal terminal(null.get(), null.get(), null.get());
-  const Error error = fail(ErrorCode::memory_insufficient, "model 'a/b' needs 11 GiB").value();
+  const Error error = fail(ErrorCode::queue_full, "model 'a/b' is busy").value();
   CHECK(render_error(terminal, Error(error).with_note("while loading")) ==
-        "error[M1203]: model 'a/b' needs 11 GiB\nnote: while loading\nhelp: free some with `mrun stop`\n");
+        "error[M1504]: model 'a/b' is busy\nnote: while loading\nhelp: repeat it after Retry-After\n");
   CHECK(error_json(error, {{"x", 1}}) ==
         Json::parse(
-            R"({"error":{"code":"M1203","class":"memory_insufficient","message":"model 'a/b' needs 11 GiB",
-                        "hint":"free some with `mrun stop`","retryable":true,"details":{"x":1}}})"));
+            R"({"error":{"code":"M1504","class":"queue_full","message":"model 'a/b' is busy",
+                        "hint":"repeat it after Retry-After","retryable":true,"details":{"x":1}}})"));
 }
 
 TEST_CASE("the last line of a cold prediction") {

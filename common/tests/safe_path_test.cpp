@@ -5,9 +5,7 @@
 using namespace mrun;
 
 TEST_CASE("ordinary paths pass unchanged") {
-  for (const char* text : {"model.pt2", "a/b/c.json", "weights/ünïcode.bin", ".hidden", "a b",
-                           "..."
-                           "x"})
+  for (const char* text : {"model.pt2", "a/b/c.json", "weights/ünïcode.bin", ".hidden", "a b", "...x"})
     CHECK(SafePath::parse(text).value().text() == text);
   CHECK(SafePath::parse("a/b.txt").value().file_name() == "b.txt");
 }

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/digest.h"
 
 namespace mrun {
 namespace {
@@ -52,6 +53,39 @@ Json time_or_null(const std::optional<std::int64_t>& wall_ns) {
 }
 
 } // namespace
+
+Json file_mark_json(const FileMark& mark) {
+  return {{"$file", mark.index},
+          {"media_type", mark.media_type},
+          {"name", mark.name},
+          {"size", mark.size_bytes},
+          {"digest", mark.digest}};
+}
+
+std::optional<FileMark> file_mark(const Json& value) {
+  if (!value.is_object() || value.size() != 5) return std::nullopt;
+  const auto index = value.find("$file"), size = value.find("size");
+  if (index == value.end() || !index->is_number_unsigned() || size == value.end() ||
+      !size->is_number_unsigned())
+    return std::nullopt;
+  FileMark mark;
+  mark.index = index->get<std::size_t>();
+  mark.size_bytes = size->get<std::uint64_t>();
+  for (const auto& [key, text] :
+       {std::pair{"media_type", &mark.media_type}, {"name", &mark.name}, {"digest", &mark.digest}}) {
+    const auto found = value.find(key);
+    if (found == value.end() || !found->is_string()) return std::nullopt;
+    *text = found->get<std::string>();
+  }
+  if (!Digest::parse(mark.digest)) return std::nullopt;
+  return mark;
+}
+
+bool has_file_mark(const Json& output) {
+  if (file_mark(output)) return true;
+  return output.is_array() &&
+         std::ranges::any_of(output, [](const Json& item) { return file_mark(item).has_value(); });
+}
 
 std::string_view status_name(PredictionStatus status) {
   return k_status_names[static_cast<std::size_t>(status)];

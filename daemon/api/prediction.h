@@ -14,6 +14,22 @@
 
 namespace mrun {
 
+// An output file's place in an output, an event or an array of files:
+// {"$file": index, "media_type": …, "name": …, "size": bytes, "digest": "sha256:…"}, exactly these five.
+struct FileMark {
+  std::size_t index = 0; // of GET /mrun/v1/predictions/ID/outputs/N
+  std::string media_type;
+  std::string name;
+  std::uint64_t size_bytes = 0;
+  std::string digest;
+};
+Json file_mark_json(const FileMark& mark);
+// nullopt: a model's own JSON.
+std::optional<FileMark> file_mark(const Json& value);
+// Whether an output is a file, or a list with a file. A model whose own JSON looks so is refused, so a mark
+// in an output is always one of the daemon's.
+bool has_file_mark(const Json& output);
+
 enum class PredictionStatus : std::uint8_t { starting, processing, succeeded, failed, canceled, aborted };
 std::string_view status_name(PredictionStatus status);
 bool find_status(std::string_view name, PredictionStatus& status);

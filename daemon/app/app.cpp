@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/build_info.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "daemon/app/config.h"
@@ -24,8 +26,8 @@
 namespace mrun {
 namespace {
 
-constexpr std::chrono::seconds k_linger{
-    2}; // for replies that are being written when all predictions have ended
+constexpr std::chrono::minutes k_log_check{1};
+constexpr off_t k_max_log_file_bytes = 16 * k_mib;
 constexpr int k_max_arenas =
     2; // three threads share them: an arena of its own for each costs more than it brings
 
@@ -60,6 +62,19 @@ class Starter {
  private:
   UniqueFd m_fd;
 };
+
+// Only when standard error is that file: started by hand it is a terminal, or whatever its owner chose.
+void rotate_log(const std::string& path) {
+  struct stat log {
+  }, own{};
+  const bool is_ours = ::fstat(STDERR_FILENO, &own) == 0 && ::stat(path.c_str(), &log) == 0 &&
+                       S_ISREG(own.st_mode) && own.st_ino == log.st_ino && own.st_dev == log.st_dev;
+  if (!is_ours || own.st_size < k_max_log_file_bytes) return;
+  if (::rename(path.c_str(), (path + ".1").c_str()) < 0) return;
+  const UniqueFd fresh(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fresh || ::dup2(fresh.get(), STDERR_FILENO) < 0 || ::dup2(fresh.get(), STDOUT_FILENO) < 0)
+    log_warn("the log {} can't be started anew", path);
+}
 
 // The text that `mrun` shows and takes apart again (docs/formats/config.md, "Start").
 std::string error_text(const Error& error) {
@@ -129,19 +144,22 @@ class App {
     ServiceConfig config = service_config(m_home, install, user);
     config.on_drained = [this] { leave(); };
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
-    MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home));
+    MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home, m_lock.get()));
     HttpConfig http;
     http.build_id = build_id();
     http.owner_uid = ::geteuid();
     m_server.emplace(m_io, *m_service, std::move(socket), std::move(http));
     m_server->start();
     wait_for_signal();
+    (void)!::chdir(
+        "/"); // a disk that the caller's folder is on can be unmounted; every path here is absolute
     return {};
   }
 
   void run() {
     log_info("mrund {} is ready: process {}, home {}", build_id(), ::getpid(), m_home.state.string());
     m_service->prepare();
+    watch_log();
     m_io.run();
     // Under the lock still, so it can't be another daemon's.
     if (::unlink(m_home.socket.c_str()) < 0 && errno != ENOENT)
@@ -159,15 +177,21 @@ class App {
     return {};
   }
 
+  // A daemon lives for months: its log, which is its standard error, starts anew when it has grown large.
+  void watch_log() {
+    m_log_timer.expires_after(k_log_check);
+    m_log_timer.async_wait([this](const boost::system::error_code& stopped) {
+      if (stopped) return;
+      rotate_log((m_home.logs() / "mrund.log").string());
+      watch_log();
+    });
+  }
+
   // While it drains the socket still answers, with M1505 for what is new. Then connections get a moment to
   // end.
   void leave() {
     m_server->stop_accepting();
     m_server->drained([this] { m_io.stop(); });
-    m_linger.expires_after(k_linger);
-    m_linger.async_wait([this](const boost::system::error_code& stopped) {
-      if (!stopped) m_io.stop();
-    });
   }
 
   // The first signal drains, the second stops at once.
@@ -188,7 +212,7 @@ class App {
   std::optional<Store> m_store;
   boost::asio::io_context m_io{1};
   boost::asio::signal_set m_signals{m_io, SIGTERM, SIGINT};
-  boost::asio::steady_timer m_linger{m_io};
+  boost::asio::steady_timer m_log_timer{m_io};
   std::unique_ptr<PredictionService> m_service;
   std::optional<HttpServer> m_server;
 };

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t k_max_config_bytes = 1 * k_mib;
 constexpr std::int64_t k_max_queue = 100'000;
+constexpr std::uint64_t k_max_time_ms = 7ULL * 24 * 3600 * 1000;
 
 struct Unit {
   std::string_view name;
@@ -105,6 +106,7 @@ class ConfigReader {
     }
     if (!with_unit(node.text, k_time_units, number) && node.text != "0")
       return refuse(node, fmt::format("`{}` is not a time such as 30s or 10m", key));
+    if (number > k_max_time_ms) return refuse(node, fmt::format("`{}` is longer than 7 days", key));
     if (key == "idle_unload")
       config.idle_unload = std::chrono::seconds((number + 999) / 1000);
     else

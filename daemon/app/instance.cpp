@@ -39,6 +39,35 @@ std::string holder_of(int lock_fd) {
   return text.substr(0, text.find('\n'));
 }
 
+Result<void> write_holder(int lock_fd, const HomePaths& home) {
+  const std::string path = home.daemon_lock().string();
+  if (::ftruncate(lock_fd, 0) < 0 || ::lseek(lock_fd, 0, SEEK_SET) < 0)
+    return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't write {}", path));
+  return write_all(lock_fd, fmt::format("{}\n{}\n", ::getpid(), home.socket.string()), path);
+}
+
+Result<sockaddr_un> socket_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorCode::home_refused, fmt::format("the socket's path {} is too long", path));
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+Result<UniqueFd> make_socket() {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return fail_errno(ErrorCode::daemon_start, errno, "can't make a socket");
+  return fd;
+}
+
+Result<bool> is_answered(const std::string& path) {
+  MRUN_ASSIGN(const sockaddr_un address, socket_address(path));
+  MRUN_ASSIGN(const UniqueFd fd, make_socket());
+  const int connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  return connected == 0 || errno == EAGAIN; // EAGAIN: its queue is full, so somebody listens
+}
+
 Result<void> remove_stale_socket(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) < 0) return {};
@@ -64,22 +93,26 @@ Result<UniqueFd> take_instance_lock(const HomePaths& home) {
                 pid.empty() ? "another daemon is just starting for this home"
                             : fmt::format("process {} is the daemon of this home", printable(pid, 20)));
   }
-  if (::ftruncate(fd.get(), 0) < 0)
-    return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't write {}", path));
-  MRUN_TRY(write_all(fd.get(), fmt::format("{}\n{}\n", ::getpid(), home.socket.string()), path));
+  MRUN_TRY(write_holder(fd.get(), home));
   return fd;
 }
 
-Result<UniqueFd> listen_on_socket(const HomePaths& home) {
+Result<UniqueFd> listen_on_socket(HomePaths& home, int lock_fd) {
+  // Daemons of several homes may start at once in one session: one after the other looks and takes its place.
+  const UniqueFd folder(::open(home.socket.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder) (void)::flock(folder.get(), LOCK_EX); // for microseconds; without it only the race is back
+  MRUN_ASSIGN(const bool taken, is_answered(home.socket.string()));
+  if (taken && home.spare_socket.empty())
+    return fail(ErrorCode::daemon_running,
+                fmt::format("another program listens on {}", home.socket.string()));
+  if (taken) {
+    home.socket = home.spare_socket;
+    MRUN_TRY(write_holder(lock_fd, home));
+  }
   const std::string path = home.socket.string();
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(ErrorCode::home_refused, fmt::format("the socket's path {} is too long", path));
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  MRUN_ASSIGN(const sockaddr_un address, socket_address(path));
   MRUN_TRY(remove_stale_socket(path));
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return fail_errno(ErrorCode::daemon_start, errno, "can't make a socket");
+  MRUN_ASSIGN(UniqueFd fd, make_socket());
   const PrivateUmask umask;
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't bind {}", path));

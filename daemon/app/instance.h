@@ -7,12 +7,13 @@
 
 namespace mrun {
 
-// Takes state/mrund.lock and writes the own process id into it. The lock goes with the descriptor, so a
-// killed daemon leaves none behind. Error daemon_running: names the process that holds it.
+// Takes state/mrund.lock and writes the own process id and the socket's path into it. The lock goes with the
+// descriptor, so a killed daemon leaves none behind. Error daemon_running: names the process that holds it.
 Result<UniqueFd> take_instance_lock(const HomePaths& home);
 
-// Binds and listens at home.socket, mode 0600. What lies there is a dead daemon's, since the caller holds the
-// lock; it is replaced. Error daemon_start (anything but a socket lies there), io.
-Result<UniqueFd> listen_on_socket(const HomePaths& home);
+// Binds and listens at home.socket, mode 0600. A socket there on which nobody answers is a dead daemon's and
+// is replaced. One that answers is another home's in the same session: then home.spare_socket becomes
+// home.socket, and the lock says so. Error daemon_start (anything but a socket lies there), io.
+Result<UniqueFd> listen_on_socket(HomePaths& home, int lock_fd);
 
 } // namespace mrun

@@ -18,7 +18,9 @@ Result<Json> json_body(const Request& request) {
                     ? std::string("the request has no Content-Type")
                     : fmt::format("the request's Content-Type is {}", printable(media_type, 60)),
                 "send the header `Content-Type: application/json`");
-  MRUN_ASSIGN(Json body, parse_json(request.body, ErrorCode::body_invalid, "the request's body"));
+  const JsonLimits limits{k_max_body_bytes, k_max_json_depth, k_max_body_values,
+                          ErrorCode::request_too_large};
+  MRUN_ASSIGN(Json body, parse_json(request.body, ErrorCode::body_invalid, "the request's body", limits));
   if (!body.is_object()) return fail(ErrorCode::body_invalid, "the request's body is not a JSON object");
   return body;
 }

@@ -42,7 +42,8 @@ Result<void> EventFeed::follow() {
 }
 
 void EventFeed::on_event(const Event& event) {
-  if (m_paused || m_ending || event.seq <= m_settings.after_seq) return;
+  if (m_paused || m_ending) return;
+  if (event.seq <= m_settings.after_seq && event.type != EventType::done) return; // the end is always told
   m_settings.after_seq = event.seq;
   if (event.type == EventType::done) return on_done(event);
   m_text.clear();
@@ -50,7 +51,7 @@ void EventFeed::on_event(const Event& event) {
     append_mrun_event(m_text, event, event.data);
   } else if (event.type == EventType::output) {
     Event linked = event;
-    link_files(linked.data, m_settings.base_url, m_settings.id);
+    link_files(linked.data["value"], m_settings.base_url, m_settings.id);
     append_replicate_event(m_text, linked, {});
   } else {
     append_replicate_event(m_text, event, {});

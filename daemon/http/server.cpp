@@ -201,7 +201,7 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   asio::local::stream_protocol::acceptor m_acceptor;
   asio::steady_timer m_sweep_timer;
   asio::steady_timer m_pause_timer;
-  UniqueFd m_spare;                              // see on_accept_error
+  UniqueFd m_spare; // closed for a moment to take and drop a caller when descriptors run out
   std::unordered_set<Connection*> m_connections; // each keeps itself alive until it calls closed()
   std::function<void()> m_on_drained;
   bool m_stopping = false;

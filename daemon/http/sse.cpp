@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -86,22 +87,20 @@ std::uint64_t parse_last_event_id(std::string_view header) {
   const std::string_view digits = colon == std::string_view::npos ? header : header.substr(colon + 1);
   std::uint64_t seq = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seq);
-  return error == std::errc() && end == digits.data() + digits.size() ? seq : 0;
+  // Numbers are far smaller; one that is not must not wrap around when the next one is asked for.
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  return error == std::errc() && end == digits.data() + digits.size() ? std::min(seq, most) : 0;
 }
 
 void link_files(Json& value, std::string_view base_url, std::string_view prediction_id) {
-  if (value.is_object()) {
-    const auto marker = value.find("$file"), digest = value.find("digest");
-    if (marker != value.end() && marker->is_number_unsigned() && digest != value.end() &&
-        digest->is_string()) {
-      value = fmt::format("{}/mrun/v1/predictions/{}/outputs/{}", base_url, prediction_id,
-                          marker->get<std::uint64_t>());
-      return;
-    }
-  }
-  if (value.is_structured())
-    for (Json& part : value)
-      link_files(part, base_url, prediction_id);
+  const auto link = [&](Json& part) {
+    if (const auto mark = file_mark(part))
+      part = fmt::format("{}/mrun/v1/predictions/{}/outputs/{}", base_url, prediction_id, mark->index);
+  };
+  link(value);
+  if (value.is_array())
+    for (Json& item : value)
+      link(item);
 }
 
 } // namespace mrun

@@ -31,7 +31,7 @@ void append_replicate_error(std::string& out, std::uint64_t last_seq, const Erro
 // Last-Event-ID of either dialect ("17" or "1690212292:17"); 0 for anything else.
 std::uint64_t parse_last_event_id(std::string_view header);
 
-// A file marker {"$file": n, "digest": …, …} anywhere in `value` becomes the URL of that output.
+// A file mark, or those in a list, become the URLs of these outputs.
 void link_files(Json& value, std::string_view base_url, std::string_view prediction_id);
 
 } // namespace mrun

@@ -14,7 +14,6 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_max_models_remembered = 1024;
-constexpr std::size_t k_zygote_search = 64; // bundles looked at for one that needs torch
 
 sched::Config scheduler_config(const RunnerConfig& config) {
   sched::Config result;
@@ -132,10 +131,8 @@ void Runner::Impl::drain(std::chrono::milliseconds limit, std::function<void()> 
 void Runner::Impl::prepare_zygote() {
   if (!config.use_zygote || zygote.pid() || !check_engine(config, "torch")) return;
   const auto tags = store.list();
-  if (!tags) return;
-  for (std::size_t i = 0; i < std::min(tags->size(), k_zygote_search); ++i)
-    if (const auto bundle = store.load((*tags)[i].digest); bundle && needs_torch(bundle->manifest.engine))
-      return zygote.prepare();
+  if (tags && std::ranges::any_of(*tags, [](const TagEntry& entry) { return needs_torch(entry.engine); }))
+    zygote.prepare();
 }
 
 std::vector<WorkerStatus> Runner::Impl::workers() const {
@@ -165,7 +162,9 @@ std::vector<WorkerStatus> Runner::Impl::workers() const {
       status.predictions = worker->second.predictions;
       list.push_back(status);
     }
-    if (known->second.workers.empty() && known->second.last_error) {
+    const std::int64_t rests_until_ns =
+        std::max(known->second.unhealthy_until_ns, known->second.backoff_until_ns);
+    if (known->second.workers.empty() && known->second.last_error && clock.monotonic_ns() < rests_until_ns) {
       status.state = "cooling";
       list.push_back(status);
     }

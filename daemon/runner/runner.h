@@ -48,7 +48,12 @@ struct RunOutput {
   std::string text;       // text chunk
   std::string media_type; // file
   std::string name;
-  std::string_view bytes; // file; valid during the call only
+  std::string small_file; // a file's content: this, or the worker's sealed memory
+  Mapping large_file;
+
+  std::string_view bytes() const {
+    return large_file.bytes().empty() ? std::string_view(small_file) : large_file.text();
+  }
 };
 
 struct RunOutcome {
@@ -69,7 +74,7 @@ class RunListener {
   virtual ~RunListener() = default;
   virtual void on_phase(RunKey key, Phase phase) = 0; // the load that this key waits for entered a phase
   virtual void on_started(RunKey key) = 0;
-  virtual void on_output(RunKey key, const RunOutput& output) = 0;
+  virtual void on_output(RunKey key, RunOutput output) = 0;
   virtual void on_log(RunKey key, std::string_view level, std::string_view text) = 0;
   virtual void on_metric(RunKey key, const std::string& name, double value) = 0;
   virtual void on_done(RunKey key, RunOutcome outcome) = 0; // exactly once per accepted key, last

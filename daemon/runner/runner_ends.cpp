@@ -41,7 +41,7 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
 
 // Called when it is dispatched: a failure's report has its own lines only, never another caller's.
 void Runner::Impl::begin_log(LiveRun& run, LiveWorker& worker) {
-  run.first_log_line = worker.process->begin_log();
+  run.first_log_line = worker.process->take_output();
   const auto scheduled = state.workers.find(run.worker);
   if (scheduled == state.workers.end() || scheduled->second.running.size() < 2) return;
   for (const RunKey key : scheduled->second.running)

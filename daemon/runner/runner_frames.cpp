@@ -49,8 +49,8 @@ Result<Error> error_of(const Frame& frame, ErrorCode otherwise, std::string_view
   return std::move(fail(worker_code(code, otherwise), std::move(text)).value());
 }
 
-// Checked and, if it is JSON, parsed; `bytes` points into the frame.
-Result<RunOutput> output_of(const Frame& frame) {
+// Checked and, if it is JSON, parsed; a file takes the frame's payload with it.
+Result<RunOutput> output_of(Frame& frame) {
   MRUN_ASSIGN(const std::string kind, need_string(frame.header, "kind", k_code, k_what));
   const std::string_view payload = frame.payload();
   RunOutput output;
@@ -61,8 +61,9 @@ Result<RunOutput> output_of(const Frame& frame) {
                               format_bytes(k_max_json_output_bytes)),
                   "let the model give it as a file");
     output.kind = RunOutput::Kind::json;
-    MRUN_ASSIGN(output.value,
-                parse_json(payload, k_code, "an output", {k_max_json_output_bytes, k_max_json_depth}));
+    MRUN_ASSIGN(output.value, parse_json(payload, k_code, "an output",
+                                         {k_max_json_output_bytes, k_max_json_depth, k_max_output_values,
+                                          ErrorCode::output_limit}));
     return output;
   }
   if (kind == "text") {
@@ -77,7 +78,8 @@ Result<RunOutput> output_of(const Frame& frame) {
   output.kind = RunOutput::Kind::file;
   output.media_type = printable(media_type.value_or("application/octet-stream"), k_max_value_name_bytes);
   output.name = printable(name.value_or("output"), k_max_value_name_bytes);
-  output.bytes = payload;
+  output.small_file = std::move(frame.inline_payload);
+  output.large_file = std::move(frame.mapped_payload);
   return output;
 }
 
@@ -178,7 +180,7 @@ Result<void> Runner::Impl::on_load_failed(sched::WorkerId id, LiveWorker& worker
               error_of(frame, ErrorCode::load_failed,
                        fmt::format("'{}' can't be loaded", models.at(worker.model).traits.name)));
   if (!frame.payload().empty())
-    worker.process->log().append_line(frame.payload().substr(0, k_max_details_bytes));
+    worker.process->log().append_text(frame.payload().substr(0, k_max_details_bytes));
   feed(sched::LoadFailed{id, std::move(error)});
   return {};
 }
@@ -230,14 +232,15 @@ Result<void> Runner::Impl::on_output(sched::WorkerId id, LiveWorker&, Frame& fra
   if (++run->output_items > k_max_output_items)
     return fail(ErrorCode::output_limit,
                 fmt::format("the model gave more than {} outputs", k_max_output_items));
+  const std::size_t payload_bytes = frame.payload().size();
   MRUN_ASSIGN(RunOutput output, output_of(frame));
   std::uint64_t& total_bytes = output.kind == RunOutput::Kind::file ? run->file_bytes : run->output_bytes;
   const std::size_t limit = output.kind == RunOutput::Kind::file ? k_max_payload_bytes : k_max_output_bytes;
-  total_bytes += frame.payload().size();
+  total_bytes += payload_bytes;
   if (total_bytes > limit)
     return fail(ErrorCode::output_limit,
                 fmt::format("the model's outputs take more than {}", format_bytes(limit)));
-  if (!run->is_finished) listener.on_output(key, output);
+  if (!run->is_finished) listener.on_output(key, std::move(output));
   return {};
 }
 
@@ -258,6 +261,7 @@ Result<void> Runner::Impl::on_metric(sched::WorkerId id, LiveWorker&, Frame& fra
 Result<void> Runner::Impl::on_done(sched::WorkerId id, LiveWorker& worker, Frame& frame) {
   RunKey key = 0;
   MRUN_ASSIGN(LiveRun * run, run_of(id, frame, key));
+  worker.process->take_output(); // what it printed came by another way, and belongs to this one still
   MRUN_ASSIGN(const std::string status, need_string(frame.header, "status", k_code, k_what));
   MRUN_ASSIGN(const auto peak_bytes, json_integer(frame.header, "peak_memory_bytes", k_code, k_what));
   MRUN_ASSIGN(const auto healthy, json_bool(frame.header, "healthy", k_code, k_what));
@@ -273,7 +277,7 @@ Result<void> Runner::Impl::on_done(sched::WorkerId id, LiveWorker& worker, Frame
     MRUN_ASSIGN(end.error,
                 error_of(frame, ErrorCode::prediction_failed, "the model failed without a reason"));
     if (const std::string_view details = frame.payload().substr(0, k_max_details_bytes); !details.empty()) {
-      worker.process->log().append_line(details);
+      worker.process->log().append_text(details);
       if (!run->is_finished) listener.on_log(key, "error", printable(details, k_max_details_bytes));
     }
   }

@@ -197,8 +197,8 @@ void Stepper::dispatch(RunKey key, Run& run, WorkerId worker_id, Worker& worker)
   worker.running.push_back(key);
   clear_timer(TimerKind::worker, worker_id, worker.timer_ns);
   m_state.used_tokens += tokens_of(m_state.models.at(run.model));
-  std::int64_t until = m_now_ns + m_state.config.run_timeout.count();
-  if (run.deadline_ns != 0) until = std::min(until, run.deadline_ns);
+  const std::int64_t until =
+      run.deadline_ns != 0 ? run.deadline_ns : m_now_ns + m_state.config.run_timeout.count();
   set_timer(TimerKind::run, key, run.timer_ns, until);
   m_actions.emplace_back(Dispatch{key, worker_id});
 }

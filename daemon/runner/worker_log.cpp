@@ -51,6 +51,11 @@ void WorkerLog::append_line(std::string_view line) {
   take_line(cut, nullptr);
 }
 
+void WorkerLog::append_text(std::string_view text) {
+  for (const std::string_view line : split(trim(text), '\n'))
+    append_line(line);
+}
+
 std::vector<std::string> WorkerLog::last_lines(std::uint64_t from) const {
   const std::uint64_t first = m_line_count - m_last.size(); // number of the oldest one that is kept
   const auto skipped = std::min<std::uint64_t>(from > first ? from - first : 0, m_last.size());

@@ -27,6 +27,7 @@ class WorkerLog {
   void flush(const std::function<void(std::string_view)>& on_line);
   // One line of another origin (a log frame).
   void append_line(std::string_view line);
+  void append_text(std::string_view text); // line by line
 
   std::string path() const { return m_was_written ? m_file.string() : std::string(); }
   // Lines so far: where what comes next begins.

@@ -102,7 +102,7 @@ void WorkerProcess::drain_output() {
   }
 }
 
-std::uint64_t WorkerProcess::begin_log() {
+std::uint64_t WorkerProcess::take_output() {
   drain_output();
   m_log.flush([this](std::string_view line) { m_handler.on_line(m_id, line); });
   return m_log.line_count();
@@ -134,8 +134,7 @@ void WorkerProcess::channel_closed(const Error& error) {
     if (!failed && worker && !worker->m_is_over && !worker->m_has_ended)
       worker->m_handler.on_broken(
           worker->m_id,
-          std::move(fail(ErrorCode::worker_protocol, "the worker closed its control socket and did not end")
-                        .value()));
+          fail(ErrorCode::worker_protocol, "the worker closed its control socket and did not end").value());
   });
 }
 

@@ -63,7 +63,7 @@ class WorkerProcess : public std::enable_shared_from_this<WorkerProcess> {
   bool was_killed() const { return m_was_signaled; }                // by us
   WorkerLog& log() { return m_log; }
   // Takes in what was written until now, an unfinished line too; gives the number of the log's next line.
-  std::uint64_t begin_log();
+  std::uint64_t take_output();
 
  private:
   WorkerProcess(boost::asio::io_context& io, sched::WorkerId id, WorkerHandler& handler)

@@ -175,10 +175,8 @@ void Zygote::on_frame(sched::WorkerId worker, Frame& frame) {
     const auto message = json_string(frame.header, "message", ErrorCode::worker_protocol, "a zygote's frame");
     log_warn("the zygote can't start: {}", message && *message ? printable(**message) : "no reason given");
   } else if (type != "phase" && type != "log" && type != "hello") {
-    on_broken(
-        worker,
-        std::move(
-            fail(ErrorCode::worker_protocol, fmt::format("the zygote sent '{}'", printable(type))).value()));
+    on_broken(worker,
+              fail(ErrorCode::worker_protocol, fmt::format("the zygote sent '{}'", printable(type))).value());
   }
 }
 
@@ -188,9 +186,8 @@ void Zygote::forked(Frame& frame) {
   const auto found = seq ? m_requests.find(static_cast<std::uint64_t>(*seq)) : m_requests.end();
   if (found == m_requests.end() || !pid || *pid <= 1 || *pid > std::numeric_limits<int>::max() ||
       frame.fds.size() != 1)
-    return on_broken(
-        m_generation,
-        std::move(fail(ErrorCode::worker_protocol, "the zygote's `forked` is not valid").value()));
+    return on_broken(m_generation,
+                     fail(ErrorCode::worker_protocol, "the zygote's `forked` is not valid").value());
   Request request = std::move(found->second);
   m_requests.erase(found);
   request.ends = {}; // the child has them
@@ -253,7 +250,7 @@ void Zygote::on_exit(sched::WorkerId worker, ExitStatus status) {
                                                        : fmt::format("exit code {}", status.value),
              backoff.count());
   }
-  fail_requests(std::move(fail(ErrorCode::resources, "the zygote ended").value()));
+  fail_requests(fail(ErrorCode::resources, "the zygote ended").value());
   m_on_reaped(0, {});
 }
 

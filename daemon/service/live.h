@@ -14,6 +14,8 @@
 
 namespace mrun {
 
+using EventList = std::shared_ptr<const std::vector<Event>>; // shared by those who replay it
+
 // Someone who listens to the events, or waits for the end. Callbacks may be empty.
 struct Follower {
   bool active = true;
@@ -21,6 +23,7 @@ struct Follower {
   // Of the events.
   std::function<void(const Event&)> on_event;
   std::function<void(const Error&)> on_broken;
+  EventList replayed; // of a prediction that is not live
   // Of the end.
   std::function<void(const Prediction&)> prepare;
   Callback<PredictionPtr> on_done;

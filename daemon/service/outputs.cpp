@@ -40,28 +40,4 @@ std::size_t held_bytes(const Json& value) {
   return sum;
 }
 
-Json file_marker(std::size_t index, std::string_view media_type, std::string_view name,
-                 std::uint64_t size_bytes, std::string_view digest_text) {
-  return {{"$file", index},
-          {"media_type", media_type},
-          {"name", name},
-          {"size", size_bytes},
-          {"digest", digest_text}};
-}
-
-std::optional<std::size_t> marker_index(const Json& value) {
-  if (!value.is_object()) return std::nullopt;
-  const auto index = value.find("$file");
-  if (index == value.end() || !index->is_number_unsigned()) return std::nullopt;
-  const auto digest = value.find("digest");
-  if (digest == value.end() || !digest->is_string()) return std::nullopt;
-  return index->get<std::size_t>();
-}
-
-bool is_marker_of(const Json& value, const StoredOutput& output) {
-  const auto digest = value.find("digest");
-  return digest != value.end() && digest->is_string() &&
-         digest->get_ref<const std::string&>() == output.digest.text();
-}
-
 } // namespace mrun

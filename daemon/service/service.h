@@ -85,12 +85,12 @@ class PredictionService {
   // Makes a prediction that was created with durable_first = false durable (its waiting caller gave up
   // waiting).
   virtual void make_durable(const std::string& id, Callback<Prediction> done) = 0;
-  // Every event after `after_seq`, then new ones as they come, `done` last. The data of `done` is {id,
-  // status}: the surface asks get() for the object (at once from memory) and dresses it for its caller. Of a
-  // prediction that is not live the list is read in the background; call get() first to know whether the id
-  // exists: for an unknown id nothing ever comes. `on_broken` is called at most once, and nothing after it:
-  // the database does not take what happens, so that nobody may be told. Never calls back before it has
-  // returned. Error prediction_not_found: not an id at all.
+  // Every event after `after_seq`, then new ones as they come, `done` last (of one that has ended always).
+  // The data of `done` is {id, status}: the surface asks get() for the object (at once from memory) and
+  // dresses it for its caller. Of a prediction that is not live the list is read in the background; call
+  // get() first to know whether the id exists: for an unknown id nothing ever comes. `on_broken` is called at
+  // most once, and nothing after it: the database does not take what happens, so that nobody may be told.
+  // Never calls back before it has returned. Error prediction_not_found: not an id at all.
   virtual Result<std::unique_ptr<Subscription>>
   follow(const std::string& id, std::uint64_t after_seq, std::function<void(const Event&)> on_event,
          std::function<void(const Error&)> on_broken = nullptr) = 0;

@@ -73,13 +73,13 @@ void Service::on_started(RunKey key) {
   });
 }
 
-void Service::on_output(RunKey key, const RunOutput& output) {
+void Service::on_output(RunKey key, RunOutput output) {
   const LivePtr live = by_key(key);
   if (live == nullptr || live->verdict) return;
   if (output.kind == RunOutput::Kind::file)
-    return in_order(live, [this, live, bytes = std::string(output.bytes), media_type = output.media_type,
-                           name = output.name]() mutable {
-      store_file(live, std::move(bytes), std::move(media_type), std::move(name));
+    // Shared: a std::function must be copyable, a file's content is not.
+    return in_order(live, [this, live, file = std::make_shared<RunOutput>(std::move(output))] {
+      store_file(live, file);
     });
   const bool is_text = output.kind == RunOutput::Kind::text;
   if (!live->storing) return take_value(live, output.value, output.text, is_text);
@@ -101,6 +101,12 @@ void Service::take_value(const LivePtr& live, Json value, std::string text, bool
     return over_limit(live, fmt::format("the output has over {} bytes", k_max_output_bytes));
   if (live->output_count >= k_max_output_items)
     return over_limit(live, fmt::format("there are over {} output values", k_max_output_items));
+  if (has_file_mark(value)) {
+    live->verdict = fail(ErrorCode::prediction_failed,
+                         "the model's JSON looks like one of mrun's own marks of an output file")
+                        .value();
+    return m_runner->cancel(live->key);
+  }
   const TypeSpec& type = live->bundle->manifest.output;
   Json event_value = is_text ? Json(text) : value;
   if (is_text)
@@ -111,18 +117,18 @@ void Service::take_value(const LivePtr& live, Json value, std::string text, bool
   add_event(live, EventType::output, {{"value", std::move(event_value)}});
 }
 
-void Service::store_file(const LivePtr& live, std::string bytes, std::string media_type, std::string name) {
+void Service::store_file(const LivePtr& live, std::shared_ptr<RunOutput> file) {
   if (live->verdict) return;
   if (live->output_count >= k_max_output_items)
     return over_limit(live, fmt::format("there are over {} output values", k_max_output_items));
   live->storing = true;
   StoredOutput output;
-  output.media_type = media_type.empty() ? "application/octet-stream" : std::move(media_type);
-  output.name = std::move(name);
-  output.size_bytes = bytes.size();
-  live->file_bytes += bytes.size();
-  m_background.call<Digest>([this, bytes = std::move(bytes), durable = live->durable](
-                                ReaderDatabase&) { return m_outputs.put(bytes, durable); },
+  output.media_type = file->media_type.empty() ? "application/octet-stream" : file->media_type;
+  output.name = file->name;
+  output.size_bytes = file->bytes().size();
+  live->file_bytes += output.size_bytes;
+  m_background.call<Digest>([this, file = std::move(file), durable = live->durable](
+                                ReaderDatabase&) { return m_outputs.put(file->bytes(), durable); },
                             [this, live, output = std::move(output)](Result<Digest> digest) {
                               on_file_stored(live, digest, output);
                             });
@@ -135,8 +141,11 @@ void Service::on_file_stored(const LivePtr& live, const Result<Digest>& digest, 
     m_runner->cancel(live->key);
   } else {
     output.digest = *digest;
-    Json marker = file_marker(live->outputs.size(), output.media_type, output.name, output.size_bytes,
-                              output.digest.text());
+    Json marker = file_mark_json({.index = live->outputs.size(),
+                                  .media_type = output.media_type,
+                                  .name = output.name,
+                                  .size_bytes = output.size_bytes,
+                                  .digest = output.digest.text()});
     live->outputs.push_back(std::move(output));
     add_output_value(live->bundle->manifest.output, live->output_count, live->prediction.output, marker);
     ++live->output_count;

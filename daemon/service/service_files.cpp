@@ -55,32 +55,25 @@ Result<Json> dress_file(const BlobFolder& blobs, const StoredOutput& output, std
   return Json(fmt::format("data:{};base64,{}", output.media_type, base64_encode(bytes)));
 }
 
-// The stored output file that a value stands for; nullopt when it is only JSON that looks like it.
-Result<std::optional<StoredOutput>> output_of(const Json& value, std::size_t index,
-                                              const std::vector<StoredOutput>* held, const std::string& id,
-                                              ReaderDatabase& reader) {
+// The stored output file that a mark stands for; nullopt when its row says something else.
+Result<std::optional<StoredOutput>> output_of(const FileMark& mark, const std::vector<StoredOutput>* held,
+                                              const std::string& id, ReaderDatabase& reader) {
   std::optional<StoredOutput> output;
   if (held != nullptr) {
-    if (index < held->size()) output = (*held)[index];
-  } else if (Result<StoredOutput> stored = reader.output(id, index)) {
+    if (mark.index < held->size()) output = (*held)[mark.index];
+  } else if (Result<StoredOutput> stored = reader.output(id, mark.index)) {
     output = std::move(*stored);
   } else if (stored.error().code != ErrorCode::file_not_found) {
     return tl::unexpected(std::move(stored).error());
   }
-  if (output && !is_marker_of(value, *output)) output.reset();
+  if (output && output->digest.text() != mark.digest) output.reset();
   return output;
-}
-
-bool has_marker(const Json& output) {
-  if (marker_index(output)) return true;
-  return output.is_array() && std::any_of(output.begin(), output.end(),
-                                          [](const Json& item) { return marker_index(item).has_value(); });
 }
 
 } // namespace
 
 void Service::externalize_output(Prediction prediction, std::string base_url, Callback<Prediction> done) {
-  if (!has_marker(prediction.output)) return done(std::move(prediction));
+  if (!has_file_mark(prediction.output)) return done(std::move(prediction));
   const std::string address = fmt::format("{}/mrun/v1/predictions/{}", base_url, prediction.id);
   // Of one that is (or lately was) live the files are known here; its rows may not be there yet.
   std::shared_ptr<std::vector<StoredOutput>> held; // shared only because a std::function must be copyable
@@ -90,11 +83,11 @@ void Service::externalize_output(Prediction prediction, std::string base_url, Ca
       [this, prediction = std::move(prediction), address,
        held](ReaderDatabase& reader) mutable -> Result<Prediction> {
         const auto dress = [&](Json& value) -> Result<void> {
-          const auto index = marker_index(value);
-          if (!index) return {};
-          MRUN_ASSIGN(const auto output, output_of(value, *index, held.get(), prediction.id, reader));
+          const auto mark = file_mark(value);
+          if (!mark) return {};
+          MRUN_ASSIGN(const auto output, output_of(*mark, held.get(), prediction.id, reader));
           if (!output) return {};
-          MRUN_ASSIGN(value, dress_file(m_outputs, *output, *index, address));
+          MRUN_ASSIGN(value, dress_file(m_outputs, *output, mark->index, address));
           return {};
         };
         if (prediction.output.is_array()) {

@@ -62,7 +62,7 @@ class Service : public PredictionService, private RunListener {
   // What the runner tells.
   void on_phase(RunKey key, Phase phase) override;
   void on_started(RunKey key) override;
-  void on_output(RunKey key, const RunOutput& output) override;
+  void on_output(RunKey key, RunOutput output) override;
   void on_log(RunKey key, std::string_view level, std::string_view text) override;
   void on_metric(RunKey key, const std::string& name, double value) override;
   void on_done(RunKey key, RunOutcome outcome) override;
@@ -80,7 +80,7 @@ class Service : public PredictionService, private RunListener {
   LivePtr by_key(RunKey key) const;
   void in_order(const LivePtr& live, std::function<void()> step);
   void take_value(const LivePtr& live, Json value, std::string text, bool is_text);
-  void store_file(const LivePtr& live, std::string bytes, std::string media_type, std::string name);
+  void store_file(const LivePtr& live, std::shared_ptr<RunOutput> output);
   void on_file_stored(const LivePtr& live, const Result<Digest>& digest, StoredOutput output);
   void take_log(const LivePtr& live, const std::string& level, std::string text);
   void add_event(const LivePtr& live, EventType type, Json data);
@@ -123,6 +123,7 @@ class Service : public PredictionService, private RunListener {
   std::unordered_map<std::string, LivePtr> m_live;
   std::unordered_map<RunKey, LivePtr> m_by_key;
   std::deque<LivePtr> m_recent; // lately ended and small, newest last
+  std::map<std::string, std::weak_ptr<const std::vector<Event>>> m_replays; // event lists that somebody reads
   RunKey m_next_key = 1;
   std::optional<Error> m_database_error; // of the last write; nothing is admitted while it stands
   bool m_draining = false;

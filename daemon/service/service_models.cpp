@@ -60,11 +60,11 @@ Result<Json> version_of(const Store& store, const std::string& owner, const std:
                         const std::string& id) {
   MRUN_ASSIGN(const Digest digest, Digest::parse_hex(id));
   MRUN_ASSIGN(const std::vector<TagEntry> tags, store.list());
-  const auto tag =
-      std::find_if(tags.begin(), tags.end(), [&](const TagEntry& entry) { return entry.digest == digest; });
+  const auto tag = std::find_if(tags.begin(), tags.end(), [&](const TagEntry& entry) {
+    return entry.digest == digest && is_local_model(entry.model, owner, name);
+  });
   MRUN_ASSIGN(const Bundle bundle, store.load(digest));
-  const bool tagged_so = tag != tags.end() && is_local_model(tag->model, owner, name);
-  if (!tagged_so && !is_local_model(bundle.manifest.name, owner, name))
+  if (tag == tags.end() && !is_local_model(bundle.manifest.name, owner, name))
     return fail(ErrorCode::model_not_found,
                 fmt::format("'{}/{}' has no version {}", owner, name, digest.short_hex()));
   return version_object(bundle, tag == tags.end() ? 0 : tag->created_ns);

@@ -1,5 +1,6 @@
 // Asking for predictions: one, many, the end, the events.
 #include <algorithm>
+#include <limits>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -10,6 +11,8 @@
 
 namespace mrun {
 namespace {
+
+constexpr std::uint64_t k_last_seq = std::numeric_limits<std::int64_t>::max(); // far above any event's number
 
 tl::unexpected<Error> not_found(const std::string& id) {
   return fail(ErrorCode::prediction_not_found, fmt::format("there is no prediction '{}'", printable(id, 60)));
@@ -141,9 +144,12 @@ Result<std::unique_ptr<Subscription>> Service::follow(const std::string& id, std
   if (!is_prediction_id(id)) return not_found(id);
   auto follower = std::make_shared<Follower>();
   follower->on_broken = std::move(on_broken);
-  follower->next_seq = after_seq + 1;
+  follower->next_seq = std::min<std::uint64_t>(after_seq, k_last_seq) + 1;
   follower->on_event = std::move(on_event);
   if (const LivePtr live = find(id)) {
+    // Whoever says that he has seen more than there is gets what comes; of one that has ended, its end.
+    follower->next_seq =
+        std::min<std::uint64_t>(follower->next_seq, live->events.size() + (live->committed ? 0 : 1));
     live->followers.push_back(follower);
     if (live->visible)
       boost::asio::post(m_io, [this, live] { deliver(live); });
@@ -155,19 +161,43 @@ Result<std::unique_ptr<Subscription>> Service::follow(const std::string& id, std
   return std::make_unique<FollowerSubscription>(std::move(follower));
 }
 
+namespace {
+
+// The events from next_seq on; they are numbered by their place.
+void give_events(const EventList& events, Follower& follower) {
+  const std::uint64_t first =
+      std::min<std::uint64_t>(follower.next_seq, std::max<std::size_t>(events->size(), 1));
+  for (std::uint64_t i = first - 1; i < events->size() && follower.active; ++i)
+    follower.on_event((*events)[i]);
+  const bool has_end = !events->empty() && events->back().type == EventType::done;
+  if (has_end || !follower.active) return;
+  if (follower.on_broken)
+    follower.on_broken(fail(ErrorCode::database, "the prediction's record has no end").value());
+  follower.active = false;
+}
+
+} // namespace
+
+// A slow reader follows again and again: as long as one of its subscriptions lives, the list is read once.
 void Service::replay(const std::string& id, std::shared_ptr<Follower> follower) {
+  std::erase_if(m_replays, [](const auto& entry) { return entry.second.expired(); });
+  if (const auto known = m_replays.find(id); known != m_replays.end()) {
+    follower->replayed = known->second.lock();
+    return boost::asio::post(m_io, [follower = std::move(follower)] {
+      if (follower->active) give_events(follower->replayed, *follower);
+    });
+  }
   m_background.call<std::vector<Event>>(
       [id](ReaderDatabase& reader) { return reader.events(id); },
-      [follower = std::move(follower)](const Result<std::vector<Event>>& events) {
-        const auto end_with = [&follower](const Error& error) {
-          if (follower->active && follower->on_broken) follower->on_broken(error);
-          follower->active = false;
-        };
-        if (!events) return end_with(events.error());
-        for (const Event& event : *events)
-          if (follower->active && event.seq >= follower->next_seq) follower->on_event(event);
-        if (events->empty() || events->back().type != EventType::done)
-          end_with(fail(ErrorCode::database, "the prediction's record has no end").value());
+      [this, id, follower = std::move(follower)](Result<std::vector<Event>> events) {
+        if (!follower->active) return;
+        if (events) {
+          follower->replayed = std::make_shared<const std::vector<Event>>(std::move(*events));
+          m_replays[id] = follower->replayed;
+          return give_events(follower->replayed, *follower);
+        }
+        follower->active = false;
+        if (follower->on_broken) follower->on_broken(events.error());
       });
 }
 

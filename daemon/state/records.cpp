@@ -57,7 +57,7 @@ Error decode_error(const std::string& text) {
   error.message = text;
   const Result<Json> json = parse_json(text, k_damaged, k_what);
   if (!json || !json->is_object()) return error;
-  const auto word = [&json](const char* key) {
+  const auto word = [&](const char* key) {
     return json_string(*json, key, k_damaged, k_what).value_or(std::nullopt).value_or("");
   };
   const auto code = json_integer(*json, "code", k_damaged, k_what).value_or(std::nullopt).value_or(0);

@@ -24,8 +24,7 @@ struct WriteJob {
 
 class Writer {
  public:
-  // `io` outlives the writer. `on_checkpoint_error` is not there: a failed checkpoint is logged and tried
-  // again.
+  // `io` outlives the writer. A failed checkpoint is logged and tried again.
   Writer(boost::asio::io_context& io, WriterDatabase database);
   // Finishes what is queued, marks the database clean, ends the thread. `done` calls not yet made are
   // dropped.

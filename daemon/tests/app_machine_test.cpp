@@ -110,24 +110,36 @@ TEST_CASE("one daemon a home: the second is told the first one's process") {
 
 TEST_CASE("the socket is private, replaces a stale one, and nothing but a socket") {
   const mrun::testing::TempFolder folder;
-  const HomePaths home = home_in(folder.path());
-  { REQUIRE(listen_on_socket(home)); } // the file stays: a stale socket
+  HomePaths home = home_in(folder.path());
+  const UniqueFd lock = take_instance_lock(home).value();
+  { REQUIRE(listen_on_socket(home, lock.get())); } // the file stays: a stale socket
   REQUIRE(fs::exists(home.socket));
-  const Result<UniqueFd> socket = listen_on_socket(home);
+  const Result<UniqueFd> socket = listen_on_socket(home, lock.get());
   REQUIRE(socket);
   struct stat status {};
   REQUIRE(::stat(home.socket.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
   CHECK((::fcntl(socket->get(), F_GETFD) & FD_CLOEXEC) != 0);
 
+  // One that is answered is another home's: left alone.
+  const fs::path usual = home.socket;
+  CHECK(listen_on_socket(home, lock.get()).error().code == ErrorCode::daemon_running);
+  home.spare_socket = usual.parent_path() / "spare.sock";
+  REQUIRE(listen_on_socket(home, lock.get()));
+  CHECK(home.socket == home.spare_socket);
+  CHECK(read_file(home.daemon_lock().string(), 1000, ErrorCode::io, ErrorCode::io).value() ==
+        std::to_string(::getpid()) + "\n" + home.socket.string() + "\n");
+  home.socket = usual;
+  home.spare_socket.clear();
+
   fs::remove(home.socket);
   MadeUp::write(home.socket, "precious");
-  const Result<UniqueFd> refused = listen_on_socket(home);
+  const Result<UniqueFd> refused = listen_on_socket(home, lock.get());
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::daemon_start);
   CHECK(fs::exists(home.socket));
 
   HomePaths deep = home;
   deep.socket = folder.path() / std::string(200, 'x');
-  CHECK(listen_on_socket(deep).error().code == ErrorCode::home_refused);
+  CHECK(listen_on_socket(deep, lock.get()).error().code == ErrorCode::home_refused);
 }

@@ -65,7 +65,7 @@ TEST_CASE("heads that could mean two things are refused") {
       {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "request_invalid"}, // a proxy's form
       {"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "request_invalid"},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n", "request_invalid"},
-      {std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 34), "request_invalid"},
+      {std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 33), "request_invalid"},
       {"\x16\x03\x01\x02", "request_invalid"},                             // TLS
       {"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\n\r\n", "ok"}, // 4 headers
       {"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n", "request_too_large"},
@@ -151,15 +151,29 @@ TEST_CASE("the text of server-sent events") {
 }
 
 TEST_CASE("file markers become links") {
-  Json value = {{"image", {{"$file", 1U}, {"digest", "sha256:"}}},
-                {"all", {{{"$file", 0U}, {"digest", "sha256:"}}, "x"}},
-                {"own", {{"$file", 1U}, {"name", "a.png"}}}, // a model's own JSON
-                {"$file", "no index"}};
-  link_files(value, "http://h", "ID");
-  CHECK(value["image"] == "http://h/mrun/v1/predictions/ID/outputs/1");
-  CHECK(value["all"][0] == "http://h/mrun/v1/predictions/ID/outputs/0");
-  CHECK(value["own"]["name"] == "a.png");
-  CHECK(value["$file"] == "no index");
+  const auto linked = [](Json value) {
+    link_files(value, "http://h", "ID");
+    return value;
+  };
+  const auto mark = [](std::size_t index) {
+    return file_mark_json({.index = index,
+                           .media_type = "image/png",
+                           .name = "x.png",
+                           .size_bytes = 5,
+                           .digest = "sha256:" + std::string(64, 'a')});
+  };
+  CHECK(linked(mark(1)) == "http://h/mrun/v1/predictions/ID/outputs/1");
+  CHECK(linked(Json::array({mark(0), "x"})) ==
+        Json::array({"http://h/mrun/v1/predictions/ID/outputs/0", "x"}));
+  // A model's own JSON.
+  for (const char* change : {R"({"digest": "sha256:"})", R"({"digest": 5})", R"({"$file": -1})",
+                             R"({"more": 1})", R"({"size": "large"})", R"({"name": null})"}) {
+    Json own = mark(1);
+    own.merge_patch(Json::parse(change));
+    CHECK(linked(own) == own);
+  }
+  const Json deeper = {{"image", mark(1)}};
+  CHECK(linked(deeper) == deeper);
 }
 
 TEST_CASE("routes match by segment, and an encoded slash adds none") {

@@ -218,7 +218,12 @@ TEST_CASE("get, cancel and pages") {
   CHECK(cancelled.json()["id"] == FakeService::k_id);
   CHECK(harness.service.cancelled.size() == 1);
 
-  harness.service.items.at(FakeService::k_id).prediction.output = {{"$file", 0U}, {"digest", "sha256:"}};
+  harness.service.items.at(FakeService::k_id).prediction.output =
+      file_mark_json({.index = 0,
+                      .media_type = "image/png",
+                      .name = "x.png",
+                      .size_bytes = 5,
+                      .digest = "sha256:" + std::string(64, 'a')});
   const Json page = harness.ask(HttpHarness::get("/v1/predictions")).json();
   CHECK(page["results"].size() == 1);
   CHECK(page["results"][0]["output"] ==

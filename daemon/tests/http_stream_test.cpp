@@ -19,7 +19,12 @@ void play(FakeService& service) {
   service.emit(k_id, EventType::started, {{"at", "now"}});
   service.emit(k_id, EventType::output, {{"value", "Once upon\na time"}});
   service.emit(k_id, EventType::output, {{"value", {1, 2}}});
-  service.emit(k_id, EventType::output, {{"value", {{"$file", 2U}, {"digest", "sha256:"}}}});
+  service.emit(k_id, EventType::output,
+               {{"value", file_mark_json({.index = 2,
+                                          .media_type = "image/png",
+                                          .name = "x.png",
+                                          .size_bytes = 5,
+                                          .digest = "sha256:" + std::string(64, 'a')})}});
   service.emit(k_id, EventType::log, {{"text", "a log line"}, {"level", "info"}});
   service.emit(k_id, EventType::metric, {{"name", "tokens"}, {"value", 3}});
 }

@@ -112,14 +112,11 @@ void RunnerBench::on_phase(RunKey key, Phase phase) {
 void RunnerBench::on_started(RunKey key) {
   ++note(key).started;
 }
-void RunnerBench::on_output(RunKey key, const RunOutput& output) {
+void RunnerBench::on_output(RunKey key, RunOutput output) {
   Heard& of_key = note(key);
   of_key.broke_order = of_key.broke_order || of_key.started != 1;
-  of_key.outputs.push_back(output);
-  if (output.kind == RunOutput::Kind::file) {
-    of_key.outputs.back().text = std::string(output.bytes);
-    of_key.outputs.back().bytes = {};
-  }
+  if (output.kind == RunOutput::Kind::file) output.text = std::string(output.bytes());
+  of_key.outputs.push_back(std::move(output));
 }
 void RunnerBench::on_log(RunKey key, std::string_view, std::string_view text) {
   note(key).logs.emplace_back(text);

@@ -18,7 +18,7 @@ namespace mrun {
 struct Heard {
   int started = 0;
   std::vector<Phase> phases;
-  std::vector<RunOutput> outputs; // files: bytes are gone, text holds them
+  std::vector<RunOutput> outputs; // files: text holds their content
   std::vector<std::string> logs;
   std::map<std::string, double> metrics;
   std::vector<RunOutcome> ends; // exactly one, in the end
@@ -47,7 +47,7 @@ class RunnerBench : public RunListener {
 
   void on_phase(RunKey key, Phase phase) override;
   void on_started(RunKey key) override;
-  void on_output(RunKey key, const RunOutput& output) override;
+  void on_output(RunKey key, RunOutput output) override;
   void on_log(RunKey key, std::string_view level, std::string_view text) override;
   void on_metric(RunKey key, const std::string& name, double value) override;
   void on_done(RunKey key, RunOutcome outcome) override;

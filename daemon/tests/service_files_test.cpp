@@ -113,8 +113,7 @@ TEST_CASE("a model's own JSON that looks like an output file stays JSON") {
   const Prediction accepted = fixture.must_create({{"text", "b"}}, true);
   const RunKey key = fake_runner().last();
   const std::vector<Json> forged = {
-      file_marker(0, "text/plain", "a.txt", 7, digest), file_marker(7, "text/plain", "a.txt", 7, digest),
-      file_marker(0, "text/plain", "a.txt", 7, "not a digest"), Json{{"$file", 0U}, {"digest", 5}},
+      Json{{"$file", 0U}, {"digest", digest}}, Json{{"$file", 0U}, {"digest", 5}},
       Json{{"$file", 0U}, {"digest", digest}, {"size", "large"}, {"media_type", 3}}};
   fixture.output_file(key, "own", "text/plain", "b.txt");
   for (const Json& value : forged)
@@ -133,6 +132,18 @@ TEST_CASE("a model's own JSON that looks like an output file stays JSON") {
     fixture.stop();
     fixture.start();
   }
+
+  // One that could be taken for the daemon's own mark ends the prediction.
+  const Prediction liar = fixture.must_create({{"text", "c"}}, true);
+  const RunKey liar_key = fake_runner().last();
+  fixture.output_json(
+      liar_key,
+      file_mark_json(
+          {.index = 0, .media_type = "text/plain", .name = "a.txt", .size_bytes = 7, .digest = digest}));
+  const Result<Prediction> refused = fixture.end(liar.id, liar_key);
+  REQUIRE(refused);
+  CHECK(refused->status == PredictionStatus::failed);
+  CHECK(refused->error->code == ErrorCode::prediction_failed);
 }
 
 TEST_CASE("uploads: stored, described, used as an input, removed, and gone after a day") {

@@ -121,21 +121,21 @@ class ServiceFixture {
     RunOutput output;
     output.kind = RunOutput::Kind::text;
     output.text = text;
-    fake_runner().listener->on_output(key, output);
+    fake_runner().listener->on_output(key, std::move(output));
   }
   void output_json(RunKey key, Json value) {
     RunOutput output;
     output.value = std::move(value);
-    fake_runner().listener->on_output(key, output);
+    fake_runner().listener->on_output(key, std::move(output));
   }
   void output_file(RunKey key, std::string_view bytes, const std::string& media_type,
                    const std::string& name) {
     RunOutput output;
     output.kind = RunOutput::Kind::file;
-    output.bytes = bytes;
+    output.small_file = std::string(bytes);
     output.media_type = media_type;
     output.name = name;
-    fake_runner().listener->on_output(key, output);
+    fake_runner().listener->on_output(key, std::move(output));
   }
 
   TempFolder folder;

@@ -214,10 +214,4 @@ TEST_CASE("output values become the output as the schema says") {
   add_output_text(iterator, output, "a");
   add_output_value(iterator, 1, output, "b");
   CHECK(output == "ab");
-
-  CHECK(marker_index(file_marker(3, "image/png", "x.png", 5, "sha256:")) == 3U);
-  CHECK_FALSE(marker_index(Json{{"$file", 1U}, {"digest", 5}}));
-  CHECK_FALSE(marker_index(Json{{"$file", -1}, {"digest", ""}}));
-  CHECK_FALSE(marker_index(Json{{"$file", 1}}));
-  CHECK_FALSE(marker_index("x"));
 }

@@ -118,7 +118,7 @@ TEST_CASE("followers get every event in order, wherever they join, and the same 
   CHECK(ReaderDatabase::open(fixture.home.database().string())->get(accepted.id));
   fixture.output_text(key, "hi");
   CHECK(early.size() == 4); // live from now on
-  fixture.end(accepted.id, key);
+  CHECK(fixture.end(accepted.id, key));
   fixture.run_until([&] { return early.size() == 5; });
   CHECK(types(early) == "queued phase started output done");
   for (std::size_t i = 0; i < early.size(); ++i)
@@ -154,7 +154,7 @@ TEST_CASE("a subscription that is dropped hears nothing more, even from inside i
   fixture.when_done(accepted.id, [&](const Result<Prediction>&) { ++waited; }).reset();
   fixture.output_text(key, "x");
   fixture.output_text(key, "y");
-  fixture.end(accepted.id, key);
+  CHECK(fixture.end(accepted.id, key));
   CHECK(heard == 1);
   CHECK(waited == 0);
 }

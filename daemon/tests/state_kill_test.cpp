@@ -32,7 +32,7 @@ constexpr int k_kills = 25;
   Result<WriterDatabase> database = WriterDatabase::open(path, "test");
   if (!database || !database->fail_interrupted(1)) ::_exit(3);
   boost::asio::io_context io;
-  const auto guard = boost::asio::make_work_guard(io);
+  [[maybe_unused]] const auto guard = boost::asio::make_work_guard(io);
   Writer writer(io, std::move(*database));
   const auto tell = [pipe](char letter, const std::string& id) {
     const std::string line = letter + id + "\n";

@@ -48,9 +48,6 @@ class KillingFileSystem : public FileSystem {
   Result<void> unlink(int dir_fd, const std::string& path) override {
     return around([&] { return m_inner.unlink(dir_fd, path); });
   }
-  Result<void> copy_range(int from, std::uint64_t offset, std::uint64_t length, int to) override {
-    return around([&] { return m_inner.copy_range(from, offset, length, to); });
-  }
   Result<std::vector<std::string>> list(int dir_fd) override {
     return around([&] { return m_inner.list(dir_fd); });
   }

@@ -71,7 +71,7 @@ TEST_CASE("a fault of the top level names line, column, key and what is allowed"
       {"files: [model.bin, \"*.txt\"]", "files: model.bin", ErrorCode::manifest_value, "is not a list", ""},
       {"output: {type: any}", "", ErrorCode::manifest_value, "`output` is missing", ""},
       {"output:", "concurrency: 0\noutput:", ErrorCode::manifest_value,
-       "`concurrency` is 0, it must be between 1 and 1024", ""},
+       "`concurrency` is 0, it must be between 1 and 256", ""},
       {"output:", "threads: lots\noutput:", ErrorCode::manifest_value, "not an integer", "auto"},
       {"output:", "batching: {max: 99999}\noutput:", ErrorCode::manifest_value, "`max` is 99999", ""},
       {"output:", "meter: {unit: 3 USD}\noutput:", ErrorCode::manifest_value, "unit", ""},

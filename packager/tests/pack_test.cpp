@@ -103,7 +103,7 @@ TEST_CASE("links, pipes, sockets and missing files are refused by name, and noth
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, (folder.path / "model/s.txt").c_str());
+  (folder.path / "model/s.txt").string().copy(address.sun_path, sizeof address.sun_path - 1);
   REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   CHECK(refused(folder).message == "s.txt is a socket, only regular files are packed");
   ::close(fd);

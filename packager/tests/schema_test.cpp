@@ -185,10 +185,10 @@ TEST_CASE("arguments are typed by the schema") {
   CHECK(arguments({"text=a", "list=1", "list=2"}).value()["list"] == Json{1, 2});
   CHECK(arguments({"text=a", "list:=[3]"}).value()["list"] == Json{3});
   CHECK(arguments({"text=a", "list=@" + at + "/list.json"}).value()["list"] == Json{1, 2});
-  CHECK(arguments({"text=a", "image=@cat.png"}).value()["image"] == Json{{"$file", "cat.png"}});
+  CHECK(arguments({"text=a", "image=@cat.png"}).value()["image"] == file_argument("cat.png"));
   CHECK(arguments({"text=a", "image=data:image/png;base64,AA=="}));
   CHECK(arguments({"text=a", "pictures=@1.png", "pictures=@2.png"}).value()["pictures"] ==
-        Json{{{"$file", "1.png"}}, {{"$file", "2.png"}}});
+        Json::array({file_argument("1.png"), file_argument("2.png")}));
   CHECK(arguments({"text=@" + at + "/t.txt"}).value()["text"] == "hi");
   CHECK(arguments({"text=@@x"}).value()["text"] == "@x");
   CHECK(arguments({"text=a", "top_k=5.0"}).value()["top_k"] == 5);

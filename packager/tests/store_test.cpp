@@ -98,10 +98,9 @@ TEST_CASE("a model that has no tag any more is found by the digest of the hint")
 TEST_CASE("a prefix that fits two versions is ambiguous") {
   Packed packed;
   StoreIndex index;
-  const std::string digits = "0123456789abcdef";
   for (const char last : {'1', '2'})
     index.put({"a/b", std::string("t") + last,
-               Digest::parse_hex("aaaaaaaa" + std::string(55, '0') + last).value(), 1, 1, 1, nullptr});
+               Digest::parse_hex("aaaaaaaa" + std::string(55, '0') + last).value(), 1, 1, 1});
   packed.folder.write("store/index.json", index.encode());
   CHECK(packed.store.resolve(reference("aaaaaaaa")).error().code == ErrorCode::digest_ambiguous);
   CHECK(packed.store.resolve(reference("aaaaaaaa" + std::string(55, '0'))).error().code ==

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <thread>
 
 #include <fmt/format.h>
@@ -284,7 +285,8 @@ void Worker::end_job(const std::shared_ptr<Job>& job, const Result<void>& result
   }
   done.peak_memory_bytes = m_peak.bytes();
   done.predict_ns = now_ns() - job->start_ns;
-  m_host.remove(job->id());                       // before `done`: the daemon may use the id again
+  std::fflush(nullptr);     // what the model printed belongs to this prediction, so it goes first
+  m_host.remove(job->id()); // before `done`: the daemon may use the id again
   (void)m_sink.send(done_message(done), details); // small, or sealed memory: can't fail but by a gone daemon
   if (m_model->finishes_later()) {
     const std::scoped_lock lock(m_ended_mutex);

@@ -16,6 +16,7 @@ def die_after(home, connections):
     home.socket.unlink(missing_ok=True)
     listener.bind(str(home.socket))
     listener.listen(8)
+    (home.home / "state/mrund.lock").write_text(f"{os.getpid()}\n{home.socket}\n")
 
     def end():
         taken = [listener.accept()[0] for _ in range(connections)]
@@ -90,6 +91,17 @@ def main(home):
     assert home.mrun("daemon", "socket", env=elsewhere).out == f"{home.path}/run-a/mrun.sock\n"
     home.mrun("daemon", "stop", env=elsewhere)
     wait_for(lambda: not is_alive(pid), 20, "the daemon to end")
+    homes = [xdg | {"HOME": str(home.path / name)} for name in ("one", "two")]
+    pids = []
+    for env in homes:
+        home.mrun("daemon", "start", env=env)
+        pids.append(home.mrun("daemon", "status", "--json", env=env).json()["pid"])
+    assert pids[0] != pids[1] and home.mrun("daemon", "status", "--json", env=homes[0]).json()["pid"] == pids[0]
+    home.mrun("daemon", "stop", env=homes[0])
+    wait_for(lambda: not is_alive(pids[0]), 20, "the daemon to end")
+    assert home.try_mrun("daemon", "status", env=homes[0]).code == 6 and is_alive(pids[1])
+    home.mrun("daemon", "stop", env=homes[1])
+    wait_for(lambda: not is_alive(pids[1]), 20, "the daemon to end")
     bare = [{"MRUN_HOME": "", "XDG_RUNTIME_DIR": "", "HOME": str(home.path / name)} for name in ("one", "two")]
     sockets = {home.mrun("daemon", "socket", env=env).out for env in bare}
     assert len(sockets) == 2 and all(path.startswith(f"/tmp/mrun-{os.geteuid()}/") for path in sockets), sockets

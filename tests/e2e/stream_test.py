@@ -34,8 +34,14 @@ def main(home):
     assert names[0] == "queued" and names[-1] == "done" and "output" in names and "started" in names, names
     assert numbers == sorted(set(numbers)) and numbers[0] == 1, numbers
 
-    # Replicate's stream of a finished prediction replays it.
+    # Replicate's stream of a finished prediction replays it; after a number that no event has nothing is left.
     prediction = home.predict("test/talk", mode="stream:3:0").json()
+    daemon = home.daemon_pid()
+    for number in ("18446744073709551615", "9223372036854775807", "x:18446744073709551614", "-1", "1e9"):
+        for path in (f"/v1/predictions/{prediction['id']}/stream", f"/mrun/v1/predictions/{prediction['id']}/events"):
+            body = home.api("GET", path, headers={"Last-Event-ID": number}).body
+            assert b"event: done" in body and (number in ("-1", "1e9") or b"event: output" not in body), (number, body)
+    assert home.daemon_pid() == daemon
     stream = home.api("GET", f"/v1/predictions/{prediction['id']}/stream").body.decode()
     assert "".join(line[6:] for line in stream.splitlines() if line.startswith("data: ") and "chunk" in line) == prediction["output"] == "chunk 0 chunk 1 chunk 2 ", (stream, prediction["output"])
 

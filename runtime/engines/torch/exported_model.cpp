@@ -185,7 +185,10 @@ Result<void> ExportedModel::set_signature(Program& program) {
   for (const InputSpec& spec : program.inputs) {
     if (spec.kind != InputKind::user && spec.kind != InputKind::constant) continue;
     const std::string& path = program.user_input_paths[position++];
-    if (spec.kind == InputKind::constant) continue; // a Python value that is part of the program
+    if (spec.kind == InputKind::constant) { // a Python value that is part of the program
+      if (spec.constant) m_constants.push_back({"in." + path, path, *spec.constant});
+      continue;
+    }
     UserInput input{"in." + path,      path, fmt::format("in.{}", position - 1), spec.value,
                     kinds[spec.value], {}};
     const auto meta = program.graph.input_metas.find(spec.value);
@@ -202,6 +205,61 @@ Result<void> ExportedModel::set_signature(Program& program) {
   if (m_graph->outputs.size() != program.outputs.size())
     return fail(ErrorCode::load_failed, "the program is damaged: an output is not one value");
   m_ranges = std::move(program.ranges);
+  m_guards = std::move(program.guards);
+  return {};
+}
+
+Result<void> ExportedModel::check_constants(const mrun_request& request) const {
+  for (const ConstantInput& constant : m_constants) {
+    const mrun_value* value = find_input(request, constant.name);
+    if (value == nullptr) value = find_input(request, constant.plain_name);
+    if (value == nullptr) continue;
+    MRUN_ASSIGN(const c10::IValue given, number_input(*value, UserInput{.name = constant.plain_name,
+                                                                        .plain_name = {},
+                                                                        .position_name = {},
+                                                                        .kind = ArgumentKind::sym_float,
+                                                                        .meta = {}}));
+    const double number = given.isBool() ? (given.toBool() ? 1.0 : 0.0) : given.toScalar().toDouble();
+    const double wanted = std::visit([](auto held) { return static_cast<double>(held); }, constant.value);
+    if (number != wanted)
+      return fail(ErrorCode::input_range,
+                  fmt::format("`{}` is {}, the program was exported with {} and takes nothing else",
+                              constant.plain_name, number, wanted),
+                  "export the program with that value, or make it a tensor input");
+  }
+  return {};
+}
+
+std::optional<GuardNumber> ExportedModel::guard_number(const std::vector<c10::IValue>& slots,
+                                                       const std::string& path,
+                                                       std::optional<std::int64_t> axis) const {
+  for (const UserInput& input : m_inputs) {
+    if (input.plain_name != path) continue;
+    const c10::IValue& slot = slots[static_cast<std::size_t>(input.value)];
+    if (axis) {
+      if (!slot.isTensor() || *axis < 0 || *axis >= slot.toTensor().dim()) return std::nullopt;
+      return slot.toTensor().size(*axis);
+    }
+    if (slot.isBool()) return std::int64_t{slot.toBool()};
+    if (slot.isInt()) return slot.toInt();
+    if (slot.isDouble()) return slot.toDouble();
+    return std::nullopt;
+  }
+  for (const ConstantInput& constant : m_constants)
+    if (constant.plain_name == path && !axis) return constant.value;
+  return std::nullopt;
+}
+
+Result<void> ExportedModel::check_guards(const std::vector<c10::IValue>& slots) const {
+  const GuardLookup lookup = [&](const std::string& path, std::optional<std::int64_t> axis) {
+    return guard_number(slots, path, axis);
+  };
+  for (const Guard& guard : m_guards)
+    if (guard.holds(lookup) == false)
+      return fail(ErrorCode::input_range,
+                  fmt::format("the program does not take inputs of these sizes: it was exported for `{}`",
+                              printable(guard.text(), 300)),
+                  "L['NAME'].size()[N] is axis N of the program's input, the batch axis first");
   return {};
 }
 
@@ -211,6 +269,7 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
     c10::IValue& slot = slots[static_cast<std::size_t>(value)];
     slot = slot.toTensor().clone();
   }
+  MRUN_TRY(check_constants(request));
   ShapeCheck shapes(m_ranges);
   for (const UserInput& input : m_inputs) {
     const mrun_value* value = find_user_input(request, input);
@@ -230,6 +289,7 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
     MRUN_TRY(shapes.check(tensor, input));
     slot = m_graph->written[static_cast<std::size_t>(input.value)] ? tensor.clone() : std::move(tensor);
   }
+  MRUN_TRY(check_guards(slots));
   return slots;
 }
 
@@ -250,6 +310,12 @@ Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const 
   MRUN_ASSIGN(const std::string_view json,
               archive.stored_bytes(location.prefix + "models/" + location.name + ".json"));
   MRUN_ASSIGN(Program program, parse_program(json));
+  if (!program.unread_guards.empty()) {
+    const std::string warning =
+        fmt::format("{} conditions of the program on its inputs can't be checked here; the first is `{}`",
+                    program.unread_guards.size(), printable(program.unread_guards.front(), 300));
+    host.log(&host, 0, MRUN_LOG_WARN, text_of(warning));
+  }
   auto model = std::make_unique<ExportedModel>();
   MRUN_ASSIGN(model->m_graph, compile_graph(program.graph, c10::Device(c10::DeviceType::CPU)));
   MRUN_TRY(model->map_weights(archive, location.prefix, location.name, program));

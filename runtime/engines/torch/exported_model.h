@@ -21,6 +21,13 @@ struct UserInput {
   TensorMeta meta;
 };
 
+// An argument that export made a part of the program: giving it is allowed, another value is not.
+struct ConstantInput {
+  std::string name;       // "in.flag"
+  std::string plain_name; // "flag"
+  GuardNumber value;
+};
+
 struct UserOutput {
   std::size_t index = 0; // of the graph's outputs
   std::string path;
@@ -36,12 +43,18 @@ class ExportedModel : public Model {
                            const Program& program);
   Result<void> set_signature(Program& program);
   Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
+  Result<void> check_constants(const mrun_request& request) const;
+  Result<void> check_guards(const std::vector<c10::IValue>& slots) const;
+  std::optional<GuardNumber> guard_number(const std::vector<c10::IValue>& slots, const std::string& path,
+                                          std::optional<std::int64_t> axis) const;
 
   std::unique_ptr<CompiledGraph> m_graph;
   std::vector<c10::IValue> m_initial; // slots with weights and constants in place
   std::vector<ValueId> m_private;     // weights that the graph writes: copied for each prediction
   std::vector<UserInput> m_inputs;
   std::vector<UserOutput> m_outputs;
+  std::vector<ConstantInput> m_constants;
+  std::vector<Guard> m_guards;
   std::unordered_map<std::string, Range> m_ranges;
 };
 

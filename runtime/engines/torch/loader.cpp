@@ -53,7 +53,7 @@ std::string_view major_minor(std::string_view version) {
 }
 
 Failure missing(std::string message, std::string details) {
-  details += "set MRUN_TORCH_DIR (or `torch:` of the configuration) to the torch/ folder of a LibTorch " +
+  details += "set MRUN_TORCH_DIR (or `torch_dir` of config.yaml) to the torch/ folder of a LibTorch " +
              std::string(major_minor(k_built_with));
   return {MRUN_MISSING, std::move(message), std::move(details)};
 }

@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "common/error.h"
+#include "runtime/engines/torch/guards.h"
 
 namespace mrun::torch_engine {
 
 inline constexpr std::size_t k_max_program_bytes = 256u << 20;
 inline constexpr std::size_t k_max_program_depth = 256; // sub-graphs nest in JSON
 inline constexpr std::size_t k_max_graph_nodes = 1'000'000;
+inline constexpr std::size_t k_max_guards = 10'000;
 inline constexpr std::int64_t k_schema_major = 8;
 
 using ValueId = std::int32_t; // number of a value inside its graph
@@ -121,8 +123,9 @@ enum class InputKind : std::uint8_t { user, parameter, buffer, tensor_constant, 
 
 struct InputSpec {
   InputKind kind = InputKind::user;
-  ValueId value = k_no_value; // k_no_value for constants
-  std::string target;         // name of the parameter, buffer or constant
+  ValueId value = k_no_value;               // k_no_value for constants
+  std::string target;                       // name of the parameter, buffer or constant
+  std::optional<GuardNumber> constant = {}; // a number (or bool) that became a part of the program
 };
 
 struct OutputSpec {
@@ -143,6 +146,8 @@ struct Program {
   std::vector<std::string>
       user_output_paths; // "0", "last_hidden_state", "a.0": one per user output, in order
   std::unordered_map<std::string, Range> ranges; // by symbol
+  std::vector<Guard> guards;
+  std::vector<std::string> unread_guards; // in a way that guards.h does not read
   std::string torch_version;
 };
 

@@ -19,6 +19,19 @@ dom::key_value_pair only_member(dom::element element) {
   return *object.begin();
 }
 
+// {"as_int": 3}, {"as_float": …}, {"as_bool": …}; nullopt for a string or None, which nothing is compared
+// with.
+std::optional<GuardNumber> constant_of(dom::element value) {
+  if (!value.is_object()) return std::nullopt;
+  std::int64_t integer = 0;
+  double real = 0;
+  bool truth = false;
+  if (value["as_int"].get(integer) == simdjson::SUCCESS) return integer;
+  if (value["as_bool"].get(truth) == simdjson::SUCCESS) return std::int64_t{truth};
+  if (value["as_float"].get(real) == simdjson::SUCCESS) return real;
+  return std::nullopt;
+}
+
 InputSpec input_spec(dom::element element, const std::unordered_map<std::string, ValueId>& ids) {
   const dom::key_value_pair pair = only_member(element);
   const auto id = [&](dom::element name) {
@@ -34,7 +47,8 @@ InputSpec input_spec(dom::element element, const std::unordered_map<std::string,
   if (kind == "buffer") return {InputKind::buffer, id(value["arg"]["name"]), text_of(value["buffer_name"])};
   if (kind == "tensor_constant")
     return {InputKind::tensor_constant, id(value["arg"]["name"]), text_of(value["tensor_constant_name"])};
-  if (kind == "constant_input") return {InputKind::constant, k_no_value, text_of(value["name"])};
+  if (kind == "constant_input")
+    return {InputKind::constant, k_no_value, text_of(value["name"]), constant_of(value["value"])};
   if (kind == "token") return {InputKind::token, k_no_value, {}};
   if (kind != "user_input")
     refuse(ErrorCode::engine_unsupported,
@@ -44,7 +58,7 @@ InputSpec input_spec(dom::element element, const std::unordered_map<std::string,
   if (argument.value["name"].get(name) == simdjson::SUCCESS ||
       argument.value["as_name"].get(name) == simdjson::SUCCESS)
     return {InputKind::user, id(name), {}};
-  return {InputKind::constant, k_no_value, {}};
+  return {InputKind::constant, k_no_value, {}, constant_of(value["arg"])};
 }
 
 void read_signature(dom::element module, Program& program) {
@@ -108,6 +122,20 @@ void read_ranges(dom::element root, Program& program) {
   }
 }
 
+// Absent in programs of older versions.
+void read_guards(dom::element root, Program& program) {
+  dom::element list;
+  if (root["guards_code"].get(list) != simdjson::SUCCESS || !list.is_array()) return;
+  for (const dom::element text : list.get_array()) {
+    if (program.guards.size() + program.unread_guards.size() >= k_max_guards)
+      damaged(fmt::format("it has over {} guards", k_max_guards));
+    if (auto guard = Guard::parse(text.get_string()))
+      program.guards.push_back(std::move(*guard));
+    else
+      program.unread_guards.push_back(text_of(text));
+  }
+}
+
 // Runs `body` on the parsed document and turns what it throws into an error.
 template<class Body>
 auto parse_with(std::string_view json, std::string_view what,
@@ -145,6 +173,7 @@ Result<Program> parse_program(std::string_view json) {
     read_signature(module, program);
     read_paths(module, program);
     read_ranges(root, program);
+    read_guards(root, program);
     return program;
   });
 }

@@ -40,11 +40,14 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
-// The innermost line of a TorchScript error; its head is a preamble about the interpreter.
+// The innermost line of a TorchScript error; its head is a preamble about the interpreter. What the model
+// raised itself stands in the last line, as `builtins.ValueError: …`.
 std::string script_message(const std::string& text) {
   const std::size_t mark = text.rfind("RuntimeError: ");
-  return first_line(mark == std::string::npos ? std::string_view(text)
-                                              : std::string_view(text).substr(mark + 14));
+  if (mark != std::string::npos) return first_line(std::string_view(text).substr(mark + 14));
+  const std::string_view whole = trim(text);
+  const std::string_view last = trim(whole.substr(whole.rfind('\n') + 1));
+  return last.starts_with("builtins.") ? std::string(last.substr(9)) : first_line(text);
 }
 
 Result<c10::IValue> json_value(const mrun_value& value, const std::string& name, const c10::TypePtr& type) {

@@ -11,11 +11,14 @@ class Damage {
  public:
   explicit Damage(std::uint64_t seed) : m_state(seed * 2 + 1) {}
   std::size_t below(std::size_t limit) { return static_cast<std::size_t>(next() % limit); }
+  static void flip(char& byte, std::size_t bit) {
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << bit));
+  }
   std::string apply(std::string bytes) {
     for (std::size_t i = 0, count = 1 + below(4); i < count && !bytes.empty(); ++i)
       switch (below(5)) {
       case 0:
-        bytes[below(bytes.size())] ^= static_cast<char>(1U << below(8));
+        flip(bytes[below(bytes.size())], below(8));
         break;
       case 1:
         bytes[below(bytes.size())] = static_cast<char>(below(256));
