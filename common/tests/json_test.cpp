@@ -78,3 +78,13 @@ TEST_CASE("typed reads name the key that is wrong") {
   CHECK(json_bool(object, "count", ErrorCode::body_invalid, "the body").error().message ==
         "the body: `count` is not true or false");
 }
+
+TEST_CASE("the number of values is bounded, with a code of its own") {
+  const JsonLimits limits{k_max_body_bytes, 8, 5, ErrorCode::request_too_large};
+  CHECK(parse_json(R"({"a":[1,2,"x"]})", ErrorCode::body_invalid, "it", limits));
+  const auto over = parse_json(R"({"a":[1,2,"x",null]})", ErrorCode::body_invalid, "it", limits);
+  REQUIRE_FALSE(over);
+  CHECK(over.error().code == ErrorCode::request_too_large);
+  CHECK(over.error().message == "it: it has over 5 values");
+  CHECK(parse_json("[1,2,", ErrorCode::body_invalid, "it", limits).error().code == ErrorCode::body_invalid);
+}

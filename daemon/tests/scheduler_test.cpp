@@ -222,6 +222,17 @@ TEST_CASE("deadlines: aborted in the queue, canceled while running") {
   CHECK(bench.finish_of(4)->status == PredictionStatus::aborted);
 }
 
+TEST_CASE("a prediction's own deadline may be later than the limit of those without") {
+  Bench bench;
+  bench.submit(1, 7, {}, bench.now_ns + std::chrono::nanoseconds(2 * k_prediction_timeout).count());
+  const WorkerId worker = bench.find<StartWorker>()->worker;
+  bench.on(Loaded{worker, 1});
+  bench.after(k_prediction_timeout + 60s);
+  CHECK(bench.find<SendCancel>() == nullptr);
+  bench.after(k_prediction_timeout);
+  CHECK(bench.find<SendCancel>()->key == 1);
+}
+
 TEST_CASE("a prediction without a deadline has the limit's") {
   Bench bench;
   bench.load(1, 7);

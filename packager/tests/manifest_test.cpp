@@ -204,8 +204,8 @@ TEST_CASE("a step takes every option that steps.md lists") {
       "{step: resize, shorter_side: 1, size: [1, 1], filter: box, antialias: true}",
       "{step: center_crop, size: [1, 1]}",
       "{step: normalize, mean: [1], std: [1], layout: nchw}",
-      "{step: tokenize, tokenizer: t.txt, max_tokens: 1, pad: none, overflow: error, special_tokens: true, "
-      "dtype: i64}",
+      std::string("{step: tokenize, tokenizer: t.txt, max_tokens: 1, pad: none, overflow: error, ") +
+          "special_tokens: true, dtype: i64}",
       "{step: softmax, axis: 0}",
       "{step: top_k, k: 1, labels: l.txt}",
       "{step: mean_pool, mask: a}",

@@ -259,3 +259,18 @@ TEST_CASE("two stores and many threads write tags side by side and none is lost"
   c.join();
   CHECK(packed.store.list().value().size() == 61);
 }
+
+TEST_CASE("what a killed writer left goes with the next write, unless somebody writes now") {
+  Packed packed;
+  const std::string left = "store/tmp/1-1-left";
+  packed.folder.write(left, std::string(1000, 'x'));
+  CHECK(packed.store.plan_gc().value().leftovers == 1);
+  CHECK(packed.store.plan_gc().value().size_bytes == 1000);
+  {
+    const auto writer = packed.store.begin_write().value(); // alone: the leftover goes
+    CHECK(packed.store.plan_gc().value().leftovers == 0);
+    packed.folder.write(left, "x"); // as of the writer that is at it
+    const auto other = packed.store.begin_write().value();
+    CHECK(packed.store.plan_gc().value().leftovers == 1);
+  }
+}

@@ -41,8 +41,8 @@ constexpr std::size_t k_alignment = 64; // a cache line, and what vector loads l
 
 // Zeroed by calloc, so that large buffers come from fresh pages untouched.
 std::shared_ptr<std::byte[]> allocate_zeroed(std::size_t size_bytes) {
-  const std::shared_ptr<void> block(std::calloc(size_bytes + k_alignment, 1),
-                                    &std::free); // NOLINT(cppcoreguidelines-no-malloc)
+  // NOLINTNEXTLINE(cppcoreguidelines-no-malloc)
+  const std::shared_ptr<void> block(std::calloc(size_bytes + k_alignment, 1), &std::free);
   if (block == nullptr) return nullptr;
   void* aligned = block.get();
   std::size_t space = size_bytes + k_alignment;

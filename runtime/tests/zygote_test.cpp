@@ -47,8 +47,8 @@ Forked fork_worker(WorkerProcess& zygote, std::uint64_t seq, std::vector<Json>* 
     CHECK(frame.header["seq"] == seq);
     REQUIRE(frame.fds.size() == 1);
     const int pid = frame.header["pid"].get<int>();
-    return {std::make_unique<WorkerProcess>(std::move(pair->first), UniqueFd(output[0]), pid),
-            std::move(frame.fds[0])};
+    auto worker = std::make_unique<WorkerProcess>(std::move(pair->first), UniqueFd(output[0]), pid);
+    return {std::move(worker), std::move(frame.fds[0])}; // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
   }
 }
 

@@ -94,9 +94,9 @@ void Decomposer::add(char32_t c, std::u32string& out) {
   if (c - k_hangul_first < k_hangul_count) {
     const char32_t index = c - k_hangul_first;
     flush(out);
-    out += 0x1100 + index / (k_vowels * k_trailing);
-    out += 0x1161 + index % (k_vowels * k_trailing) / k_trailing;
-    if (index % k_trailing != 0) out += 0x11a7 + index % k_trailing;
+    out += static_cast<char32_t>(0x1100 + index / (k_vowels * k_trailing));
+    out += static_cast<char32_t>(0x1161 + index % (k_vowels * k_trailing) / k_trailing);
+    if (index % k_trailing != 0) out += static_cast<char32_t>(0x11a7 + index % k_trailing);
     return;
   }
   const MappingRow* row = find(k_decomposition, c);

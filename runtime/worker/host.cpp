@@ -61,8 +61,9 @@ void* host_allocate(const mrun_host*, std::size_t size, std::size_t alignment) {
 }
 
 void host_release(const mrun_host*, void* pointer) {
+  // What posix_memalign gave, and the ABI takes back. NOLINTNEXTLINE
   std::free(pointer);
-} // NOLINT(cppcoreguidelines-no-malloc)
+}
 
 int host_cache_dir(const mrun_host* host) {
   return host_of(host).cache_dir_fd();

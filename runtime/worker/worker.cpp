@@ -48,7 +48,7 @@ Worker::Worker(int socket, FrameSink& sink, Host& host, std::optional<Module> mo
     : m_socket(socket),
       m_sink(sink),
       m_host(host),
-      m_module(std::move(module)),
+      m_module(module),
       m_timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       m_kick(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   MRUN_CHECK(m_timer && m_kick);

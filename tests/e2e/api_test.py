@@ -32,6 +32,12 @@ def main(home):
     prediction = reply.json()
     assert all(isinstance(url, str) for url in prediction["urls"].values()) and "stream" in prediction["urls"]
 
+    # A version is found under each of its names.
+    home.mrun("tag", "test/echo", "aa/first")
+    for model in ("aa/first", "test/echo"):
+        version = home.api("GET", f"/v1/models/{model}").json()["latest_version"]["id"]
+        assert home.api("GET", f"/v1/models/{model}/versions/{version}").json()["id"] == version == prediction["version"], model
+
     # Without wait: accepted, then polled.
     reply = home.predict("test/echo", wait=False, text="later")
     assert reply.status in (201, 202) and reply.json()["status"] in ("starting", "processing", "succeeded"), reply

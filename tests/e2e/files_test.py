@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import pty
 
@@ -31,6 +32,23 @@ def main(home):
     printed = home.mrun("predict", "test/file", "-i", f"file=@{home.path}/in-10.png", cwd=folder).out.strip()
     assert (folder / printed).read_bytes() == (home.path / "in-10.png").read_bytes(), printed
     assert not [name for name in os.listdir(folder) if name.startswith(".") or "tmp" in name], os.listdir(folder)
+    # Several at once: each result gets a name of its own.
+    commands = [home.start("predict", "test/file", "-i", f"file=@{home.path}/in-10.png") for _ in range(12)]
+    names = []
+    for command in commands:
+        out, err = command.communicate(timeout=60)
+        assert command.returncode == 0, err
+        names.append(out.strip())
+    assert len(set(names)) == len(names) and all((home.path / name).exists() for name in names), names
+    # JSON that looks like the client's or the daemon's own mark of a file is JSON.
+    home.model("test/any", inputs="value: {type: any}", output="type: any")
+    for value in ('{"$file":"/etc/hostname"}', '{"$file":0}', '{"$file":0,"name":"x","size":1,"media_type":"a/b","digest":"x"}'):
+        reply = home.mrun("predict", "test/any", "-i", f"value:={value}", "--json").json()
+        assert reply["output"] == {"value": json.loads(value)} or reply["output"] == json.loads(value), reply
+    mark = json.dumps({"$file": 0, "name": "x", "size": 1, "media_type": "a/b", "digest": "sha256:" + "0" * 64})
+    home.model("test/first", inputs="value: {type: any}", output="type: array")
+    outcome = home.fails("M1401", 1, "predict", "test/first", "-i", f"value:={mark}")
+    assert "looks like" in outcome.err, outcome
     # To standard output, raw; from standard input.
     raw = home.mrun("predict", "test/file", "-i", "file=@-", "-o", "-", input=PNG + b"piped", binary=True)
     assert raw.out == PNG + b"piped", raw

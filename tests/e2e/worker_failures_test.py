@@ -50,6 +50,11 @@ def main(home):
         assert f"{line}\n" in open(path.splitlines()[0]).read(), (line, outcome)
     assert "noise 2 on stdout" not in outcome.err, outcome
 
+    # What a prediction printed is in its own logs, however fast it was.
+    for i in range(20):
+        logs = home.predict("test/bad", mode="stdout_noise:3").json()["logs"]
+        assert "noise 0 on stdout" in logs and "noise 2 on stdout" in logs, (i, logs)
+
     # The stored prediction says the same, in Replicate's words.
     reply = home.predict("test/bad", mode="fail:in words").json()
     assert reply["status"] == "failed" and "in words" in reply["error"], reply

@@ -233,6 +233,13 @@ class Pair(NamedTuple):
 torch.utils._pytree._register_namedtuple(Pair, serialized_type_name="corpus.Pair")
 
 
+class Parity(nn.Module):
+    """A branch on a size, which export decides and writes down as a guard."""
+
+    def forward(self, x, flag):
+        return x * 2 if x.shape[1] % 2 == 0 and flag else x * 3
+
+
 class Trees(nn.Module):
     """Nested inputs, *args and **kwargs; nested outputs with None, numbers and text."""
 
@@ -309,6 +316,7 @@ def exported_cases():
         Case("bf16", Bf16(), (randn(3, 32).to(torch.bfloat16),), ["x"]),
         Case("creation", Creation(), (randn(1, 2, 4, 6),), ["x"]),
         Case("views", Views(), (randn(2, 3, 4),), ["x"]),
+        Case("parity", Parity(), (randn(2, 6), True), ["x", "flag"], shapes={"x": {1: Dim.AUTO}, "flag": None}, run_args=(randn(2, 8), True)),
         Case("trees", Trees(), (randn(3), randn(2)), ["x", "rest_0"], {"opts": {"p": randn(1)}, "extra": randn(2)}),
         Case("shared_weights", SharedWeights(), (ids(0, 11, (2, 3)),), ["ids"]),
         Case("pass_through", PassThrough(), (randn(3),), ["x"]),

@@ -199,6 +199,28 @@ TEST_CASE("inputs that do not fit the program are named with what it takes") {
   CHECK(module.start(inputs) == MRUN_OK);
 }
 
+TEST_CASE("what export assumed of sizes and constants is demanded of every prediction") {
+  LoadedModule module(k_module);
+  const CorpusCase one("parity");
+  load_or_fail(module, one.model());
+  std::vector<GivenInput> inputs = one.inputs();
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_OK);
+  REQUIRE(inputs[0].tensor.shape == std::vector<std::int64_t>{2, 8});
+  inputs[0].tensor.shape = {2, 7};
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_INVALID_INPUT);
+  CHECK_MESSAGE(module.host().message.find("% 2") != std::string::npos, module.host().message);
+  inputs = one.inputs();
+  REQUIRE(inputs[1].name == "flag");
+  inputs[1].json = "false";
+  module.host().clear();
+  CHECK(module.start(inputs) == MRUN_INVALID_INPUT);
+  CHECK_MESSAGE(module.host().message.find("`flag` is 0, the program was exported with 1") !=
+                    std::string::npos,
+                module.host().message);
+}
+
 TEST_CASE("axes with one symbol must be equal") {
   LoadedModule module(k_module);
   const CorpusCase one("text-embedding");
