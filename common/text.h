@@ -25,6 +25,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 std::string format_bytes(std::uint64_t size_bytes);    // "87.3 MiB"
 std::string format_duration(std::int64_t duration_ns); // "42 ms", "1.8 s", "830 µs"
 
+// For a path segment or query value of a URL: RFC 3986 unreserved characters stay.
+std::string percent_encode(std::string_view text);
 std::string base64_encode(std::string_view bytes);
 // False when the text is not valid base64 (RFC 4648 §4, padding required).
 bool base64_decode(std::string_view text, std::string& bytes);

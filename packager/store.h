@@ -62,6 +62,7 @@ struct TagEntry {
   std::uint64_t size_bytes = 0;
   std::int64_t created_ns = 0; // wall clock of the tag on this machine
   std::string engine;          // that runs it: torch, …
+  std::string origin;          // host/repository that it was pulled from; "" when packed here
 };
 
 struct GcPlan {
@@ -91,6 +92,8 @@ class Store {
   // Reads a small blob whole (at most `limit` bytes) and verifies its digest.
   Result<std::string> read_blob(const Digest& digest, std::size_t limit) const;
   Result<UniqueFd> open_blob(const Digest& digest) const;
+  // Whether a blob of this digest and size is there; its content was hashed when it came.
+  bool has_blob(const Digest& digest, std::uint64_t size) const;
   // blobs/sha256 as a directory descriptor, for workers.
   int blobs_dir_fd() const;
 
@@ -101,7 +104,7 @@ class Store {
   Result<GcPlan> plan_gc() const;
   Result<GcPlan> collect_garbage(); // what it removed
 
-  // ---- for writers (pack, later pull) --------------------------------------------------------------------
+  // ---- for writers (pack, pull) --------------------------------------------------------------------------
   class Writer; // holds the shared lock; see packager/store_writer.h
   Result<std::unique_ptr<Writer>> begin_write();
 

@@ -77,8 +77,14 @@ struct Store::Impl {
   Result<GcPlan> plan(const Store& store, const Liveness& live);
   // When nobody else writes now: removes what interrupted writers left in tmp/.
   void clear_leftovers();
+  // Of tmp/; partial downloads that are younger than a day are none.
+  Result<std::vector<std::string>> leftovers();
   Result<std::vector<Digest>> versions_with_prefix(const Store& store, std::string_view prefix);
 };
+
+// What an interrupted download left: tmp/pull-HEX. gc takes it when nobody has written to it for a day.
+inline constexpr std::string_view k_partial_prefix = "pull-";
+inline constexpr std::chrono::hours k_partial_lifetime{24};
 
 // A name in tmp/ that no other writer uses.
 std::string new_temporary_name();

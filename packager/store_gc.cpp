@@ -102,27 +102,38 @@ Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
   }
   std::sort(out.blobs.begin(), out.blobs.end());
   const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (temporary) {
-    MRUN_ASSIGN(const std::vector<std::string> leftovers, file_system.list(temporary.get()));
-    out.leftovers = leftovers.size();
-    for (const std::string& name : leftovers) {
-      struct stat status {};
-      if (::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
-        out.size_bytes += static_cast<std::uint64_t>(status.st_size);
-    }
+  MRUN_ASSIGN(const std::vector<std::string> ended, leftovers());
+  out.leftovers = ended.size();
+  for (const std::string& name : ended) {
+    struct stat status {};
+    if (::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+      out.size_bytes += static_cast<std::uint64_t>(status.st_size);
   }
   return out;
 }
 
 // Best effort: what can't be removed now is gc's.
 void Store::Impl::clear_leftovers() {
-  const auto names = file_system.list(tmp.get());
+  const auto names = leftovers();
   if (!names || names->empty()) return;
   const auto alone = FileLock::take(file_system, root.get(), "lock", FileLock::Kind::exclusive,
                                     std::chrono::milliseconds(0));
   if (!alone) return;
   for (const std::string& name : *names)
     (void)file_system.unlink(root.get(), "tmp/" + name);
+}
+
+Result<std::vector<std::string>> Store::Impl::leftovers() {
+  const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!temporary) return std::vector<std::string>();
+  MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
+  const std::int64_t oldest_s = clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
+  std::erase_if(names, [&](const std::string& name) {
+    struct stat status {};
+    return name.starts_with(k_partial_prefix) &&
+           ::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mtim.tv_sec > oldest_s;
+  });
+  return names;
 }
 
 Result<GcPlan> Store::plan_gc() const {
@@ -147,8 +158,8 @@ Result<GcPlan> Store::collect_garbage() {
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "leases/" + digest.hex()));
   for (const Digest& blob : plan.blobs)
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
-  MRUN_ASSIGN(const std::vector<std::string> leftovers, impl.file_system.list(impl.tmp.get()));
-  for (const std::string& name : leftovers) // under the lock nobody writes one
+  MRUN_ASSIGN(const std::vector<std::string> ended, impl.leftovers());
+  for (const std::string& name : ended) // under the lock nobody writes one
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "tmp/" + name));
   return plan;
 }

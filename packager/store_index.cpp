@@ -18,6 +18,7 @@ constexpr const char* k_model_name = "run.mrun.model";
 constexpr const char* k_size = "run.mrun.size_bytes";
 constexpr const char* k_created = "run.mrun.created_ns";
 constexpr const char* k_engine = "run.mrun.engine";
+constexpr const char* k_origin = "run.mrun.origin";
 
 auto order(const IndexEntry& entry) {
   return std::tie(entry.model, entry.tag, entry.digest);
@@ -65,6 +66,8 @@ Result<IndexEntry> read_entry(const Json& value) {
     entry.created_ns = number_annotation<std::int64_t>(*annotations, k_created);
     if (const auto engine = annotations->find(k_engine); engine != annotations->end() && engine->is_string())
       entry.engine = engine->get<std::string>();
+    if (const auto origin = annotations->find(k_origin); origin != annotations->end() && origin->is_string())
+      entry.origin = origin->get<std::string>();
   }
   if (annotations == value.end() || !annotations->contains(k_created)) entry.foreign = value;
   return entry;
@@ -75,6 +78,7 @@ Json entry_json(const IndexEntry& entry) {
   Json annotations = {{k_size, std::to_string(entry.size_bytes)},
                       {k_created, std::to_string(entry.created_ns)}};
   if (!entry.engine.empty()) annotations[k_engine] = entry.engine;
+  if (!entry.origin.empty()) annotations[k_origin] = entry.origin;
   if (entry.tag.empty())
     annotations[k_model_name] = entry.model;
   else

@@ -89,6 +89,10 @@ Result<UniqueFd> Store::open_blob(const Digest& digest) const {
   return fail_errno(ErrorCode::store_corrupt, errno, fmt::format("can't open blob {}", digest.text()));
 }
 
+bool Store::has_blob(const Digest& digest, std::uint64_t size) const {
+  return check_blob_size(m_impl->blobs.get(), {digest, size}).has_value();
+}
+
 Result<std::string> Store::read_blob(const Digest& digest, std::size_t limit) const {
   MRUN_ASSIGN(const UniqueFd fd, open_blob(digest));
   MRUN_ASSIGN(std::string bytes, read_all(fd.get(), limit, fmt::format("blob {}", digest.short_hex()),

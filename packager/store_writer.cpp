@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -158,20 +159,45 @@ Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
   const std::string name = "tmp/" + new_temporary_name();
   MRUN_ASSIGN(UniqueFd fd,
               m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT | O_EXCL, 0600));
-  return Incoming(*this, name, std::move(fd));
+  return Incoming(*this, name, std::move(fd), false);
 }
 
-Store::Writer::Incoming::Incoming(Writer& writer, std::string name, UniqueFd fd)
+Result<Store::Writer::Incoming> Store::Writer::resume_blob(const Digest& digest, std::uint64_t size) {
+  const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
+  MRUN_ASSIGN(UniqueFd fd, m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT, 0600));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return begin_blob();
+  struct stat named {};
+  // The one who had the lock may have published or dropped the file in between.
+  const bool is_gone = ::fstatat(m_store.root.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+                       named.st_ino != stat_of(fd.get()).st_ino;
+  if (is_gone) return begin_blob();
+  Incoming incoming(*this, name, std::move(fd), true);
+  if (static_cast<std::uint64_t>(named.st_size) > size) {
+    MRUN_TRY(incoming.restart());
+    return incoming;
+  }
+  MRUN_TRY(read_through(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size), [&](std::string_view bytes) -> Result<void> {
+    incoming.m_hash.update(bytes);
+    incoming.m_size += bytes.size();
+    return {};
+  }));
+  ::lseek(incoming.m_fd.get(), 0, SEEK_END);
+  return incoming;
+}
+
+Store::Writer::Incoming::Incoming(Writer& writer, std::string name, UniqueFd fd, bool stays)
     : m_writer(&writer),
       m_name(std::move(name)),
-      m_fd(std::move(fd)) {}
+      m_fd(std::move(fd)),
+      m_stays(stays) {}
 
 Store::Writer::Incoming::Incoming(Incoming&& other) noexcept
     : m_writer(std::exchange(other.m_writer, nullptr)),
       m_name(std::move(other.m_name)),
       m_fd(std::move(other.m_fd)),
       m_hash(other.m_hash),
-      m_size(other.m_size) {}
+      m_size(other.m_size),
+      m_stays(other.m_stays) {}
 
 Store::Writer::Incoming::~Incoming() {
   drop();
@@ -179,6 +205,7 @@ Store::Writer::Incoming::~Incoming() {
 
 void Store::Writer::Incoming::drop() {
   if (m_writer == nullptr) return;
+  if (m_stays && m_size > 0) return;
   (void)m_writer->m_store.file_system.unlink(m_writer->m_store.root.get(), m_name); // else gc finds it
   m_writer = nullptr;
 }
@@ -190,8 +217,17 @@ Result<void> Store::Writer::Incoming::write(std::string_view bytes) {
   return {};
 }
 
+Result<void> Store::Writer::Incoming::restart() {
+  if (::ftruncate(m_fd.get(), 0) < 0 || ::lseek(m_fd.get(), 0, SEEK_SET) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't empty {}", m_name));
+  m_hash = Sha256();
+  m_size = 0;
+  return {};
+}
+
 Result<AddedBlob> Store::Writer::Incoming::finish(const std::optional<Digest>& expected) {
   const Digest digest = m_hash.finish();
+  m_stays = false; // whole: it becomes the blob, or it is wrong
   if (expected && digest != *expected)
     return fail(ErrorCode::store_corrupt, fmt::format("blob {} arrived with the content of {}",
                                                       expected->short_hex(), digest.short_hex()));
@@ -214,10 +250,10 @@ Result<void> Store::Writer::put_entry(IndexEntry entry) {
   });
 }
 
-Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest,
-                                const VersionFacts& facts) {
+Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
+                                const std::string& origin) {
   return put_entry(
-      {reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0, facts.engine});
+      {reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0, facts.engine, origin});
 }
 
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,

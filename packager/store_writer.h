@@ -35,19 +35,22 @@ class Store::Writer {
   Result<AddedBlob> add_file(int fd, std::string_view name, const std::optional<Digest>& expected,
                              const Progress& progress);
 
-  // A blob that arrives in pieces (a download). Dropped unless finished.
+  // A blob that arrives in pieces (a download). Unless finished it is dropped, or left for resume_blob() when it came
+  // from there.
   class Incoming {
    public:
     Incoming(Incoming&& other) noexcept;
     Incoming& operator=(Incoming&&) = delete;
     ~Incoming();
     Result<void> write(std::string_view bytes);
+    std::uint64_t size() const { return m_size; } // what is there
+    Result<void> restart();                       // forgets what is there
     // Error store_corrupt when the content is not `expected`.
     Result<AddedBlob> finish(const std::optional<Digest>& expected);
 
    private:
     friend class Writer;
-    Incoming(Writer& writer, std::string name, UniqueFd fd);
+    Incoming(Writer& writer, std::string name, UniqueFd fd, bool stays);
     void drop();
 
     Writer* m_writer; // nullptr: moved from, or ended
@@ -55,11 +58,17 @@ class Store::Writer {
     UniqueFd m_fd;
     Sha256 m_hash;
     std::uint64_t m_size = 0;
+    bool m_stays; // when it is not finished
   };
   Result<Incoming> begin_blob();
+  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, which is hashed again first. While
+  // another process is at it, a file of its own.
+  Result<Incoming> resume_blob(const Digest& digest, std::uint64_t size);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
-  Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts);
+  // `origin`: host/repository that it was pulled from.
+  Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
+                   const std::string& origin = {});
   // The same without a tag: the lease keeps it. `model`: the name to show.
   Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                     std::chrono::seconds lifetime);

@@ -37,16 +37,6 @@ Error error_of_reply(int status, std::string_view body) {
       .value();
 }
 
-std::string url_encode(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~").find(c) != std::string_view::npos;
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
-}
-
 DaemonClient::DaemonClient(const Context& context, Start start, HomePaths home, Connection connection)
     : m_context(context),
       m_start(start),

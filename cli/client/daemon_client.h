@@ -54,7 +54,5 @@ class DaemonClient {
 HttpRequest json_request(std::string target, const Json& body);
 // The error that a reply of `status` >= 400 means: the problem object in its body, else its status.
 Error error_of_reply(int status, std::string_view body);
-// Percent-encoded for a path segment or query value (RFC 3986 unreserved characters stay).
-std::string url_encode(std::string_view text);
 
 } // namespace mrun::cli

@@ -20,7 +20,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   const std::string id = arguments.positional(0);
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_ASSIGN(const Json prediction,
-              client.post(fmt::format("/v1/predictions/{}/cancel", url_encode(id)), Json::object()));
+              client.post(fmt::format("/v1/predictions/{}/cancel", percent_encode(id)), Json::object()));
   MRUN_ASSIGN(const std::string status,
               need_string(prediction, "status", ErrorCode::daemon_unreachable, "the daemon's reply"));
   if (context.json) {

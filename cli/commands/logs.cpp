@@ -23,7 +23,7 @@ std::string text_of(const Json& object, const char* key) {
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_ASSIGN(const Json prediction,
-              client.get(fmt::format("/mrun/v1/predictions/{}", url_encode(arguments.positional(0)))));
+              client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(arguments.positional(0)))));
   const Json ours =
       prediction.contains("mrun") && prediction["mrun"].is_object() ? prediction["mrun"] : Json::object();
   if (context.json) {

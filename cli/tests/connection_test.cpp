@@ -138,7 +138,7 @@ TEST_CASE("problem objects become their errors") {
 }
 
 TEST_CASE("URL parts are encoded") {
-  CHECK(url_encode("a/b?c d\xC3\xA9") == "a%2Fb%3Fc%20d%C3%A9");
+  CHECK(percent_encode("a/b?c d\xC3\xA9") == "a%2Fb%3Fc%20d%C3%A9");
 }
 
 } // namespace mrun::cli

@@ -1,0 +1,238 @@
+#include "packager/registry/auth.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/json.h"
+#include "common/text.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_max_token_reply_bytes = 1024 * 1024;
+constexpr std::int64_t k_default_lifetime_s = 60;   // token.md: when expires_in is absent
+constexpr std::int64_t k_max_lifetime_s = 24 * 3600;
+constexpr std::string_view k_client_id = "mrun";
+
+// ---- the header's grammar: scheme SP name=value, … ; several challenges may share a line ------------------------
+
+struct Scanner {
+  std::string_view rest;
+
+  void skip(std::string_view characters) {
+    while (!rest.empty() && characters.find(rest.front()) != std::string_view::npos)
+      rest.remove_prefix(1);
+  }
+  std::string_view token() {
+    std::size_t n = 0;
+    while (n < rest.size() && std::string_view(" \t,=\"").find(rest[n]) == std::string_view::npos)
+      ++n;
+    const std::string_view word = rest.substr(0, n);
+    rest.remove_prefix(n);
+    return word;
+  }
+  std::string value() {
+    if (rest.empty() || rest.front() != '"') return std::string(token());
+    rest.remove_prefix(1);
+    std::string text;
+    while (!rest.empty() && rest.front() != '"') {
+      if (rest.front() == '\\' && rest.size() > 1) rest.remove_prefix(1);
+      text += rest.front();
+      rest.remove_prefix(1);
+    }
+    if (!rest.empty()) rest.remove_prefix(1);
+    return text;
+  }
+};
+
+struct RawChallenge {
+  std::string scheme; // lower case
+  std::map<std::string, std::string> parameters;
+};
+
+void scan_header(std::string_view header, std::vector<RawChallenge>& out) {
+  Scanner scanner{header};
+  while (true) {
+    scanner.skip(" \t,");
+    if (scanner.rest.empty()) return;
+    const std::string word = lower_ascii(scanner.token());
+    if (word.empty()) return; // not the grammar: what was read counts
+    scanner.skip(" \t");
+    if (scanner.rest.starts_with('=') && !out.empty()) {
+      scanner.rest.remove_prefix(1);
+      scanner.skip(" \t");
+      out.back().parameters.emplace(word, scanner.value());
+    } else {
+      out.push_back({word, {}});
+    }
+  }
+}
+
+std::string basic_header(const Credential& credential) {
+  return "Basic " + base64_encode(credential.username + ":" + credential.secret);
+}
+
+bool is_header_safe(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+} // namespace
+
+std::optional<Challenge> parse_challenges(const std::vector<std::string>& headers) {
+  std::vector<RawChallenge> found;
+  for (const std::string& header : headers)
+    scan_header(header, found);
+  for (const std::string_view scheme : {"bearer", "basic"})
+    for (RawChallenge& raw : found) {
+      if (raw.scheme != scheme) continue;
+      Challenge challenge{scheme == "bearer", raw.parameters["realm"], raw.parameters["service"], raw.parameters["scope"]};
+      if (!challenge.bearer || !challenge.realm.empty()) return challenge;
+    }
+  return std::nullopt;
+}
+
+std::string repository_scope(std::string_view repository, bool push) {
+  return fmt::format("repository:{}:{}", repository, push ? "pull,push" : "pull");
+}
+
+Authenticator::Authenticator(Url registry, Credentials credentials, const Clock& clock)
+    : m_registry(std::move(registry)),
+      m_credentials(std::move(credentials)),
+      m_clock(clock) {}
+
+void Authenticator::use(Credential credential) {
+  const std::scoped_lock lock(m_mutex);
+  m_credential = std::move(credential);
+  m_looked = true;
+}
+
+bool Authenticator::has_credential() const {
+  const std::scoped_lock lock(m_mutex);
+  return m_credential.has_value();
+}
+
+std::string Authenticator::header(const std::string& scope) {
+  const std::scoped_lock lock(m_mutex);
+  if (m_basic && m_credential) return basic_header(*m_credential);
+  const auto token = m_tokens.find(scope);
+  // One that ends in a moment would end on the way.
+  if (token == m_tokens.end() || token->second.ends_ns <= m_clock.monotonic_ns()) return {};
+  return token->second.header;
+}
+
+Result<void> Authenticator::find_credential() {
+  if (m_looked) return {};
+  const std::string host = m_registry.port == (m_registry.scheme == "https" ? "443" : "80")
+                               ? m_registry.host
+                               : m_registry.host + ":" + m_registry.port;
+  MRUN_ASSIGN(m_credential, m_credentials.find(host));
+  m_looked = true;
+  return {};
+}
+
+Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refused, const std::string& scope,
+                                   const std::string& used) {
+  const std::scoped_lock lock(m_mutex);
+  // Another thread may have got a new token meanwhile.
+  if (const auto token = m_tokens.find(scope); token != m_tokens.end() && token->second.header != used &&
+                                               token->second.ends_ns > m_clock.monotonic_ns())
+    return {};
+  const auto challenge = parse_challenges(refused.all_headers("www-authenticate"));
+  if (!challenge)
+    return fail(ErrorCode::registry_auth,
+                fmt::format("{} wants credentials in a way that mrun does not know", m_registry.host));
+  MRUN_TRY(find_credential());
+  if (!challenge->bearer) {
+    if (!m_credential)
+      return fail(ErrorCode::registry_auth, fmt::format("{} wants a user and a password", m_registry.host),
+                  fmt::format("mrun login {}", m_registry.host));
+    if (m_basic && used == basic_header(*m_credential))
+      return fail(ErrorCode::registry_auth, fmt::format("{} does not take the user and password", m_registry.host),
+                  fmt::format("mrun login {}", m_registry.host));
+    m_basic = true;
+    return {};
+  }
+  if (m_credential && m_credential->kind == Credential::Kind::registry_token) {
+    const std::string header = "Bearer " + m_credential->secret;
+    if (used == header)
+      return fail(ErrorCode::registry_auth, fmt::format("{} does not take the token", m_registry.host));
+    m_tokens[scope] = {header, INT64_MAX};
+    return {};
+  }
+  MRUN_ASSIGN(m_tokens[scope], fetch_token(session, *challenge, scope));
+  return {};
+}
+
+// Credentials go to a realm over TLS, or over plain HTTP to this very machine when the registry is there, too.
+Result<void> Authenticator::check_realm(const Url& realm) const {
+  const bool plain_beside = m_registry.scheme == "http" && is_loopback_host(realm.host);
+  if (realm.scheme == "https" || plain_beside) return {};
+  return fail(ErrorCode::registry_url,
+              fmt::format("{} sends you to {} for a token, over plain HTTP", m_registry.host, realm.host),
+              "credentials are not sent unencrypted; tell the registry's operator");
+}
+
+Result<HttpReply> Authenticator::ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge,
+                                           const std::string& scope) {
+  HttpRequest request;
+  request.max_reply_bytes = k_max_token_reply_bytes;
+  request.user_named_host = realm.same_origin(m_registry) || (is_loopback_host(m_registry.host) && is_loopback_host(realm.host));
+  request.headers = {{"Accept", "application/json"}};
+  const bool oauth = m_credential && m_credential->kind == Credential::Kind::identity_token;
+  const std::string service = percent_encode(challenge.service);
+  if (oauth) {
+    request.method = "POST";
+    request.url = realm.text();
+    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    request.body = fmt::format("grant_type=refresh_token&client_id={}&service={}&scope={}&refresh_token={}", k_client_id,
+                               service, percent_encode(scope), percent_encode(m_credential->secret));
+    return session.perform(request);
+  }
+  Url url = realm;
+  const auto add = [&url](std::string_view name, const std::string& value) {
+    url.query += fmt::format("{}{}={}", url.query.empty() ? "" : "&", name, value);
+  };
+  if (!service.empty()) add("service", service);
+  for (const std::string_view one : split(scope, ' '))
+    if (!one.empty()) add("scope", percent_encode(one));
+  if (m_credential) {
+    add("account", percent_encode(m_credential->username));
+    request.headers.emplace_back("Authorization", basic_header(*m_credential));
+  }
+  request.url = url.text();
+  return session.perform(request);
+}
+
+Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, const Challenge& challenge,
+                                                        const std::string& scope) {
+  MRUN_ASSIGN(const Url realm, m_registry.resolve(challenge.realm));
+  MRUN_TRY(check_realm(realm));
+  const std::string asked = scope.empty() ? challenge.scope : scope;
+  MRUN_ASSIGN(const HttpReply reply, ask_realm(session, realm, challenge, asked));
+  if (reply.status == 401 || reply.status == 403 || reply.status == 400)
+    return m_credential ? fail(ErrorCode::registry_auth, fmt::format("{} does not take the credentials for {}", realm.host,
+                                                                     m_registry.host),
+                               fmt::format("mrun login {}", m_registry.host))
+                        : fail(ErrorCode::registry_auth, fmt::format("{} gives no access without credentials", m_registry.host),
+                               fmt::format("mrun login {}", m_registry.host));
+  if (reply.status != 200)
+    return fail(reply.status >= 500 || reply.status == 429 ? ErrorCode::registry_unavailable : ErrorCode::registry_reply,
+                fmt::format("{} answered {} to the request for a token", realm.host, reply.status));
+  const std::string what = fmt::format("the token of {}", realm.host);
+  MRUN_ASSIGN(const Json json, parse_json(reply.body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
+  if (!json.is_object()) return fail(ErrorCode::registry_reply, what + " is not a JSON object");
+  MRUN_ASSIGN(auto token, json_string(json, "token", ErrorCode::registry_reply, what));
+  if (!token || token->empty()) {
+    MRUN_ASSIGN(token, json_string(json, "access_token", ErrorCode::registry_reply, what));
+  }
+  if (!token || token->empty() || !is_header_safe(*token))
+    return fail(ErrorCode::registry_reply, what + " is missing or no token");
+  const auto expires = json.find("expires_in");
+  const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer() ? expires->get<std::int64_t>() : k_default_lifetime_s;
+  const std::int64_t used_s = std::clamp<std::int64_t>(lifetime_s, 1, k_max_lifetime_s);
+  // Nine tenths of its life: what is left is for the way and for clocks that differ.
+  return Token{"Bearer " + *token, m_clock.monotonic_ns() + used_s * 900'000'000};
+}
+
+} // namespace mrun

@@ -1,0 +1,71 @@
+// Getting in: the challenge of a 401 and the token that answers it.
+//
+// distribution:docs/content/spec/auth/{token,oauth,scope,jwt}.md. Tokens are kept for the life of the process, by
+// registry and scope, and fetched anew when they end, in the middle of an upload too. A secret goes to the registry
+// that the user named and to the realm that this registry names over TLS (or beside it over plain HTTP), nowhere else.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "packager/registry/credentials.h"
+#include "packager/registry/http.h"
+#include "packager/registry/url.h"
+
+namespace mrun {
+
+// WWW-Authenticate (RFC 9110 §11.6.1, RFC 6750 §3).
+struct Challenge {
+  bool bearer = false; // else Basic
+  std::string realm;
+  std::string service;
+  std::string scope;
+};
+// The one that we can answer, Bearer before Basic; nullopt: none. Never fails: it is a stranger's text.
+std::optional<Challenge> parse_challenges(const std::vector<std::string>& headers);
+
+// "repository:NAME:pull" or "…:pull,push"; several are joined by spaces.
+std::string repository_scope(std::string_view repository, bool push);
+
+// Shared by the threads that talk to one registry.
+class Authenticator {
+ public:
+  // `anonymous_first`: a credential is looked for when the registry asks, not before.
+  Authenticator(Url registry, Credentials credentials, const Clock& clock = system_clock());
+  // Instead of what the files hold (`--token-stdin`, login).
+  void use(Credential credential);
+
+  // The Authorization header for a request of this scope; "" for none (yet).
+  std::string header(const std::string& scope);
+  // After a 401 whose request carried `used`: gets what the next try shall carry. Errors: registry_auth (no
+  // credentials, or refused ones), credentials, registry_url (a realm that may not be asked), those of a session.
+  Result<void> answer(HttpSession& session, const HttpReply& refused, const std::string& scope, const std::string& used);
+  bool has_credential() const;
+
+ private:
+  struct Token {
+    std::string header;
+    std::int64_t ends_ns = 0; // monotonic
+  };
+  Result<Token> fetch_token(HttpSession& session, const Challenge& challenge, const std::string& scope);
+  Result<HttpReply> ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge, const std::string& scope);
+  Result<void> check_realm(const Url& realm) const;
+  Result<void> find_credential();
+
+  const Url m_registry;
+  const Credentials m_credentials;
+  const Clock& m_clock;
+  mutable std::mutex m_mutex; // held while a token is fetched: the others wait for it instead of asking too
+  bool m_looked = false;
+  std::optional<Credential> m_credential;
+  bool m_basic = false; // the registry takes the credential itself
+  std::map<std::string, Token> m_tokens;
+};
+
+} // namespace mrun

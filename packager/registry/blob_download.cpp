@@ -1,0 +1,93 @@
+// A blob's way in: streamed, counted, resumed where it broke.
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "packager/registry/registry.h"
+
+namespace mrun {
+namespace {
+
+// "bytes 5-9/10" → 5. nullopt: not that.
+std::optional<std::uint64_t> range_start(std::string_view header) {
+  constexpr std::string_view unit = "bytes ";
+  if (!header.starts_with(unit)) return std::nullopt;
+  std::uint64_t start = 0;
+  const auto [end, failed] = std::from_chars(header.data() + unit.size(), header.data() + header.size(), start);
+  if (failed != std::errc() || end == header.data() + header.size() || *end != '-') return std::nullopt;
+  return start;
+}
+
+// Before the first byte of a try: is it the byte that was asked for?
+Result<void> check_head(const HttpReply& head, BlobDownload& download) {
+  const std::string encoding = head.header("content-encoding");
+  if (!encoding.empty() && encoding != "identity")
+    return fail(ErrorCode::registry_reply,
+                fmt::format("blob {} came in the content encoding {}, which was not asked for", download.digest.short_hex(),
+                            printable(encoding, 40)));
+  if (head.status == 206) {
+    if (range_start(head.header("content-range")) == download.offset) return {};
+    return fail(ErrorCode::registry_reply,
+                fmt::format("bytes from {} of blob {} were asked for, and the registry sent `{}`", download.offset,
+                            download.digest.short_hex(), printable(head.header("content-range"), 80)));
+  }
+  if (download.offset == 0) return {};
+  download.offset = 0; // the whole again
+  return download.restart();
+}
+
+} // namespace
+
+// nullopt: the try ended before the blob did.
+Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload& download) {
+  HttpRequest request{.headers = {{"Accept-Encoding", "identity"}}};
+  if (download.offset > 0) request.headers.emplace_back("Range", fmt::format("bytes={}-", download.offset));
+  bool checked = false;
+  const HttpSink sink = [&](const HttpReply& head, std::string_view bytes) -> Result<void> {
+    if (!std::exchange(checked, true)) MRUN_TRY(check_head(head, download));
+    if (bytes.size() > download.size_bytes - download.offset)
+      return fail(ErrorCode::digest_mismatch, fmt::format("blob {} is longer than the {} bytes that its manifest says",
+                                                          download.digest.short_hex(), download.size_bytes));
+    MRUN_TRY(download.sink(bytes));
+    download.offset += bytes.size();
+    return {};
+  };
+  MRUN_ASSIGN(HttpReply reply, follow(endpoint("blobs/" + download.digest.text()), std::move(request), sink));
+  const bool success = reply.status == 200 || reply.status == 206;
+  if (success && download.offset < download.size_bytes) return std::nullopt;
+  return reply;
+}
+
+Result<void> RegistryConnection::get_blob(BlobDownload& download) {
+  if (download.offset == download.size_bytes && download.size_bytes > 0) return {};
+  Retry retry(m_registry.config().interrupt_fd);
+  while (true) {
+    const std::uint64_t before = download.offset;
+    const Result<std::optional<HttpReply>> ended = download_once(download);
+    if (download.offset > before) retry.progressed();
+    std::optional<std::chrono::seconds> wait;
+    if (ended && *ended) {
+      const HttpReply& reply = **ended;
+      if (reply.status == 200 || reply.status == 206) return {};
+      if (reply.status == 416 && download.offset > 0) { // it does not have what it had
+        download.offset = 0;
+        MRUN_TRY(download.restart());
+      } else if (!is_worth_retrying(reply)) {
+        return refused(reply, fmt::format("blob {}", download.digest.short_hex()));
+      }
+      wait = retry_after(reply);
+    } else if (!ended && !is_worth_retrying(ended.error())) {
+      return tl::unexpected(ended.error());
+    }
+    MRUN_ASSIGN(const bool go_on, retry.again(wait));
+    if (go_on) continue;
+    if (!ended) return tl::unexpected(ended.error());
+    if (*ended) return refused(**ended, fmt::format("blob {}", download.digest.short_hex()));
+    return fail(ErrorCode::registry_unreachable,
+                fmt::format("blob {} ends after {} of {} bytes", download.digest.short_hex(), download.offset,
+                            download.size_bytes));
+  }
+}
+
+} // namespace mrun

@@ -1,0 +1,128 @@
+// One repository of an OCI registry, by the distribution specification 1.1 (ids of its "end-N" in the code).
+//
+// A Registry is what threads share: address, tokens, policy. A RegistryConnection is one thread's: sessions are not
+// shared. Everything a registry says is untrusted; nothing of a credential or a query string is ever shown.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/digest.h"
+#include "packager/registry/auth.h"
+#include "packager/registry/http.h"
+#include "packager/registry/retry.h"
+
+namespace mrun {
+
+struct RemoteManifest {
+  Digest digest;
+  std::string media_type;
+  std::string bytes; // as they came: their digest is the identity; "" after head()
+  std::uint64_t size_bytes = 0;
+};
+
+struct RegistryConfig {
+  std::string host;       // host[:port] as the user wrote it
+  std::string repository; // without host
+  Credentials credentials{std::vector<std::filesystem::path>{}};
+  std::optional<Credential> credential; // instead of `credentials`
+  bool push = false;                    // tokens for pushing, too
+  int interrupt_fd = -1;
+  const Clock* clock = nullptr;         // system_clock() unless a test moves it
+};
+
+class Registry {
+ public:
+  // Plain HTTP for loopback hosts, else HTTPS. Error reference_invalid for a host that is none.
+  static Result<std::unique_ptr<Registry>> make(RegistryConfig config);
+
+  const RegistryConfig& config() const { return m_config; }
+  const Url& base() const { return m_base; }
+  Authenticator& authenticator() { return m_authenticator; }
+  std::string scope() const { return repository_scope(m_config.repository, m_config.push); }
+
+ private:
+  Registry(RegistryConfig config, Url base);
+  RegistryConfig m_config;
+  Url m_base;
+  Authenticator m_authenticator;
+};
+
+using ByteSink = std::function<Result<void>(std::string_view bytes)>;
+
+// A blob's bytes on their way in: where to go on after a broken connection is what the sink has.
+struct BlobDownload {
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t offset = 0; // the bytes before are here already; moves as bytes come
+  ByteSink sink;
+  // The server can't continue in the middle: forget what came, offset is 0 again.
+  std::function<Result<void>()> restart;
+};
+
+struct BlobUpload {
+  Digest digest;
+  HttpSource source;
+  std::string mount_from; // a repository of the same registry that has it; "" for none
+  std::function<void(std::uint64_t sent_bytes)> on_progress;
+};
+
+enum class UploadEnd { uploaded, mounted };
+
+class RegistryConnection {
+ public:
+  explicit RegistryConnection(Registry& registry);
+  RegistryConnection(const RegistryConnection&) = delete; // the session calls back into it
+  RegistryConnection& operator=(const RegistryConnection&) = delete;
+
+  const std::string& host() const { return m_registry.config().host; }
+
+  // The version check (end-1); used by login, so that wrong credentials are known at once.
+  Result<void> ping();
+
+  // By tag or digest (end-3). The digest of what came is computed here, and compared with what was asked for.
+  // Errors: remote_not_found, registry_*, digest_mismatch.
+  Result<RemoteManifest> get_manifest(const std::string& reference);
+  Result<std::optional<RemoteManifest>> head_manifest(const std::string& reference); // nullopt: not there
+  Result<void> put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes);
+
+  Result<bool> has_blob(const Digest& digest, std::uint64_t size_bytes);
+  // Streams; resumes where it broke; more or fewer bytes than size_bytes is an error. The content is the caller's to
+  // hash. Errors: remote_not_found, registry_*.
+  Result<void> get_blob(BlobDownload& download);
+  // A small one, whole and verified. Error digest_mismatch.
+  Result<std::string> read_blob(const Digest& digest, std::uint64_t size_bytes);
+  Result<UploadEnd> push_blob(const BlobUpload& upload);
+
+  // All tags (end-8), sorted; follows Link.
+  Result<std::vector<std::string>> tags();
+  // Descriptors of what refers to a manifest (end-12), by the API or, where there is none, by the tag schema.
+  Result<Json> referrers(const Digest& digest, const std::string& artifact_type);
+
+ private:
+  friend class UploadSession;
+  struct Call {
+    HttpRequest request;
+    HttpSink sink = nullptr;
+    int redirects = 0;
+  };
+  Url endpoint(std::string_view rest) const; // /v2/NAME/rest
+  // Authorizes, follows redirects by hand, asks for a new token after a 401. One try.
+  Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request, const HttpSink& sink = nullptr);
+  // The same with retries for what may pass.
+  Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
+  Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);
+  Result<std::optional<HttpReply>> download_once(BlobDownload& download);
+  tl::unexpected<Error> refused(const HttpReply& reply, std::string_view what) const;
+
+  Registry& m_registry;
+  HttpSession m_session;
+  std::uint64_t m_sent = 0;
+  std::function<void(std::uint64_t)> m_on_sent;
+};
+
+} // namespace mrun

@@ -1,0 +1,67 @@
+#include "packager/registry/retry.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cerrno>
+#include <ctime>
+#include <random>
+
+#include <curl/curl.h>
+#include <poll.h>
+
+namespace mrun {
+namespace {
+
+constexpr std::chrono::milliseconds k_first_wait{250};
+constexpr std::chrono::milliseconds k_longest_wait{16'000};
+constexpr std::chrono::seconds k_longest_asked_wait{60};
+
+std::chrono::milliseconds jittered(std::chrono::milliseconds most) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(most.count() / 2, most.count())(random));
+}
+
+// True: the whole time passed.
+bool sleep_unless(int interrupt_fd, std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return true;
+    pollfd interrupt{interrupt_fd, POLLIN, 0}; // a negative descriptor is ignored
+    const int ready = ::poll(&interrupt, 1, static_cast<int>(left));
+    if (ready > 0) return false;
+    if (ready < 0 && errno != EINTR) return true;
+  }
+}
+
+} // namespace
+
+Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for) {
+  if (++m_attempt >= k_attempts || (asked_for && *asked_for > k_longest_asked_wait)) return false;
+  const auto backoff = std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1)));
+  const auto wait = asked_for ? std::chrono::milliseconds(*asked_for) : jittered(backoff);
+  if (!sleep_unless(m_interrupt_fd, wait)) return fail(ErrorCode::interrupted_by_user, "interrupted");
+  return true;
+}
+
+std::optional<std::chrono::seconds> retry_after(const HttpReply& reply) {
+  const std::string text = reply.header("retry-after");
+  if (text.empty()) return std::nullopt;
+  std::int64_t seconds = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (failed == std::errc() && end == text.data() + text.size() && seconds >= 0)
+    return std::chrono::seconds(std::min<std::int64_t>(seconds, 1'000'000));
+  const std::time_t date = curl_getdate(text.c_str(), nullptr);
+  if (date < 0) return std::nullopt;
+  return std::chrono::seconds(std::clamp<std::int64_t>(date - std::time(nullptr), 0, 1'000'000));
+}
+
+bool is_worth_retrying(const Error& error) {
+  return error.code == ErrorCode::registry_unreachable;
+}
+
+bool is_worth_retrying(const HttpReply& reply) {
+  return reply.status == 408 || reply.status == 429 || (reply.status >= 500 && reply.status != 501);
+}
+
+} // namespace mrun

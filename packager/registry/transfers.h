@@ -1,0 +1,38 @@
+// Many blobs at once: a few threads, each with its own connection, over one list.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "packager/registry/registry.h"
+
+namespace mrun {
+
+struct TransferProgress {
+  std::uint64_t done_bytes = 0;
+  std::uint64_t total_bytes = 0;
+  std::size_t done_blobs = 0;
+  std::size_t total_blobs = 0;
+};
+
+struct TransferOptions {
+  std::size_t parallel = 0;  // 0: by the machine and the list, at most 8
+  int interrupt_fd = -1;     // readable: the user wants to stop
+  std::function<void(const TransferProgress&)> on_progress; // ten times a second, on the calling thread
+};
+
+// One transfer's own count of bytes, which may go back when it starts again.
+using ByteCount = std::atomic<std::uint64_t>;
+
+struct TransferTask {
+  std::uint64_t size_bytes = 0;
+  std::function<Result<void>(RegistryConnection&, ByteCount& done)> run; // on some thread
+};
+
+// Runs all, the largest first. The first error stops what is under way and is returned. Errors: those of the tasks,
+// interrupted_by_user.
+Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks, const TransferOptions& options);
+
+} // namespace mrun
