@@ -1,5 +1,6 @@
 #include "cli/app.h"
 
+#include <cerrno>
 #include <csignal>
 #include <exception>
 
@@ -44,7 +45,13 @@ void apply_common_flags(Context& context, const Arguments& arguments) {
   if (arguments.has("no-color")) context.terminal.disable_color();
 }
 
-Result<int> run_command(Context& context, std::string_view name, std::span<const std::string_view> words) {
+struct Elsewhere {
+  RunElsewhere run;
+  char** argv;
+};
+
+Result<int> run_command(Context& context, std::string_view name, std::span<const std::string_view> words,
+                        const Elsewhere& elsewhere) {
   const CommandSpec* command = find_command(name);
   if (command == nullptr) return unknown_command(name);
   for (const std::string_view word : words)
@@ -55,11 +62,12 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
     MRUN_TRY(context.terminal.out(render_help(context.terminal, *command)));
     return 0;
   }
+  if (command->run == nullptr) return elsewhere.run(context, *command, arguments, elsewhere.argv);
   return command->run(context, arguments);
 }
 
 // Common flags may stand before the command: `mrun --json ls`.
-Result<int> run_words(Context& context, std::vector<std::string_view> words) {
+Result<int> run_words(Context& context, std::vector<std::string_view> words, const Elsewhere& elsewhere) {
   std::size_t command_at = 0;
   while (command_at < words.size() && words[command_at].starts_with('-'))
     ++command_at;
@@ -67,10 +75,10 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words) {
   if (command_at < words.size()) {
     const std::string_view name = words[command_at];
     words.erase(words.begin() + static_cast<std::ptrdiff_t>(command_at));
-    return run_command(context, name, words);
+    return run_command(context, name, words, elsewhere);
   }
   for (const std::string_view flag : leading)
-    if (flag == "--version" || flag == "-V") return run_command(context, "version", {});
+    if (flag == "--version" || flag == "-V") return run_command(context, "version", {}, elsewhere);
   if (leading.empty() || leading[0] == "--help" || leading[0] == "-h") {
     MRUN_TRY(context.terminal.out(render_overview(context.terminal)));
     return 0;
@@ -80,13 +88,21 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words) {
 
 } // namespace
 
-int run_program(int argc, char** argv) {
+Result<int> become_remote(Context& context, const CommandSpec& command, const Arguments&, char** argv) {
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  const std::string program = install.remote().string();
+  ::execv(program.c_str(), argv);
+  return fail_errno(ErrorCode::internal, errno,
+                    fmt::format("can't run {} for `mrun {}`", program, command.name));
+}
+
+int run_program(int argc, char** argv, RunElsewhere run_elsewhere) {
   std::signal(SIGPIPE, SIG_IGN);
   Terminal terminal(STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO);
   Context context{.terminal = terminal};
   try {
     std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-    const Result<int> result = run_words(context, std::move(words));
+    const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
     if (!result) return show_error(context, result.error());
     return terminal.out_closed() ? 0 : *result;
   } catch (const std::exception& error) {

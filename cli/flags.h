@@ -40,7 +40,9 @@ struct ExampleSpec {
   std::string_view says = {};
 };
 
-enum class CommandGroup { build, run, manage, help };
+enum class CommandGroup { build, run, share, manage, help };
+
+using CommandRun = Result<int> (*)(Context& context, const Arguments& arguments);
 
 struct CommandSpec {
   std::string_view name = {};
@@ -52,8 +54,9 @@ struct CommandSpec {
   std::span<const FlagSpec> flags = {};
   std::span<const ExampleSpec> examples = {};
   std::span<const int> exit_codes = {}; // besides 0, 2, 130 and 143, which every command has
-  // The exit code, or the error that the caller renders.
-  Result<int> (*run)(Context& context, const Arguments& arguments) = nullptr;
+  // The exit code, or the error that the caller renders. nullptr: the command runs in mrun-remote
+  // (cli/remote).
+  CommandRun run = nullptr;
 };
 
 // Flags that every command takes.

@@ -13,6 +13,7 @@ struct GroupTitle {
 };
 constexpr GroupTitle k_groups[] = {{CommandGroup::build, "Build"},
                                    {CommandGroup::run, "Run"},
+                                   {CommandGroup::share, "Share"},
                                    {CommandGroup::manage, "Manage"},
                                    {CommandGroup::help, "Help"}};
 

@@ -12,6 +12,7 @@
 
 #include "cli/client/daemon_client.h"
 #include "common/limits.h"
+#include "common/text.h"
 
 namespace mrun::cli {
 namespace fs = std::filesystem;

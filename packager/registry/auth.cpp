@@ -11,11 +11,12 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_max_token_reply_bytes = 1024 * 1024;
-constexpr std::int64_t k_default_lifetime_s = 60;   // token.md: when expires_in is absent
+constexpr std::int64_t k_default_lifetime_s = 60; // token.md: when expires_in is absent
 constexpr std::int64_t k_max_lifetime_s = 24 * 3600;
 constexpr std::string_view k_client_id = "mrun";
 
-// ---- the header's grammar: scheme SP name=value, … ; several challenges may share a line ------------------------
+// ---- the header's grammar: scheme SP name=value, … ; several challenges may share a line
+// ------------------------
 
 struct Scanner {
   std::string_view rest;
@@ -86,7 +87,8 @@ std::optional<Challenge> parse_challenges(const std::vector<std::string>& header
   for (const std::string_view scheme : {"bearer", "basic"})
     for (RawChallenge& raw : found) {
       if (raw.scheme != scheme) continue;
-      Challenge challenge{scheme == "bearer", raw.parameters["realm"], raw.parameters["service"], raw.parameters["scope"]};
+      Challenge challenge{scheme == "bearer", raw.parameters["realm"], raw.parameters["service"],
+                          raw.parameters["scope"]};
       if (!challenge.bearer || !challenge.realm.empty()) return challenge;
     }
   return std::nullopt;
@@ -148,7 +150,8 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
       return fail(ErrorCode::registry_auth, fmt::format("{} wants a user and a password", m_registry.host),
                   fmt::format("mrun login {}", m_registry.host));
     if (m_basic && used == basic_header(*m_credential))
-      return fail(ErrorCode::registry_auth, fmt::format("{} does not take the user and password", m_registry.host),
+      return fail(ErrorCode::registry_auth,
+                  fmt::format("{} does not take the user and password", m_registry.host),
                   fmt::format("mrun login {}", m_registry.host));
     m_basic = true;
     return {};
@@ -164,7 +167,8 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
   return {};
 }
 
-// Credentials go to a realm over TLS, or over plain HTTP to this very machine when the registry is there, too.
+// Credentials go to a realm over TLS, or over plain HTTP to this very machine when the registry is there,
+// too.
 Result<void> Authenticator::check_realm(const Url& realm) const {
   const bool plain_beside = m_registry.scheme == "http" && is_loopback_host(realm.host);
   if (realm.scheme == "https" || plain_beside) return {};
@@ -177,7 +181,8 @@ Result<HttpReply> Authenticator::ask_realm(HttpSession& session, const Url& real
                                            const std::string& scope) {
   HttpRequest request;
   request.max_reply_bytes = k_max_token_reply_bytes;
-  request.user_named_host = realm.same_origin(m_registry) || (is_loopback_host(m_registry.host) && is_loopback_host(realm.host));
+  request.user_named_host =
+      realm.same_origin(m_registry) || (is_loopback_host(m_registry.host) && is_loopback_host(realm.host));
   request.headers = {{"Accept", "application/json"}};
   const bool oauth = m_credential && m_credential->kind == Credential::Kind::identity_token;
   const std::string service = percent_encode(challenge.service);
@@ -185,8 +190,9 @@ Result<HttpReply> Authenticator::ask_realm(HttpSession& session, const Url& real
     request.method = "POST";
     request.url = realm.text();
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
-    request.body = fmt::format("grant_type=refresh_token&client_id={}&service={}&scope={}&refresh_token={}", k_client_id,
-                               service, percent_encode(scope), percent_encode(m_credential->secret));
+    request.body =
+        fmt::format("grant_type=refresh_token&client_id={}&service={}&scope={}&refresh_token={}", k_client_id,
+                    service, percent_encode(scope), percent_encode(m_credential->secret));
     return session.perform(request);
   }
   Url url = realm;
@@ -211,16 +217,20 @@ Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, co
   const std::string asked = scope.empty() ? challenge.scope : scope;
   MRUN_ASSIGN(const HttpReply reply, ask_realm(session, realm, challenge, asked));
   if (reply.status == 401 || reply.status == 403 || reply.status == 400)
-    return m_credential ? fail(ErrorCode::registry_auth, fmt::format("{} does not take the credentials for {}", realm.host,
-                                                                     m_registry.host),
-                               fmt::format("mrun login {}", m_registry.host))
-                        : fail(ErrorCode::registry_auth, fmt::format("{} gives no access without credentials", m_registry.host),
-                               fmt::format("mrun login {}", m_registry.host));
+    return m_credential
+               ? fail(ErrorCode::registry_auth,
+                      fmt::format("{} does not take the credentials for {}", realm.host, m_registry.host),
+                      fmt::format("mrun login {}", m_registry.host))
+               : fail(ErrorCode::registry_auth,
+                      fmt::format("{} gives no access without credentials", m_registry.host),
+                      fmt::format("mrun login {}", m_registry.host));
   if (reply.status != 200)
-    return fail(reply.status >= 500 || reply.status == 429 ? ErrorCode::registry_unavailable : ErrorCode::registry_reply,
+    return fail(reply.status >= 500 || reply.status == 429 ? ErrorCode::registry_unavailable
+                                                           : ErrorCode::registry_reply,
                 fmt::format("{} answered {} to the request for a token", realm.host, reply.status));
   const std::string what = fmt::format("the token of {}", realm.host);
-  MRUN_ASSIGN(const Json json, parse_json(reply.body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
+  MRUN_ASSIGN(const Json json,
+              parse_json(reply.body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
   if (!json.is_object()) return fail(ErrorCode::registry_reply, what + " is not a JSON object");
   MRUN_ASSIGN(auto token, json_string(json, "token", ErrorCode::registry_reply, what));
   if (!token || token->empty()) {
@@ -229,7 +239,9 @@ Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, co
   if (!token || token->empty() || !is_header_safe(*token))
     return fail(ErrorCode::registry_reply, what + " is missing or no token");
   const auto expires = json.find("expires_in");
-  const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer() ? expires->get<std::int64_t>() : k_default_lifetime_s;
+  const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer()
+                                      ? expires->get<std::int64_t>()
+                                      : k_default_lifetime_s;
   const std::int64_t used_s = std::clamp<std::int64_t>(lifetime_s, 1, k_max_lifetime_s);
   // Nine tenths of its life: what is left is for the way and for clocks that differ.
   return Token{"Bearer " + *token, m_clock.monotonic_ns() + used_s * 900'000'000};

@@ -1,8 +1,9 @@
 // Getting in: the challenge of a 401 and the token that answers it.
 //
-// distribution:docs/content/spec/auth/{token,oauth,scope,jwt}.md. Tokens are kept for the life of the process, by
-// registry and scope, and fetched anew when they end, in the middle of an upload too. A secret goes to the registry
-// that the user named and to the realm that this registry names over TLS (or beside it over plain HTTP), nowhere else.
+// distribution:docs/content/spec/auth/{token,oauth,scope,jwt}.md. Tokens are kept for the life of the
+// process, by registry and scope, and fetched anew when they end, in the middle of an upload too. A secret
+// goes to the registry that the user named and to the realm that this registry names over TLS (or beside it
+// over plain HTTP), nowhere else.
 #pragma once
 
 #include <chrono>
@@ -44,8 +45,10 @@ class Authenticator {
   // The Authorization header for a request of this scope; "" for none (yet).
   std::string header(const std::string& scope);
   // After a 401 whose request carried `used`: gets what the next try shall carry. Errors: registry_auth (no
-  // credentials, or refused ones), credentials, registry_url (a realm that may not be asked), those of a session.
-  Result<void> answer(HttpSession& session, const HttpReply& refused, const std::string& scope, const std::string& used);
+  // credentials, or refused ones), credentials, registry_url (a realm that may not be asked), those of a
+  // session.
+  Result<void> answer(HttpSession& session, const HttpReply& refused, const std::string& scope,
+                      const std::string& used);
   bool has_credential() const;
 
  private:
@@ -54,7 +57,8 @@ class Authenticator {
     std::int64_t ends_ns = 0; // monotonic
   };
   Result<Token> fetch_token(HttpSession& session, const Challenge& challenge, const std::string& scope);
-  Result<HttpReply> ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge, const std::string& scope);
+  Result<HttpReply> ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge,
+                              const std::string& scope);
   Result<void> check_realm(const Url& realm) const;
   Result<void> find_credential();
 

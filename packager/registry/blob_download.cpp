@@ -14,7 +14,8 @@ std::optional<std::uint64_t> range_start(std::string_view header) {
   constexpr std::string_view unit = "bytes ";
   if (!header.starts_with(unit)) return std::nullopt;
   std::uint64_t start = 0;
-  const auto [end, failed] = std::from_chars(header.data() + unit.size(), header.data() + header.size(), start);
+  const auto [end, failed] =
+      std::from_chars(header.data() + unit.size(), header.data() + header.size(), start);
   if (failed != std::errc() || end == header.data() + header.size() || *end != '-') return std::nullopt;
   return start;
 }
@@ -24,13 +25,14 @@ Result<void> check_head(const HttpReply& head, BlobDownload& download) {
   const std::string encoding = head.header("content-encoding");
   if (!encoding.empty() && encoding != "identity")
     return fail(ErrorCode::registry_reply,
-                fmt::format("blob {} came in the content encoding {}, which was not asked for", download.digest.short_hex(),
-                            printable(encoding, 40)));
+                fmt::format("blob {} came in the content encoding {}, which was not asked for",
+                            download.digest.short_hex(), printable(encoding, 40)));
   if (head.status == 206) {
     if (range_start(head.header("content-range")) == download.offset) return {};
     return fail(ErrorCode::registry_reply,
-                fmt::format("bytes from {} of blob {} were asked for, and the registry sent `{}`", download.offset,
-                            download.digest.short_hex(), printable(head.header("content-range"), 80)));
+                fmt::format("bytes from {} of blob {} were asked for, and the registry sent `{}`",
+                            download.offset, download.digest.short_hex(),
+                            printable(head.header("content-range"), 80)));
   }
   if (download.offset == 0) return {};
   download.offset = 0; // the whole again
@@ -47,8 +49,9 @@ Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload&
   const HttpSink sink = [&](const HttpReply& head, std::string_view bytes) -> Result<void> {
     if (!std::exchange(checked, true)) MRUN_TRY(check_head(head, download));
     if (bytes.size() > download.size_bytes - download.offset)
-      return fail(ErrorCode::digest_mismatch, fmt::format("blob {} is longer than the {} bytes that its manifest says",
-                                                          download.digest.short_hex(), download.size_bytes));
+      return fail(ErrorCode::digest_mismatch,
+                  fmt::format("blob {} is longer than the {} bytes that its manifest says",
+                              download.digest.short_hex(), download.size_bytes));
     MRUN_TRY(download.sink(bytes));
     download.offset += bytes.size();
     return {};

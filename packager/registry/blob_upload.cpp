@@ -1,4 +1,5 @@
-// A blob's way out: mounted where the registry has it, else sent in one piece or in chunks (end-4a, 5, 6, 11, 13).
+// A blob's way out: mounted where the registry has it, else sent in one piece or in chunks (end-4a, 5, 6, 11,
+// 13).
 #include <algorithm>
 #include <charconv>
 
@@ -15,7 +16,8 @@ constexpr std::uint64_t k_chunk_bytes = 64 * k_mib; // up to here in one piece
 // A registry may hash or move what it got before it answers.
 constexpr std::chrono::seconds k_commit_patience{300};
 
-// Registries whose chunked upload differs from the specification (kitops: pkg/lib/repo/remote/upload-format.go).
+// Registries whose chunked upload differs from the specification (kitops:
+// pkg/lib/repo/remote/upload-format.go).
 bool takes_one_piece_only(std::string_view host) {
   return host == "ghcr.io" || host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with(".pkg.dev") ||
          host.ends_with(".amazonaws.com") || host == "public.ecr.aws";
@@ -40,7 +42,9 @@ std::optional<std::uint64_t> received_bytes(const HttpReply& reply) {
 // One upload session of one blob. It lives over several tries: what the registry has is not sent again.
 class UploadSession {
  public:
-  UploadSession(RegistryConnection& connection, const BlobUpload& upload) : m_connection(connection), m_upload(upload) {}
+  UploadSession(RegistryConnection& connection, const BlobUpload& upload)
+      : m_connection(connection),
+        m_upload(upload) {}
 
   // One try. nullopt: worth another one.
   Result<std::optional<UploadEnd>> go() {
@@ -62,7 +66,8 @@ class UploadSession {
  private:
   std::uint64_t size() const { return m_upload.source.size_bytes; }
   bool in_one_piece() const {
-    return size() <= std::max(k_chunk_bytes, m_min_chunk_bytes) || takes_one_piece_only(m_connection.m_registry.base().host);
+    return size() <= std::max(k_chunk_bytes, m_min_chunk_bytes) ||
+           takes_one_piece_only(m_connection.m_registry.base().host);
   }
 
   // A reply that may pass: nullopt for go(). Any other is its error.
@@ -75,7 +80,8 @@ class UploadSession {
   Result<std::optional<UploadEnd>> begin() {
     Url url = m_connection.endpoint("blobs/uploads/");
     if (!m_upload.mount_from.empty())
-      url.query = fmt::format("mount={}&from={}", m_upload.digest.text(), percent_encode(m_upload.mount_from));
+      url.query =
+          fmt::format("mount={}&from={}", m_upload.digest.text(), percent_encode(m_upload.mount_from));
     MRUN_ASSIGN(const HttpReply reply, m_connection.call("POST", url, {}));
     if (reply.status == 201) return UploadEnd::mounted;
     if (reply.status != 202) return refused_for_now(reply);
@@ -88,7 +94,8 @@ class UploadSession {
 
   Result<void> take_location(const HttpReply& reply, const Url& base) {
     const std::string location = reply.header("location");
-    if (location.empty()) return fail(ErrorCode::registry_reply, "the registry began an upload and did not say where");
+    if (location.empty())
+      return fail(ErrorCode::registry_reply, "the registry began an upload and did not say where");
     MRUN_ASSIGN(Url next, base.resolve(location));
     if (base.scheme == "https" && next.scheme != "https")
       return fail(ErrorCode::registry_url, fmt::format("{} wants the upload over plain http", base.host));
@@ -98,17 +105,21 @@ class UploadSession {
 
   Url finishing_url() const {
     Url url = *m_location;
-    url.query += fmt::format("{}digest={}", url.query.empty() ? "" : "&", percent_encode(m_upload.digest.text()));
+    url.query +=
+        fmt::format("{}digest={}", url.query.empty() ? "" : "&", percent_encode(m_upload.digest.text()));
     return url;
   }
 
   // The bytes from `first` on, `length` of them.
-  Result<HttpReply> send(const std::string& method, const Url& url, std::uint64_t first, std::uint64_t length) {
+  Result<HttpReply> send(const std::string& method, const Url& url, std::uint64_t first,
+                         std::uint64_t length) {
     const HttpSource part{length, [&](std::uint64_t offset, std::span<char> to) {
-                            return m_upload.source.read(first + offset, to.first(std::min<std::uint64_t>(to.size(), length - offset)));
+                            return m_upload.source.read(first + offset, to.first(std::min<std::uint64_t>(
+                                                                            to.size(), length - offset)));
                           }};
     HttpRequest request{.source = &part, .stall_timeout = k_commit_patience};
-    if (method == "PATCH") request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
+    if (method == "PATCH")
+      request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
     m_connection.m_on_sent = [&](std::uint64_t sent) {
       if (m_upload.on_progress) m_upload.on_progress(first + sent);
     };
@@ -189,8 +200,8 @@ Result<UploadEnd> RegistryConnection::push_blob(const BlobUpload& upload) {
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     return fail(ErrorCode::registry_unavailable,
-                fmt::format("{} did not take blob {} in {} tries", m_registry.config().host, upload.digest.short_hex(),
-                            Retry::k_attempts));
+                fmt::format("{} did not take blob {} in {} tries", m_registry.config().host,
+                            upload.digest.short_hex(), Retry::k_attempts));
   }
 }
 

@@ -23,7 +23,7 @@ extern char** environ;
 namespace mrun {
 namespace {
 
-constexpr std::size_t k_max_output_bytes = 1024 * 1024;
+constexpr std::size_t k_max_answer_bytes = 1024 * 1024;
 constexpr std::chrono::seconds k_patience{30}; // a keychain may ask its user
 constexpr std::string_view k_not_found = "credentials not found in native keychain";
 constexpr std::string_view k_token_user = "<token>";
@@ -34,7 +34,8 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) < 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
+  if (::pipe2(ends.data(), O_CLOEXEC) < 0)
+    return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
@@ -48,8 +49,10 @@ Result<pid_t> start(const std::string& program, const char* verb, const Pipe& in
   const int failed = posix_spawnp(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failed == 0) return pid;
-  return fail(ErrorCode::credentials, fmt::format("can't run the credential helper {}: {}", program, std::strerror(failed)),
-              "it is named by the Docker config (credsStore or credHelpers); install it, or take the line out");
+  return fail(
+      ErrorCode::credentials,
+      fmt::format("can't run the credential helper {}: {}", program, std::strerror(failed)),
+      "it is named by the Docker config (credsStore or credHelpers); install it, or take the line out");
 }
 
 // Reads to the end of the output or of the patience.
@@ -58,19 +61,21 @@ Result<std::string> read_output(int fd, const std::string& program) {
   const auto end = std::chrono::steady_clock::now() + k_patience;
   std::array<char, 4096> buffer{};
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     pollfd ready{fd, POLLIN, 0};
     const int count = left > 0 ? ::poll(&ready, 1, static_cast<int>(left)) : 0;
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0)
-      return fail(ErrorCode::credentials,
-                  fmt::format("the credential helper {} did not answer within {} s", program, k_patience.count()));
+      return fail(ErrorCode::credentials, fmt::format("the credential helper {} did not answer within {} s",
+                                                      program, k_patience.count()));
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > k_max_output_bytes)
-      return fail(ErrorCode::credentials, fmt::format("the credential helper {} said more than 1 MiB", program));
+    if (text.size() > k_max_answer_bytes)
+      return fail(ErrorCode::credentials,
+                  fmt::format("the credential helper {} said more than 1 MiB", program));
   }
 }
 
@@ -81,18 +86,21 @@ struct HelperAnswer {
 
 Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const std::string& input) {
   const bool plain = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
   if (!plain)
     return fail(ErrorCode::credentials,
-                fmt::format("the Docker config names a credential helper `{}`, which is no plain name", printable(name, 60)));
+                fmt::format("the Docker config names a credential helper `{}`, which is no plain name",
+                            printable(name, 60)));
   const std::string program = "docker-credential-" + name;
   MRUN_ASSIGN(Pipe to, make_pipe());
   MRUN_ASSIGN(Pipe from, make_pipe());
   MRUN_ASSIGN(const pid_t pid, start(program, verb, to, from));
   to.read_end.reset();
   from.write_end.reset();
-  // Small: it fits the pipe, so this can't block; a helper that does not read it is no error (SIGPIPE is ignored).
+  // Small: it fits the pipe, so this can't block; a helper that does not read it is no error (SIGPIPE is
+  // ignored).
   (void)write_all(to.write_end.get(), input, program);
   to.write_end.reset();
   Result<std::string> output = read_output(from.read_end.get(), program);
@@ -105,8 +113,9 @@ Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const
 }
 
 tl::unexpected<Error> helper_failed(const std::string& name, const HelperAnswer& answer) {
-  return fail(ErrorCode::credentials, fmt::format("the credential helper {} failed: {}", name,
-                                                  answer.output.empty() ? "it gave no reason" : printable(answer.output, 300)));
+  return fail(ErrorCode::credentials,
+              fmt::format("the credential helper {} failed: {}", name,
+                          answer.output.empty() ? "it gave no reason" : printable(answer.output, 300)));
 }
 
 } // namespace
@@ -116,7 +125,8 @@ Result<std::optional<Credential>> helper_get(const std::string& name, const std:
   if (!answer.ok && answer.output.find(k_not_found) != std::string::npos) return std::nullopt;
   if (!answer.ok) return helper_failed(name, answer);
   const std::string what = "the answer of the credential helper " + name;
-  MRUN_ASSIGN(const Json json, parse_json(answer.output, ErrorCode::credentials, what, {k_max_output_bytes, 8}));
+  MRUN_ASSIGN(const Json json,
+              parse_json(answer.output, ErrorCode::credentials, what, {k_max_answer_bytes, 8}));
   if (!json.is_object()) return fail(ErrorCode::credentials, what + " is not an object");
   Credential credential;
   MRUN_ASSIGN(credential.username, need_string(json, "Username", ErrorCode::credentials, what));

@@ -64,7 +64,8 @@ Result<std::optional<Credential>> read_entry(const Json& entry, const std::strin
                   "log in again with `mrun login`");
     credential.username = pair.substr(0, colon);
     credential.secret = pair.substr(colon + 1);
-    credential.secret.erase(std::find(credential.secret.begin(), credential.secret.end(), '\0'), credential.secret.end());
+    credential.secret.erase(std::find(credential.secret.begin(), credential.secret.end(), '\0'),
+                            credential.secret.end());
   } else {
     credential.username = text_member(entry, "username");
     credential.secret = text_member(entry, "password");
@@ -77,7 +78,9 @@ Result<std::optional<Credential>> read_entry(const Json& entry, const std::strin
 Result<void> write_config(const std::filesystem::path& file, const Json& config) {
   std::error_code failed;
   std::filesystem::create_directories(file.parent_path(), failed);
-  if (failed) return fail(ErrorCode::credentials, fmt::format("can't make the folder of {}: {}", file.string(), failed.message()));
+  if (failed)
+    return fail(ErrorCode::credentials,
+                fmt::format("can't make the folder of {}: {}", file.string(), failed.message()));
   const std::string temporary = fmt::format("{}.mrun-{}", file.string(), ::getpid());
   UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail_errno(ErrorCode::credentials, errno, fmt::format("can't write {}", temporary));
@@ -92,7 +95,8 @@ Result<void> write_config(const std::filesystem::path& file, const Json& config)
 
 Result<void> check_credential(const Credential& credential) {
   const auto is_plain = [](std::string_view text) {
-    return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return std::ranges::none_of(text,
+                                [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   };
   if (credential.username.size() > k_max_secret_bytes || credential.secret.size() > k_max_secret_bytes)
     return fail(ErrorCode::credentials, "a user name or secret has over 64 KiB");
@@ -121,7 +125,8 @@ Result<Json> Credentials::read(const std::filesystem::path& file) const {
               read_file(file.string(), k_max_file_bytes, ErrorCode::credentials, ErrorCode::credentials));
   if (trim(text).empty()) return Json::object();
   MRUN_ASSIGN(Json config, parse_json(text, ErrorCode::credentials, file.string(), {k_max_file_bytes, 32}));
-  if (!config.is_object()) return fail(ErrorCode::credentials, fmt::format("{} is not a JSON object", file.string()));
+  if (!config.is_object())
+    return fail(ErrorCode::credentials, fmt::format("{} is not a JSON object", file.string()));
   return config;
 }
 
@@ -146,7 +151,8 @@ Result<std::optional<Credential>> Credentials::find(const std::string& host) con
 Result<std::string> Credentials::save(const std::string& host, const Credential& credential) const {
   MRUN_TRY(check_credential(credential));
   if (m_files.empty())
-    return fail(ErrorCode::credentials, "neither HOME nor DOCKER_CONFIG is set, so there is no place for credentials");
+    return fail(ErrorCode::credentials,
+                "neither HOME nor DOCKER_CONFIG is set, so there is no place for credentials");
   const std::filesystem::path& file = m_files.front();
   MRUN_ASSIGN(Json config, read(file));
   const std::string key = keys_of(host).front();

@@ -1,8 +1,10 @@
-// Who the user is to a registry: Docker's config files and credential helpers, so that `docker login` is enough.
+// Who the user is to a registry: Docker's config files and credential helpers, so that `docker login` is
+// enough.
 //
-// Read in this order, the first that knows the host wins: $DOCKER_CONFIG/config.json or ~/.docker/config.json (its
-// credHelpers, then credsStore, then auths), $REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json. Formats:
-// docker/cli and containers/image (containers-auth.json(5)); helpers: docker/docker-credential-helpers README.
+// Read in this order, the first that knows the host wins: $DOCKER_CONFIG/config.json or ~/.docker/config.json
+// (its credHelpers, then credsStore, then auths), $REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json.
+// Formats: docker/cli and containers/image (containers-auth.json(5)); helpers:
+// docker/docker-credential-helpers README.
 #pragma once
 
 #include <filesystem>
@@ -37,11 +39,11 @@ class Credentials {
   // `files`: the first one is where save() writes.
   explicit Credentials(std::vector<std::filesystem::path> files) : m_files(std::move(files)) {}
 
-  // The credential for a registry's host[:port]; nullopt: none, so go on without. Errors: credentials (a file that
-  // can't be read, a helper that fails).
+  // The credential for a registry's host[:port]; nullopt: none, so go on without. Errors: credentials (a file
+  // that can't be read, a helper that fails).
   Result<std::optional<Credential>> find(const std::string& host) const;
-  // Into the helper that the config names for the host, else into `auths` (mode 0600; the rest of the file stays).
-  // Says where it went.
+  // Into the helper that the config names for the host, else into `auths` (mode 0600; the rest of the file
+  // stays). Says where it went.
   Result<std::string> save(const std::string& host, const Credential& credential) const;
   // False when there was none.
   Result<bool> erase(const std::string& host) const;

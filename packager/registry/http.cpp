@@ -48,7 +48,6 @@ ErrorCode error_code_of(CURLcode code) {
     return ErrorCode::registry_url;
   case CURLE_WEIRD_SERVER_REPLY:
   case CURLE_BAD_CONTENT_ENCODING:
-  case CURLE_TOO_LARGE:
     return ErrorCode::registry_reply;
   case CURLE_OUT_OF_MEMORY:
     return ErrorCode::resources;
@@ -58,16 +57,19 @@ ErrorCode error_code_of(CURLcode code) {
 }
 
 bool is_private_v4(std::uint32_t a) { // host order
-  const auto in = [a](std::uint32_t network, int bits) { return (a >> (32 - bits)) == (network >> (32 - bits)); };
-  return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) || in(0xa9fe0000, 16) ||
-         in(0xac100000, 12) || in(0xc0000000, 24) || in(0xc0a80000, 16) || in(0xc6120000, 15) || in(0xe0000000, 4) ||
-         in(0xf0000000, 4);
+  const auto in = [a](std::uint32_t network, int bits) {
+    return (a >> (32 - bits)) == (network >> (32 - bits));
+  };
+  return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) ||
+         in(0xa9fe0000, 16) || in(0xac100000, 12) || in(0xc0000000, 24) || in(0xc0a80000, 16) ||
+         in(0xc6120000, 15) || in(0xe0000000, 4) || in(0xf0000000, 4);
 }
 
 bool is_private_v6(const in6_addr& address) {
   const std::uint8_t* b = address.s6_addr;
   const auto v4_at = [b](int i) {
-    return (std::uint32_t{b[i]} << 24) | (std::uint32_t{b[i + 1]} << 16) | (std::uint32_t{b[i + 2]} << 8) | b[i + 3];
+    return (std::uint32_t{b[i]} << 24) | (std::uint32_t{b[i + 1]} << 16) | (std::uint32_t{b[i + 2]} << 8) |
+           b[i + 3];
   };
   const bool low_zero = std::all_of(b, b + 10, [](std::uint8_t byte) { return byte == 0; });
   if (low_zero && ((b[10] == 0xff && b[11] == 0xff) || (b[10] == 0 && b[11] == 0)))
@@ -82,7 +84,8 @@ bool is_private_v6(const in6_addr& address) {
 bool is_private_address(const sockaddr& address) {
   if (address.sa_family == AF_INET)
     return is_private_v4(ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr));
-  if (address.sa_family == AF_INET6) return is_private_v6(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+  if (address.sa_family == AF_INET6)
+    return is_private_v6(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
   return true;
 }
 
@@ -99,7 +102,8 @@ std::vector<std::string> HttpReply::all_headers(std::string_view lower_name) con
   return values;
 }
 
-// ---- one exchange ------------------------------------------------------------------------------------------
+// ---- one exchange
+// ------------------------------------------------------------------------------------------
 
 struct HttpSession::Impl {
   using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
@@ -118,7 +122,7 @@ struct HttpSession::Impl {
   const HttpSink* sink = nullptr;
   HttpReply reply;
   std::size_t header_bytes = 0;
-  std::uint64_t offset = 0; // of the source
+  std::uint64_t offset = 0;     // of the source
   std::optional<Error> failure; // what a callback ended the exchange for
 
   std::size_t stop_with(Error error) {
@@ -139,7 +143,8 @@ struct HttpSession::Impl {
     }
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return true;
-    reply.headers.emplace_back(lower_ascii(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
+    reply.headers.emplace_back(lower_ascii(trim(line.substr(0, colon))),
+                               std::string(trim(line.substr(colon + 1))));
     return true;
   }
 
@@ -163,7 +168,9 @@ struct HttpSession::Impl {
       reply.body += bytes;
       return true;
     }
-    if (success) stop_with(fail(ErrorCode::registry_reply, fmt::format("the reply has over {}", format_bytes(limit))).value());
+    if (success)
+      stop_with(
+          fail(ErrorCode::registry_reply, fmt::format("the reply has over {}", format_bytes(limit))).value());
     return !success; // of an error page the beginning is enough
   }
 
@@ -188,10 +195,12 @@ struct HttpSession::Impl {
   static curl_socket_t on_socket(void* self_pointer, curlsocktype, curl_sockaddr* address) {
     Impl& self = *static_cast<Impl*>(self_pointer);
     if (!self.request->user_named_host && !self.proxied && is_private_address(address->addr)) {
-      self.failure = fail(ErrorCode::registry_url, "the registry points to an address inside a private network",
-                          "only a host that you name may be there; name the registry by its private address, or tell its "
-                          "operator")
-                         .value();
+      self.failure =
+          fail(
+              ErrorCode::registry_url, "the registry points to an address inside a private network",
+              "only a host that you name may be there; name the registry by its private address, or tell its "
+              "operator")
+              .value();
       return CURL_SOCKET_BAD;
     }
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -247,7 +256,8 @@ struct HttpSession::Impl {
     for (const auto& [name, value] : request->headers)
       list = curl_slist_append(list, fmt::format("{}: {}", name, value).c_str());
     const bool has_body = request->source != nullptr || request->method == "POST" || request->method == "PUT";
-    const bool typed = std::ranges::any_of(request->headers, [](const auto& h) { return lower_ascii(h.first) == "content-type"; });
+    const bool typed = std::ranges::any_of(
+        request->headers, [](const auto& h) { return lower_ascii(h.first) == "content-type"; });
     if (has_body && !typed) list = curl_slist_append(list, "Content-Type: application/octet-stream");
     return List(list, &curl_slist_free_all);
   }
@@ -296,8 +306,8 @@ struct HttpSession::Impl {
     long status = 0;
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
     reply.status = static_cast<int>(status);
-    // A server may refuse a body before it has read it all, and close: its words count, not the broken pipe. The
-    // beginning of an error page is enough, too.
+    // A server may refuse a body before it has read it all, and close: its words count, not the broken pipe.
+    // The beginning of an error page is enough, too.
     const bool refused_early = status >= 400 && (*ended == CURLE_SEND_ERROR || *ended == CURLE_WRITE_ERROR);
     if (*ended == CURLE_OK || refused_early) return std::move(reply);
     return fail(error_code_of(*ended),

@@ -43,23 +43,26 @@ Result<void> check_disk(const Store& store, std::uint64_t needed) {
   const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   if (needed + k_disk_reserve_bytes <= free) return {};
   return fail(ErrorCode::disk_full,
-              fmt::format("the model needs {} more, {} are free on the disk of the store", format_bytes(needed), format_bytes(free)),
+              fmt::format("the model needs {} more, {} are free on the disk of the store",
+                          format_bytes(needed), format_bytes(free)),
               "mrun rm models that you no longer need, then mrun gc");
 }
 
 // A tag that means something of another origin stays, unless told otherwise.
 Result<void> check_tag(const PullRequest& request, const PullPlan& plan) {
   if (!plan.previous || request.force || plan.previous_origin == origin_of(request.remote)) return {};
-  return fail(ErrorCode::tag_elsewhere,
-              fmt::format("{}:{} is {} here, {}", plan.local.model(), plan.local.tag_or_default(), plan.previous->short_hex(),
-                          plan.previous_origin.empty() ? "packed on this machine" : "from " + plan.previous_origin));
+  return fail(
+      ErrorCode::tag_elsewhere,
+      fmt::format("{}:{} is {} here, {}", plan.local.model(), plan.local.tag_or_default(),
+                  plan.previous->short_hex(),
+                  plan.previous_origin.empty() ? "packed on this machine" : "from " + plan.previous_origin));
 }
 
 // Fetches one blob into the store; what an earlier pull left of it is gone on with.
-Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection, ByteCount& done) {
+Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
+                        ByteCount& done) {
   for (int attempt = 0;; ++attempt) {
     MRUN_ASSIGN(Store::Writer::Incoming incoming, writer.resume_blob(claim.digest, claim.size));
-    const bool resumed = incoming.size() > 0;
     BlobDownload download{.digest = claim.digest,
                           .size_bytes = claim.size,
                           .offset = incoming.size(),
@@ -73,18 +76,20 @@ Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryC
     Result<AddedBlob> added = incoming.finish(claim.digest);
     if (added) return {};
     if (added.error().code != ErrorCode::store_corrupt) return tl::unexpected(std::move(added).error());
-    // What lay here may have been damaged by a power cut: once more from the start.
-    if (resumed && attempt == 0) continue;
-    return fail(ErrorCode::digest_mismatch,
-                fmt::format("what {} sends as blob {} has other content", connection.host(), claim.digest.text()));
+    // A part of it may have been damaged, here by a power cut or on the way: once more from the start.
+    if (attempt == 0) continue;
+    return fail(ErrorCode::digest_mismatch, fmt::format("what {} sends as blob {} has other content",
+                                                        connection.host(), claim.digest.text()));
   }
 }
 
 // The small blobs say what the bundle is: they come first, and are checked before the large ones move.
-Result<void> fetch_description(const PullRequest& request, Store::Writer& writer, const Store& store, BundleLayout layout) {
+Result<void> fetch_description(const PullRequest& request, Store::Writer& writer, const Store& store,
+                               BundleLayout layout) {
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, Registry::make(request.registry));
   RegistryConnection connection(*registry);
-  const auto fetch = [&](const BlobClaim& claim, std::size_t limit, std::string_view what) -> Result<std::string> {
+  const auto fetch = [&](const BlobClaim& claim, std::size_t limit,
+                         std::string_view what) -> Result<std::string> {
     if (claim.size > limit)
       return fail(ErrorCode::bundle_invalid, fmt::format("{} claims {}, at most {} are allowed", what,
                                                          format_bytes(claim.size), format_bytes(limit)));
@@ -102,7 +107,8 @@ Result<void> fetch_description(const PullRequest& request, Store::Writer& writer
   MRUN_TRY(check_files(layout.files));
   for (const BundleFile& file : layout.files) {
     if (file.path.text() != k_bundle_manifest_name || file.segments.size() != 1) continue;
-    MRUN_ASSIGN(const std::string text, fetch({file.segments[0].blob, file.size}, k_max_manifest_bytes, "mrun.yaml"));
+    MRUN_ASSIGN(const std::string text,
+                fetch({file.segments[0].blob, file.size}, k_max_manifest_bytes, "mrun.yaml"));
     MRUN_TRY(parse_manifest(text, "mrun.yaml"));
   }
   return {};
@@ -132,11 +138,13 @@ Result<PullPlan> plan_pull(const PullRequest& request, const Store& store) {
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, Registry::make(request.registry));
   RegistryConnection connection(*registry);
   PullPlan plan;
-  const std::string asked = request.remote.digest ? request.remote.digest->text() : request.remote.tag_or_default();
+  const std::string asked =
+      request.remote.digest ? request.remote.digest->text() : request.remote.tag_or_default();
   MRUN_ASSIGN(plan.manifest, connection.get_manifest(asked));
   if (request.expected && *request.expected != plan.manifest.digest)
-    return fail(ErrorCode::digest_mismatch, fmt::format("{} is {} now, {} was expected", request.remote.text(),
-                                                        plan.manifest.digest.text(), request.expected->text()));
+    return fail(ErrorCode::digest_mismatch,
+                fmt::format("{} is {} now, {} was expected", request.remote.text(),
+                            plan.manifest.digest.text(), request.expected->text()));
   MRUN_ASSIGN(const BundleLayout layout, layout_of(plan.manifest));
   plan.local = local_reference(request.remote);
   for (const BlobClaim& blob : blobs_of(layout)) {
@@ -148,7 +156,8 @@ Result<PullPlan> plan_pull(const PullRequest& request, const Store& store) {
     plan.size_bytes += layer.size;
   MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   for (const TagEntry& entry : entries)
-    if (entry.model == plan.local.model() && entry.tag == plan.local.tag_or_default() && entry.digest != plan.manifest.digest) {
+    if (entry.model == plan.local.model() && entry.tag == plan.local.tag_or_default() &&
+        entry.digest != plan.manifest.digest) {
       plan.previous = entry.digest;
       plan.previous_origin = entry.origin;
     }

@@ -10,18 +10,18 @@
 namespace mrun {
 
 struct PullRequest {
-  Reference remote; // with a host
-  RegistryConfig registry; // host, repository and credentials of `remote`
-  bool force = false;      // move a tag of another origin
+  Reference remote;               // with a host
+  RegistryConfig registry;        // host, repository and credentials of `remote`
+  bool force = false;             // move a tag of another origin
   std::optional<Digest> expected; // what a lock file says; error digest_mismatch for another one
   TransferOptions transfer;
 };
 
 struct PullPlan {
   RemoteManifest manifest;
-  Reference local;                // owner/name:tag that it gets here
-  std::uint64_t size_bytes = 0;   // of the bundle's files
-  std::uint64_t fetch_bytes = 0;  // what is not here
+  Reference local;               // owner/name:tag that it gets here
+  std::uint64_t size_bytes = 0;  // of the bundle's files
+  std::uint64_t fetch_bytes = 0; // what is not here
   std::size_t fetch_blobs = 0;
   std::optional<Digest> previous; // what the tag means here now, if it is something else
   std::string previous_origin;
@@ -32,12 +32,13 @@ struct PullResult {
   std::uint64_t fetched_bytes = 0;
 };
 
-// What a pull would do: the manifest is read and checked, nothing is written. Errors: registry_*, bundle_invalid, …
+// What a pull would do: the manifest is read and checked, nothing is written. Errors: registry_*,
+// bundle_invalid, …
 Result<PullPlan> plan_pull(const PullRequest& request, const Store& store);
 
-// Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and the tag
-// is set last. Interrupted at any moment, the next call fetches only what is missing. Errors: those of plan_pull,
-// tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
+// Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and
+// the tag is set last. Interrupted at any moment, the next call fetches only what is missing. Errors: those
+// of plan_pull, tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
 Result<PullResult> pull(const PullRequest& request, Store& store);
 
 // The name that a remote reference gets here: without host, its last two parts.

@@ -14,16 +14,21 @@
 namespace mrun {
 namespace {
 
-// Reads a blob of the store as it is sent. What changed under way the registry finds out: it checks the digest.
+// Reads a blob of the store as it is sent. What changed under way the registry finds out: it checks the
+// digest.
 HttpSource source_of(int fd, const BlobClaim& claim) {
   return {claim.size, [fd, claim](std::uint64_t offset, std::span<char> to) -> Result<std::size_t> {
-            const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), claim.size - offset));
+            const std::size_t want =
+                static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), claim.size - offset));
             while (true) {
               const ssize_t got = ::pread(fd, to.data(), want, static_cast<off_t>(offset));
               if (got < 0 && errno == EINTR) continue;
-              if (got < 0) return fail_errno(ErrorCode::io, errno, fmt::format("can't read blob {}", claim.digest.short_hex()));
+              if (got < 0)
+                return fail_errno(ErrorCode::io, errno,
+                                  fmt::format("can't read blob {}", claim.digest.short_hex()));
               if (got == 0 && want > 0)
-                return fail(ErrorCode::store_corrupt, fmt::format("blob {} is shorter than its manifest says", claim.digest.text()));
+                return fail(ErrorCode::store_corrupt,
+                            fmt::format("blob {} is shorter than its manifest says", claim.digest.text()));
               return static_cast<std::size_t>(got);
             }
           }};
@@ -65,7 +70,9 @@ class Pushing {
     std::vector<TransferTask> tasks;
     for (const BlobClaim& blob : blobs)
       if (!m_known.contains(blob.digest))
-        tasks.push_back({blob.size, [this, blob](RegistryConnection& own, ByteCount& done) { return send(blob, own, done); }});
+        tasks.push_back({blob.size, [this, blob](RegistryConnection& own, ByteCount& done) {
+                           return send(blob, own, done);
+                         }});
     MRUN_TRY(run_transfers(config, std::move(tasks), m_request.transfer));
     if (!m_request.dry_run) MRUN_TRY(connection.put_manifest(tag, std::string(k_manifest_media_type), text));
     return m_result;
@@ -96,10 +103,11 @@ class Pushing {
     }
     if (m_request.dry_run) return {};
     MRUN_ASSIGN(const UniqueFd fd, m_store.open_blob(blob.digest));
-    const BlobUpload upload{.digest = blob.digest,
-                            .source = source_of(fd.get(), blob),
-                            .mount_from = {},
-                            .on_progress = [&](std::uint64_t sent) { done.store(sent, std::memory_order_relaxed); }};
+    const BlobUpload upload{
+        .digest = blob.digest,
+        .source = source_of(fd.get(), blob),
+        .mount_from = {},
+        .on_progress = [&](std::uint64_t sent) { done.store(sent, std::memory_order_relaxed); }};
     MRUN_TRY(connection.push_blob(upload));
     return {};
   }

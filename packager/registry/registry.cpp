@@ -15,19 +15,22 @@ namespace mrun {
 namespace {
 
 constexpr int k_max_redirects = 5;
-constexpr int k_max_authorizations = 2; // of one request: a first token, and one more should it end on the way
+constexpr int k_max_authorizations =
+    2; // of one request: a first token, and one more should it end on the way
 constexpr std::size_t k_max_tags = 100'000;
 constexpr std::size_t k_max_small_blob_bytes = 64 * k_mib;
 constexpr std::string_view k_accepted_manifests =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "
-    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json";
 
 // The registry's own words of an error reply: "CODE: message". They are shown, never acted on.
 std::string words_of(const HttpReply& reply) {
   const auto json = parse_json(reply.body, ErrorCode::registry_reply, "an error", {.max_bytes = 64 * 1024});
   if (!json || !json->is_object()) return {};
   const auto errors = json->find("errors");
-  if (errors == json->end() || !errors->is_array() || errors->empty() || !errors->front().is_object()) return {};
+  if (errors == json->end() || !errors->is_array() || errors->empty() || !errors->front().is_object())
+    return {};
   const auto text = [&](const char* key) {
     const auto found = errors->front().find(key);
     return found != errors->front().end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -50,7 +53,8 @@ std::string next_link(const HttpReply& reply) {
   for (const std::string& header : reply.all_headers("link")) {
     const std::size_t open = header.find('<'), close = header.find('>');
     const std::string rest = close == std::string::npos ? "" : lower_ascii(header.substr(close));
-    const bool next = rest.find("rel=\"next\"") != std::string::npos || rest.find("rel=next") != std::string::npos;
+    const bool next =
+        rest.find("rel=\"next\"") != std::string::npos || rest.find("rel=next") != std::string::npos;
     if (open < close && next) return header.substr(open + 1, close - open - 1);
   }
   return {};
@@ -63,35 +67,42 @@ Result<void> check_digest(const std::string& reference, const HttpReply& reply, 
                 fmt::format("the registry gave manifest {} when {} was asked for", digest.text(), reference));
   const std::string claimed = reply.header("docker-content-digest");
   if (claimed.starts_with("sha256:") && claimed != digest.text())
-    return fail(ErrorCode::digest_mismatch, fmt::format("the registry gave a manifest of digest {} and calls it {}",
-                                                        digest.text(), printable(claimed, 80)));
+    return fail(ErrorCode::digest_mismatch,
+                fmt::format("the registry gave a manifest of digest {} and calls it {}", digest.text(),
+                            printable(claimed, 80)));
   return {};
 }
 
 } // namespace
 
-// ---- the registry ------------------------------------------------------------------------------------------
+// ---- the registry
+// ------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Registry>> Registry::make(RegistryConfig config) {
   std::string host = lower_ascii(config.host);
   if (host == "docker.io" || host == "index.docker.io") host = "registry-1.docker.io";
   // Plain HTTP never leaves the machine.
-  const std::string name = host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
+  const std::string name =
+      host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
   const std::string scheme = is_loopback_host(name) ? "http" : "https";
   auto base = Url::parse(fmt::format("{}://{}/", scheme, host));
   if (!base)
-    return fail(ErrorCode::reference_invalid, fmt::format("`{}` is no registry host", printable(config.host, 100)));
-  return std::unique_ptr<Registry>(new Registry(std::move(config), std::move(*base))); // its constructor is private
+    return fail(ErrorCode::reference_invalid,
+                fmt::format("`{}` is no registry host", printable(config.host, 100)));
+  return std::unique_ptr<Registry>(
+      new Registry(std::move(config), std::move(*base))); // its constructor is private
 }
 
 Registry::Registry(RegistryConfig config, Url base)
     : m_config(std::move(config)),
       m_base(std::move(base)),
-      m_authenticator(m_base, m_config.credentials, m_config.clock != nullptr ? *m_config.clock : system_clock()) {
+      m_authenticator(m_base, m_config.credentials,
+                      m_config.clock != nullptr ? *m_config.clock : system_clock()) {
   if (m_config.credential) m_authenticator.use(*m_config.credential);
 }
 
-// ---- calls -------------------------------------------------------------------------------------------------
+// ---- calls
+// -------------------------------------------------------------------------------------------------
 
 RegistryConnection::RegistryConnection(Registry& registry)
     : m_registry(registry),
@@ -131,7 +142,8 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
     MRUN_ASSIGN(HttpReply reply, call("GET", url, request, sink));
     if (!is_redirect(reply.status)) return reply;
     if (redirects == k_max_redirects)
-      return fail(ErrorCode::registry_url, fmt::format("{} redirects more than {} times", m_registry.base().host, k_max_redirects));
+      return fail(ErrorCode::registry_url,
+                  fmt::format("{} redirects more than {} times", m_registry.base().host, k_max_redirects));
     MRUN_ASSIGN(Url next, url.resolve(reply.header("location")));
     if (url.scheme == "https" && next.scheme != "https")
       return fail(ErrorCode::registry_url, fmt::format("{} redirects from https to plain http", url.host));
@@ -139,7 +151,8 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
   }
 }
 
-Result<HttpReply> RegistryConnection::call_again(const std::string& method, const Url& url, const HttpRequest& request) {
+Result<HttpReply> RegistryConnection::call_again(const std::string& method, const Url& url,
+                                                 const HttpRequest& request) {
   Retry retry(m_registry.config().interrupt_fd);
   while (true) {
     Result<HttpReply> reply = method == "GET" ? follow(url, request, nullptr) : call(method, url, request);
@@ -156,7 +169,8 @@ tl::unexpected<Error> RegistryConnection::refused(const HttpReply& reply, std::s
   const std::string said = words.empty() ? "" : fmt::format(" ({})", words);
   switch (reply.status) {
   case 401:
-    return fail(ErrorCode::registry_auth, fmt::format("{} does not let you in{}", host, said), "mrun login " + host);
+    return fail(ErrorCode::registry_auth, fmt::format("{} does not let you in{}", host, said),
+                "mrun login " + host);
   case 403:
     return fail(ErrorCode::registry_denied, fmt::format("{} does not allow it: {}{}", host, what, said));
   case 404:
@@ -165,13 +179,16 @@ tl::unexpected<Error> RegistryConnection::refused(const HttpReply& reply, std::s
     return fail(ErrorCode::registry_reply, fmt::format("{} is too large for {}{}", what, host, said),
                 "a proxy in front of the registry may limit the size of a request");
   case 429:
-    return fail(ErrorCode::registry_unavailable, fmt::format("{} takes no more requests for now{}", host, said));
+    return fail(ErrorCode::registry_unavailable,
+                fmt::format("{} takes no more requests for now{}", host, said));
   default:
     break;
   }
   if (reply.status >= 500 && reply.status != 501)
-    return fail(ErrorCode::registry_unavailable, fmt::format("{} answered {} to {}{}", host, reply.status, what, said));
-  return fail(ErrorCode::registry_reply, fmt::format("{} answered {} to {}{}", host, reply.status, what, said));
+    return fail(ErrorCode::registry_unavailable,
+                fmt::format("{} answered {} to {}{}", host, reply.status, what, said));
+  return fail(ErrorCode::registry_reply,
+              fmt::format("{} answered {} to {}{}", host, reply.status, what, said));
 }
 
 Result<void> RegistryConnection::ping() {
@@ -182,13 +199,16 @@ Result<void> RegistryConnection::ping() {
   return refused(reply, "the version check");
 }
 
-// ---- manifests ---------------------------------------------------------------------------------------------
+// ---- manifests
+// ---------------------------------------------------------------------------------------------
 
 Result<RemoteManifest> RegistryConnection::get_manifest(const std::string& reference) {
-  HttpRequest request{.headers = {{"Accept", std::string(k_accepted_manifests)}, {"Accept-Encoding", "identity"}}};
+  HttpRequest request{
+      .headers = {{"Accept", std::string(k_accepted_manifests)}, {"Accept-Encoding", "identity"}}};
   request.max_reply_bytes = k_max_oci_manifest_bytes;
   MRUN_ASSIGN(HttpReply reply, call_again("GET", endpoint("manifests/" + reference), request));
-  if (reply.status != 200) return refused(reply, fmt::format("{}:{}", m_registry.config().repository, reference));
+  if (reply.status != 200)
+    return refused(reply, fmt::format("{}:{}", m_registry.config().repository, reference));
   RemoteManifest manifest;
   manifest.digest = Sha256::of(reply.body);
   MRUN_TRY(check_digest(reference, reply, manifest.digest));
@@ -202,7 +222,8 @@ Result<std::optional<RemoteManifest>> RegistryConnection::head_manifest(const st
   const HttpRequest request{.headers = {{"Accept", std::string(k_accepted_manifests)}}};
   MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", endpoint("manifests/" + reference), request));
   if (reply.status == 404) return std::nullopt;
-  if (reply.status != 200) return refused(reply, fmt::format("{}:{}", m_registry.config().repository, reference));
+  if (reply.status != 200)
+    return refused(reply, fmt::format("{}:{}", m_registry.config().repository, reference));
   const auto digest = Digest::parse(reply.header("docker-content-digest"));
   if (!digest) return std::nullopt; // a registry that does not say: the caller takes the long way
   RemoteManifest manifest;
@@ -226,7 +247,8 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
   std::set<std::string> seen;
   while (seen.insert(url.text()).second) {
     MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {.headers = {{"Accept", "application/json"}}}));
-    if (reply.status != 200) return refused(reply, fmt::format("repository {}", m_registry.config().repository));
+    if (reply.status != 200)
+      return refused(reply, fmt::format("repository {}", m_registry.config().repository));
     MRUN_ASSIGN(const Json json, parse_json(reply.body, ErrorCode::registry_reply, "the list of tags"));
     const auto list = json.is_object() ? json.find("tags") : json.end();
     if (!json.is_object() || list == json.end() || !(list->is_array() || list->is_null()))
@@ -236,7 +258,8 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
     const std::string next = next_link(reply);
     if (next.empty() || found.size() >= k_max_tags) break;
     MRUN_ASSIGN(url, url.resolve(next));
-    if (!url.same_origin(m_registry.base())) return fail(ErrorCode::registry_url, "the list of tags goes on at another host");
+    if (!url.same_origin(m_registry.base()))
+      return fail(ErrorCode::registry_url, "the list of tags goes on at another host");
   }
   return std::vector<std::string>(found.begin(), found.end());
 }
@@ -244,7 +267,8 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
 Result<Json> RegistryConnection::referrers(const Digest& digest, const std::string& artifact_type) {
   Url url = endpoint("referrers/" + digest.text());
   url.query = "artifactType=" + percent_encode(artifact_type);
-  MRUN_ASSIGN(HttpReply reply, call_again("GET", url, {.headers = {{"Accept", std::string(k_index_media_type)}}}));
+  MRUN_ASSIGN(HttpReply reply,
+              call_again("GET", url, {.headers = {{"Accept", std::string(k_index_media_type)}}}));
   if (reply.status == 404) { // no such API: the tag schema (distribution-spec, "Referrers Tag Schema")
     const HttpRequest request{.headers = {{"Accept", std::string(k_index_media_type)}}};
     MRUN_ASSIGN(reply, call_again("GET", endpoint("manifests/sha256-" + digest.hex()), request));
@@ -257,12 +281,14 @@ Result<Json> RegistryConnection::referrers(const Digest& digest, const std::stri
     return fail(ErrorCode::registry_reply, "the list of referrers is not an image index");
   Json matching = Json::array();
   for (const Json& descriptor : *list)
-    if (descriptor.is_object() && (artifact_type.empty() || descriptor.value("artifactType", "") == artifact_type))
+    if (descriptor.is_object() &&
+        (artifact_type.empty() || descriptor.value("artifactType", "") == artifact_type))
       matching.push_back(descriptor);
   return matching;
 }
 
-// ---- small blobs -------------------------------------------------------------------------------------------
+// ---- small blobs
+// -------------------------------------------------------------------------------------------
 
 Result<bool> RegistryConnection::has_blob(const Digest& digest, std::uint64_t size_bytes) {
   MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", endpoint("blobs/" + digest.text()), {}));
@@ -275,8 +301,9 @@ Result<bool> RegistryConnection::has_blob(const Digest& digest, std::uint64_t si
 
 Result<std::string> RegistryConnection::read_blob(const Digest& digest, std::uint64_t size_bytes) {
   if (size_bytes > k_max_small_blob_bytes)
-    return fail(ErrorCode::registry_reply, fmt::format("blob {} claims {}, at most {} are read at once", digest.short_hex(),
-                                                       format_bytes(size_bytes), format_bytes(k_max_small_blob_bytes)));
+    return fail(ErrorCode::registry_reply,
+                fmt::format("blob {} claims {}, at most {} are read at once", digest.short_hex(),
+                            format_bytes(size_bytes), format_bytes(k_max_small_blob_bytes)));
   std::string bytes;
   BlobDownload download{.digest = digest,
                         .size_bytes = size_bytes,
@@ -291,7 +318,8 @@ Result<std::string> RegistryConnection::read_blob(const Digest& digest, std::uin
                         }};
   MRUN_TRY(get_blob(download));
   if (Sha256::of(bytes) != digest)
-    return fail(ErrorCode::digest_mismatch, fmt::format("what came as blob {} is something else", digest.short_hex()));
+    return fail(ErrorCode::digest_mismatch,
+                fmt::format("what came as blob {} is something else", digest.short_hex()));
   return bytes;
 }
 

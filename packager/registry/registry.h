@@ -1,7 +1,8 @@
 // One repository of an OCI registry, by the distribution specification 1.1 (ids of its "end-N" in the code).
 //
-// A Registry is what threads share: address, tokens, policy. A RegistryConnection is one thread's: sessions are not
-// shared. Everything a registry says is untrusted; nothing of a credential or a query string is ever shown.
+// A Registry is what threads share: address, tokens, policy. A RegistryConnection is one thread's: sessions
+// are not shared. Everything a registry says is untrusted; nothing of a credential or a query string is ever
+// shown.
 #pragma once
 
 #include <functional>
@@ -32,7 +33,7 @@ struct RegistryConfig {
   std::optional<Credential> credential; // instead of `credentials`
   bool push = false;                    // tokens for pushing, too
   int interrupt_fd = -1;
-  const Clock* clock = nullptr;         // system_clock() unless a test moves it
+  const Clock* clock = nullptr; // system_clock() unless a test moves it
 };
 
 class Registry {
@@ -88,11 +89,12 @@ class RegistryConnection {
   // Errors: remote_not_found, registry_*, digest_mismatch.
   Result<RemoteManifest> get_manifest(const std::string& reference);
   Result<std::optional<RemoteManifest>> head_manifest(const std::string& reference); // nullopt: not there
-  Result<void> put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes);
+  Result<void> put_manifest(const std::string& reference, const std::string& media_type,
+                            const std::string& bytes);
 
   Result<bool> has_blob(const Digest& digest, std::uint64_t size_bytes);
-  // Streams; resumes where it broke; more or fewer bytes than size_bytes is an error. The content is the caller's to
-  // hash. Errors: remote_not_found, registry_*.
+  // Streams; resumes where it broke; more or fewer bytes than size_bytes is an error. The content is the
+  // caller's to hash. Errors: remote_not_found, registry_*.
   Result<void> get_blob(BlobDownload& download);
   // A small one, whole and verified. Error digest_mismatch.
   Result<std::string> read_blob(const Digest& digest, std::uint64_t size_bytes);
@@ -112,7 +114,8 @@ class RegistryConnection {
   };
   Url endpoint(std::string_view rest) const; // /v2/NAME/rest
   // Authorizes, follows redirects by hand, asks for a new token after a 401. One try.
-  Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request, const HttpSink& sink = nullptr);
+  Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request,
+                         const HttpSink& sink = nullptr);
   // The same with retries for what may pass.
   Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
   Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);

@@ -1,8 +1,8 @@
 #include "packager/registry/retry.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <ctime>
 #include <random>
 
@@ -18,14 +18,16 @@ constexpr std::chrono::seconds k_longest_asked_wait{60};
 
 std::chrono::milliseconds jittered(std::chrono::milliseconds most) {
   thread_local std::minstd_rand random{std::random_device{}()};
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(most.count() / 2, most.count())(random));
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<std::int64_t>(most.count() / 2, most.count())(random));
 }
 
 // True: the whole time passed.
 bool sleep_unless(int interrupt_fd, std::chrono::milliseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     if (left <= 0) return true;
     pollfd interrupt{interrupt_fd, POLLIN, 0}; // a negative descriptor is ignored
     const int ready = ::poll(&interrupt, 1, static_cast<int>(left));

@@ -26,7 +26,9 @@ void signal_event(int fd) {
 
 class Pool {
  public:
-  Pool(Registry& registry, std::vector<TransferTask> tasks, UniqueFd ended) : m_registry(registry), m_ended(std::move(ended)) {
+  Pool(Registry& registry, std::vector<TransferTask> tasks, UniqueFd ended)
+      : m_registry(registry),
+        m_ended(std::move(ended)) {
     std::ranges::stable_sort(tasks, std::greater<>(), &TransferTask::size_bytes);
     m_tasks.assign(std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
     for (const TransferTask& task : m_tasks)
@@ -101,13 +103,15 @@ class Pool {
 
 std::size_t thread_count(std::size_t asked, std::size_t tasks) {
   // Connections wait more than they work, also on two cores.
-  const std::size_t usual = std::clamp<std::size_t>(2 * static_cast<std::size_t>(std::thread::hardware_concurrency()), 4, k_most_threads);
+  const std::size_t usual = std::clamp<std::size_t>(
+      2 * static_cast<std::size_t>(std::thread::hardware_concurrency()), 4, k_most_threads);
   return std::min(asked > 0 ? std::min(asked, k_most_threads) : usual, tasks);
 }
 
 } // namespace
 
-Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks, const TransferOptions& options) {
+Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks,
+                           const TransferOptions& options) {
   if (tasks.empty()) return {};
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), ended(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop || !ended) return fail_errno(ErrorCode::resources, errno, "can't make an event");
@@ -117,7 +121,8 @@ Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> task
   Pool pool(*registry, std::move(tasks), std::move(ended));
   pool.run(threads);
   while (true) {
-    std::array<pollfd, 2> waits = {pollfd{pool.ended_fd(), POLLIN, 0}, pollfd{options.interrupt_fd, POLLIN, 0}};
+    std::array<pollfd, 2> waits = {pollfd{pool.ended_fd(), POLLIN, 0},
+                                   pollfd{options.interrupt_fd, POLLIN, 0}};
     ::poll(waits.data(), waits.size(), static_cast<int>(k_tick.count()));
     if (options.on_progress) options.on_progress(pool.progress());
     if (waits[0].revents != 0) break;

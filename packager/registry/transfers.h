@@ -18,8 +18,8 @@ struct TransferProgress {
 };
 
 struct TransferOptions {
-  std::size_t parallel = 0;  // 0: by the machine and the list, at most 8
-  int interrupt_fd = -1;     // readable: the user wants to stop
+  std::size_t parallel = 0;                                 // 0: by the machine and the list, at most 8
+  int interrupt_fd = -1;                                    // readable: the user wants to stop
   std::function<void(const TransferProgress&)> on_progress; // ten times a second, on the calling thread
 };
 
@@ -31,8 +31,9 @@ struct TransferTask {
   std::function<Result<void>(RegistryConnection&, ByteCount& done)> run; // on some thread
 };
 
-// Runs all, the largest first. The first error stops what is under way and is returned. Errors: those of the tasks,
-// interrupted_by_user.
-Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks, const TransferOptions& options);
+// Runs all, the largest first. The first error stops what is under way and is returned. Errors: those of the
+// tasks, interrupted_by_user.
+Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks,
+                           const TransferOptions& options);
 
 } // namespace mrun

@@ -25,7 +25,8 @@ Result<std::string> part(CURLU* url, CURLUPart which, std::string_view text, uns
   const CURLUcode code = curl_url_get(url, which, &value, flags);
   const std::unique_ptr<char, decltype(&curl_free)> owner(value, &curl_free);
   if (code == CURLUE_OK) return std::string(value);
-  if (code == CURLUE_NO_QUERY || code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD || code == CURLUE_NO_FRAGMENT)
+  if (code == CURLUE_NO_QUERY || code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD ||
+      code == CURLUE_NO_FRAGMENT)
     return std::string();
   return refuse(text, "can't be read");
 }
@@ -60,7 +61,8 @@ Result<Handle> handle_of(std::string_view text, const std::string& base) {
   if (!handle) return fail(ErrorCode::resources, "out of memory");
   if (!base.empty() && curl_url_set(handle.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK)
     return refuse(base, "can't be read");
-  if (curl_url_set(handle.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+  if (curl_url_set(handle.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_NON_SUPPORT_SCHEME) !=
+      CURLUE_OK)
     return refuse(text, "can't be read");
   return handle;
 }
@@ -79,8 +81,8 @@ Result<Url> Url::resolve(std::string_view reference) const {
 
 std::string Url::text() const {
   const bool usual = port == (scheme == "https" ? "443" : "80");
-  return fmt::format("{}://{}{}{}{}{}{}", scheme, host, usual ? "" : ":", usual ? "" : port, path, query.empty() ? "" : "?",
-                     query);
+  return fmt::format("{}://{}{}{}{}{}{}", scheme, host, usual ? "" : ":", usual ? "" : port, path,
+                     query.empty() ? "" : "?", query);
 }
 
 bool Url::same_origin(const Url& other) const {

@@ -16,6 +16,7 @@ SOURCE = pathlib.Path(os.environ["MRUN_SOURCE"])
 FOLDERS = {
     "common": [],
     "packager": ["common"],
+    "packager/registry": ["common", "packager", "packager/registry"],
     "kernels": ["common"],
     "runtime/media": ["common", "kernels", "runtime/media"],
     "runtime/tokenizers": ["common", "runtime/tokenizers"],
@@ -25,12 +26,14 @@ FOLDERS = {
     "daemon/api": ["common"],
     "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "daemon/api", "cli"],
+    "cli/remote": ["common", "packager", "packager/registry", "daemon/api", "cli", "cli/remote"],
 }
 LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")
 # program -> pattern of the shared libraries that it may need
 SYSTEM = r"(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|librt|ld-linux-x86-64|libasan|libubsan|libtsan)\.so"
 PROGRAMS = {
-    "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
     "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",
     "lib/mrun/engines/echo.so": SYSTEM + r"|libfmt\.so",

@@ -1,0 +1,38 @@
+// mrun login HOST: credentials for a registry. Its code is in cli/remote/login.cpp.
+#include "cli/flags.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "HOST", .help = "the registry: ghcr.io, localhost:5000"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "username",
+     .short_name = 'u',
+     .value_name = "NAME",
+     .type = FlagType::text,
+     .help = "the user; asked for on a terminal"},
+    {.name = "token-stdin", .help = "read the password or token from standard input"}};
+constexpr ExampleSpec k_examples[] = {
+    {"login ghcr.io -u me --token-stdin", "in a script: the token comes from standard input"},
+    {"login localhost:5000", "asks on the terminal"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 4, 75, 130};
+
+} // namespace
+
+extern const CommandSpec k_command_login;
+constinit const CommandSpec k_command_login{
+    .name = "login",
+    .group = CommandGroup::share,
+    .summary = "keep a user and password for a registry",
+    .description =
+        "They are tried, and then kept in the credential helper that the Docker config names, else in\n"
+        "that config itself (~/.docker/config.json, mode 0600). The password is never taken from the\n"
+        "command line.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+};
+
+} // namespace mrun::cli

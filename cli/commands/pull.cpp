@@ -1,0 +1,33 @@
+// mrun pull REMOTE: a model comes from a registry. Its code is in cli/remote/pull.cpp.
+#include "cli/flags.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "REMOTE", .help = "registry.example.com/owner/name[:tag][@sha256:…]"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "force", .short_name = 'f', .help = "move a tag here that belongs to another model"},
+    {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
+constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},
+                                      {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
+
+} // namespace
+
+extern const CommandSpec k_command_pull;
+constinit const CommandSpec k_command_pull{
+    .name = "pull",
+    .group = CommandGroup::share,
+    .summary = "get a model from a registry",
+    .description =
+        "What is here already is not fetched again, and an interrupted pull goes on where it was. Each\n"
+        "piece is verified while it arrives. The model gets its name without the registry's host:\n"
+        "ghcr.io/acme/sdxl becomes acme/sdxl.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+};
+
+} // namespace mrun::cli

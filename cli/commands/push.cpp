@@ -1,0 +1,34 @@
+// mrun push REF [REMOTE]: a model goes to a registry. Its code is in cli/remote/push.cpp.
+#include "cli/flags.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "REF", .help = "a version that is here"},
+    {.name = "REMOTE",
+     .required = false,
+     .help = "where to: registry.example.com/owner/name[:tag]; by default REF itself, when it names a host"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
+constexpr ExampleSpec k_examples[] = {
+    {"push demo/minilm ghcr.io/acme/minilm", "under another name, tag latest"},
+    {"push demo/minilm:v2 localhost:5000/demo/minilm:v2", "to a registry on this machine"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
+
+} // namespace
+
+extern const CommandSpec k_command_push;
+constinit const CommandSpec k_command_push{
+    .name = "push",
+    .group = CommandGroup::share,
+    .summary = "send a model to a registry",
+    .description =
+        "Only what the registry lacks is sent; the tag is set last, so that nobody sees half a model.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+};
+
+} // namespace mrun::cli

@@ -1,0 +1,26 @@
+// mrun tags REMOTE. Its code is in cli/remote/tags.cpp.
+#include "cli/flags.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {{.name = "REMOTE", .help = "registry.example.com/owner/name"}};
+
+constexpr ExampleSpec k_examples[] = {{"tags ghcr.io/acme/minilm", "one a line"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 75, 130};
+
+} // namespace
+
+extern const CommandSpec k_command_tags;
+constinit const CommandSpec k_command_tags{
+    .name = "tags",
+    .group = CommandGroup::share,
+    .summary = "list the tags of a remote model",
+    .description = "Sorted by name.",
+    .positionals = k_positionals,
+
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+};
+
+} // namespace mrun::cli

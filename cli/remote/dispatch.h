@@ -1,0 +1,13 @@
+// mrun-remote: the commands that talk to registries, in a program of their own, so that libcurl costs the
+// others nothing.
+#pragma once
+
+#include "cli/arguments.h"
+#include "cli/context.h"
+#include "cli/flags.h"
+
+namespace mrun::cli {
+
+Result<int> run_remote(Context& context, const CommandSpec& command, const Arguments& arguments, char** argv);
+
+} // namespace mrun::cli

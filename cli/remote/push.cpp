@@ -1,0 +1,60 @@
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/client/interrupt.h"
+#include "cli/context.h"
+#include "cli/predict/target.h"
+#include "cli/remote/remote_target.h"
+#include "cli/remote/transfer_line.h"
+#include "cli/render/json_text.h"
+#include "common/text.h"
+#include "packager/registry/push.h"
+
+namespace mrun::cli {
+
+Result<int> run_push(Context& context, const Arguments& arguments) {
+  MRUN_ASSIGN(const Reference local, Reference::parse(arguments.positional(0)));
+  const std::string target =
+      arguments.positional(1).empty() ? arguments.positional(0) : arguments.positional(1);
+  MRUN_ASSIGN(const Reference remote, parse_remote(target));
+  if (remote.digest)
+    return fail(ErrorCode::usage,
+                fmt::format("`{}` holds a digest: that follows from the content", printable(target, 100)),
+                "write the remote name as HOST/OWNER/NAME or HOST/OWNER/NAME:TAG");
+  MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  MRUN_ASSIGN(const Store store, open_store_to_read(context));
+  PushRequest request;
+  MRUN_ASSIGN(request.version, store.resolve(local));
+  request.remote = remote;
+  request.registry = registry_config(remote, interrupt.fd());
+  request.dry_run = arguments.has("dry-run");
+  request.transfer.interrupt_fd = interrupt.fd();
+  TransferLine line(context, "pushing");
+  if (!request.dry_run)
+    request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
+  auto pushed = push(request, store);
+  line.clear();
+  if (!pushed) return tl::unexpected(std::move(pushed).error());
+  const std::string name = fmt::format("{}:{}", remote.model(), remote.tag_or_default());
+  if (context.json) {
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.push/v1"},
+                                           {"digest", pushed->digest.text()},
+                                           {"version", pushed->digest.hex()},
+                                           {"reference", name},
+                                           {"was_there", pushed->was_there},
+                                           {"size_bytes", pushed->size_bytes},
+                                           {"sent_bytes", pushed->sent_bytes},
+                                           {"dry_run", request.dry_run}}));
+    return 0;
+  }
+  if (!request.dry_run) MRUN_TRY(context.terminal.out(pushed->digest.text() + "\n"));
+  if (pushed->was_there)
+    context.say(fmt::format("{} is {} already", name, pushed->digest.short_hex()));
+  else
+    context.say(fmt::format("{} {} {}: {} of {} {}", name, request.dry_run ? "would be" : "is now",
+                            pushed->digest.short_hex(), format_bytes(pushed->sent_bytes),
+                            format_bytes(pushed->size_bytes), request.dry_run ? "would be sent" : "sent"));
+  return 0;
+}
+
+} // namespace mrun::cli

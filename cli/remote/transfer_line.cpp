@@ -1,0 +1,60 @@
+#include "cli/remote/transfer_line.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr std::chrono::seconds k_plain_interval{10};
+constexpr std::chrono::milliseconds k_sample{500};
+constexpr double k_weight_of_new = 0.3;
+
+} // namespace
+
+std::string transfer_text(const TransferProgress& progress, double bytes_per_second) {
+  std::string text =
+      fmt::format("{} of {}", format_bytes(progress.done_bytes), format_bytes(progress.total_bytes));
+  if (bytes_per_second < 1) return text;
+  const auto left_bytes =
+      static_cast<double>(progress.total_bytes - std::min(progress.done_bytes, progress.total_bytes));
+  return text + fmt::format(", {}/s, {} left", format_bytes(static_cast<std::uint64_t>(bytes_per_second)),
+                            format_duration(static_cast<std::int64_t>(left_bytes / bytes_per_second * 1e9)));
+}
+
+TransferLine::TransferLine(const Context& context, std::string verb)
+    : m_context(context),
+      m_verb(std::move(verb)),
+      m_terminal(context.terminal.err_is_terminal()),
+      m_silent(context.quiet || context.json),
+      m_next(std::chrono::steady_clock::now() + k_plain_interval),
+      m_last(std::chrono::steady_clock::now()) {}
+
+void TransferLine::show(const TransferProgress& progress) {
+  if (m_silent) return;
+  const Time now = std::chrono::steady_clock::now();
+  if (now - m_last >= k_sample) {
+    const double seconds = std::chrono::duration<double>(now - m_last).count();
+    const double rate =
+        static_cast<double>(progress.done_bytes - std::min(m_last_bytes, progress.done_bytes)) / seconds;
+    m_rate = m_rate == 0 ? rate : m_rate + k_weight_of_new * (rate - m_rate);
+    m_last = now;
+    m_last_bytes = progress.done_bytes;
+  }
+  if (m_terminal) {
+    m_context.terminal.err(fmt::format("\r\x1b[K{} {}", m_verb, transfer_text(progress, m_rate)));
+    m_drawn = true;
+  } else if (now >= m_next) {
+    m_context.say(fmt::format("{} {}", m_verb, transfer_text(progress, m_rate)));
+    m_next = now + k_plain_interval;
+  }
+}
+
+void TransferLine::clear() {
+  if (std::exchange(m_drawn, false)) m_context.terminal.err("\r\x1b[K");
+}
+
+} // namespace mrun::cli
