@@ -115,7 +115,8 @@ Result<std::vector<TagEntry>> Store::list() const {
   out.reserve(index->entries.size());
   for (const IndexEntry& entry : index->entries)
     if (!entry.model.empty())
-      out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns, entry.engine, entry.origin});
+      out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns, entry.engine,
+                     entry.origin});
   return out;
 }
 

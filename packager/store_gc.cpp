@@ -127,11 +127,13 @@ Result<std::vector<std::string>> Store::Impl::leftovers() {
   const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!temporary) return std::vector<std::string>();
   MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
-  const std::int64_t oldest_s = clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
+  const std::int64_t oldest_s =
+      clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
   std::erase_if(names, [&](const std::string& name) {
     struct stat status {};
     return name.starts_with(k_partial_prefix) &&
-           ::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mtim.tv_sec > oldest_s;
+           ::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           status.st_mtim.tv_sec > oldest_s;
   });
   return names;
 }

@@ -21,7 +21,7 @@ struct IndexEntry {
   std::int64_t created_ns = 0;
   std::string engine = {}; // of the bundle's manifest; "" in entries of mrun 0.1
   std::string origin = {}; // host/repository that it was pulled from; "" when packed here
-  Json foreign = nullptr; // an entry that another tool wrote, kept as it is
+  Json foreign = nullptr;  // an entry that another tool wrote, kept as it is
 };
 
 struct StoreIndex {

@@ -176,11 +176,12 @@ Result<Store::Writer::Incoming> Store::Writer::resume_blob(const Digest& digest,
     MRUN_TRY(incoming.restart());
     return incoming;
   }
-  MRUN_TRY(read_through(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size), [&](std::string_view bytes) -> Result<void> {
-    incoming.m_hash.update(bytes);
-    incoming.m_size += bytes.size();
-    return {};
-  }));
+  MRUN_TRY(read_through(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size),
+                        [&](std::string_view bytes) -> Result<void> {
+                          incoming.m_hash.update(bytes);
+                          incoming.m_size += bytes.size();
+                          return {};
+                        }));
   ::lseek(incoming.m_fd.get(), 0, SEEK_END);
   return incoming;
 }
@@ -252,8 +253,8 @@ Result<void> Store::Writer::put_entry(IndexEntry entry) {
 
 Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
                                 const std::string& origin) {
-  return put_entry(
-      {reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0, facts.engine, origin});
+  return put_entry({reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0,
+                    facts.engine, origin});
 }
 
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,

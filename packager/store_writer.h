@@ -35,8 +35,8 @@ class Store::Writer {
   Result<AddedBlob> add_file(int fd, std::string_view name, const std::optional<Digest>& expected,
                              const Progress& progress);
 
-  // A blob that arrives in pieces (a download). Unless finished it is dropped, or left for resume_blob() when it came
-  // from there.
+  // A blob that arrives in pieces (a download). Unless finished it is dropped, or left for resume_blob() when
+  // it came from there.
   class Incoming {
    public:
     Incoming(Incoming&& other) noexcept;
@@ -61,8 +61,8 @@ class Store::Writer {
     bool m_stays; // when it is not finished
   };
   Result<Incoming> begin_blob();
-  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, which is hashed again first. While
-  // another process is at it, a file of its own.
+  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, which is hashed again first.
+  // While another process is at it, a file of its own.
   Result<Incoming> resume_blob(const Digest& digest, std::uint64_t size);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
