@@ -87,6 +87,14 @@ TEST_CASE("URLs are taken apart, resolved and compared by origin") {
   CHECK(Url::parse("https://a/x?sig=secret b").error().message.find("secret") == std::string::npos);
 }
 
+TEST_CASE("plain HTTP is for this machine only, whatever a name looks like") {
+  for (const char* host : {"localhost", "127.0.0.1", "127.9.8.7", "[::1]"})
+    CHECK_MESSAGE(is_loopback_host(host), std::string(host));
+  for (const char* host :
+       {"127.evil.example", "127.0.0.1.evil.example", "127.", "localhost.example", "128.0.0.1", "", "::1"})
+    CHECK_FALSE_MESSAGE(is_loopback_host(host), std::string(host));
+}
+
 TEST_CASE("addresses inside private networks are known in all their forms") {
   for (const char* address : {"127.0.0.1",
                               "10.1.2.3",
