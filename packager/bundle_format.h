@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +57,14 @@ Result<BundleLayout> decode_bundle(std::string_view text);
 Result<void> decode_recipe(std::string_view text, BundleLayout& layout);
 // After all files are known: sorted, no two paths equal or colliding, none inside another, mrun.yaml there.
 Result<void> check_files(std::vector<BundleFile>& files);
+
+// Gives the content of a small blob; the claim is within `limit`.
+using ReadBlob = std::function<Result<std::string>(const BlobClaim& claim, std::size_t limit)>;
+// The bundle of a manifest: config, recipe and mrun.yaml are read and checked, weights are not touched.
+// Errors: bundle_invalid, path_refused, manifest_*, and those of `read`.
+Result<Bundle> describe_bundle(const Digest& digest, BundleLayout layout, const ReadBlob& read);
+// All blobs of a bundle, each once: the config, then the layers in their order.
+std::vector<BlobClaim> blobs_of(const BundleLayout& layout);
 
 // The key under which two paths are the same somewhere: NFC and case folding (Unicode).
 std::string collision_key(std::string_view path);

@@ -16,19 +16,6 @@
 namespace mrun {
 namespace {
 
-// Reads a blob whose size a manifest claims.
-Result<std::string> read_claimed(const Store& store, const BlobClaim& claim, std::size_t limit,
-                                 std::string_view what) {
-  if (claim.size > limit)
-    return fail(ErrorCode::bundle_invalid,
-                fmt::format("{} has {} bytes, at most {} are allowed", what, claim.size, limit));
-  MRUN_ASSIGN(std::string text, store.read_blob(claim.digest, limit));
-  if (text.size() != claim.size)
-    return fail(ErrorCode::bundle_invalid,
-                fmt::format("{} has {} bytes, the manifest claims {}", what, text.size(), claim.size));
-  return text;
-}
-
 Result<void> check_blob_size(int blobs, const BlobClaim& claim) {
   struct stat status {};
   if (::fstatat(blobs, claim.digest.hex().c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -40,42 +27,6 @@ Result<void> check_blob_size(int blobs, const BlobClaim& claim) {
     return fail(ErrorCode::store_corrupt, fmt::format("blob {} has {} bytes, it must have {}",
                                                       claim.digest.text(), status.st_size, claim.size));
   return {};
-}
-
-Result<void> check_config(const std::string& text) {
-  MRUN_ASSIGN(const Json config,
-              parse_json(text, ErrorCode::bundle_invalid, "the config", {k_max_oci_manifest_bytes, 16}));
-  if (!config.is_object()) return fail(ErrorCode::bundle_invalid, "the config is not an object");
-  return {};
-}
-
-Result<Bundle> load_layout(const Store& store, const Digest& digest, BundleLayout layout) {
-  MRUN_ASSIGN(const std::string config,
-              read_claimed(store, layout.config, k_max_oci_manifest_bytes, "the config"));
-  MRUN_TRY(check_config(config));
-  if (layout.recipe) {
-    MRUN_ASSIGN(const std::string recipe,
-                read_claimed(store, *layout.recipe, k_max_recipe_bytes, "the recipe"));
-    MRUN_TRY(decode_recipe(recipe, layout));
-  }
-  MRUN_TRY(check_files(layout.files));
-  for (const BlobClaim& layer : layout.layers)
-    MRUN_TRY(check_blob_size(store.blobs_dir_fd(), layer));
-  Bundle bundle;
-  bundle.digest = digest;
-  bundle.files = std::move(layout.files);
-  for (const BundleFile& file : bundle.files) {
-    bundle.size_bytes += file.size; // each is at most 2^53, the sum is held there too
-    if (bundle.size_bytes > (1ULL << 53))
-      return fail(ErrorCode::bundle_invalid, "the bundle's files are larger than any disk");
-  }
-  const BundleFile* written = bundle.find(k_bundle_manifest_name);
-  if (written->segments.size() != 1 || written->segments[0].offset != 0)
-    return fail(ErrorCode::bundle_invalid, "mrun.yaml is not one whole blob");
-  MRUN_ASSIGN(const std::string text, read_claimed(store, {written->segments[0].blob, written->size},
-                                                   k_max_manifest_bytes, "mrun.yaml"));
-  MRUN_ASSIGN(bundle.manifest, parse_manifest(text, "mrun.yaml"));
-  return bundle;
 }
 
 } // namespace
@@ -114,7 +65,13 @@ Result<Bundle> Store::load(const Digest& digest) const {
   };
   Result<BundleLayout> layout = decode_bundle(text);
   if (!layout) return noted(std::move(layout).error());
-  Result<Bundle> bundle = load_layout(*this, digest, std::move(*layout));
+  for (const BlobClaim& layer : layout->layers)
+    if (auto whole = check_blob_size(m_impl->blobs.get(), layer); !whole)
+      return noted(std::move(whole).error());
+  Result<Bundle> bundle =
+      describe_bundle(digest, std::move(*layout), [this](const BlobClaim& claim, std::size_t limit) {
+        return read_blob(claim.digest, limit);
+      });
   if (!bundle) return noted(std::move(bundle).error());
   return bundle;
 }

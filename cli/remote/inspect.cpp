@@ -6,32 +6,11 @@
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
-#include "packager/bundle_format.h"
+#include "packager/registry/pull.h"
 #include "packager/schema.h"
 
 namespace mrun::cli {
 namespace {
-
-// The bundle without its weights: the manifest's files, and mrun.yaml.
-Result<Bundle> describe(RegistryConnection& connection, const RemoteManifest& remote) {
-  MRUN_ASSIGN(BundleLayout layout, decode_bundle(remote.bytes));
-  if (layout.recipe) {
-    MRUN_ASSIGN(const std::string recipe, connection.read_blob(layout.recipe->digest, layout.recipe->size));
-    MRUN_TRY(decode_recipe(recipe, layout));
-  }
-  MRUN_TRY(check_files(layout.files));
-  Bundle bundle;
-  bundle.digest = remote.digest;
-  bundle.files = std::move(layout.files);
-  for (const BundleFile& file : bundle.files)
-    bundle.size_bytes += file.size;
-  const BundleFile* written = bundle.find(k_bundle_manifest_name);
-  if (written->segments.size() != 1 || written->size > k_max_manifest_bytes)
-    return fail(ErrorCode::bundle_invalid, "mrun.yaml is not one small blob");
-  MRUN_ASSIGN(const std::string text, connection.read_blob(written->segments[0].blob, written->size));
-  MRUN_ASSIGN(bundle.manifest, parse_manifest(text, "mrun.yaml"));
-  return bundle;
-}
 
 Json bundle_json(const Bundle& bundle, const Reference& remote) {
   Json files = Json::array();
@@ -64,12 +43,15 @@ std::string bundle_text(const Bundle& bundle, const Reference& remote) {
 Result<int> run_inspect(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference remote, parse_remote(arguments.positional(0)));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
-              Registry::make(registry_config(remote, interrupt.fd())));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
-  MRUN_ASSIGN(const Bundle bundle, describe(connection, manifest));
+  MRUN_ASSIGN(BundleLayout layout, layout_of(manifest));
+  MRUN_ASSIGN(const Bundle bundle,
+              describe_bundle(manifest.digest, std::move(layout), [&](const BlobClaim& claim, std::size_t) {
+                return connection.read_blob(claim.digest, claim.size);
+              }));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, bundle_json(bundle, remote)));
   else

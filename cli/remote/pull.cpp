@@ -13,24 +13,24 @@
 namespace mrun::cli {
 namespace {
 
-Json result_json(const PullPlan& plan, std::uint64_t fetched_bytes, bool dry_run) {
+Json result_json(const PullPlan& plan, bool dry_run) {
   return {{"schema", "mrun.pull/v1"},
           {"digest", plan.manifest.digest.text()},
           {"version", plan.manifest.digest.hex()},
           {"reference", fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default())},
           {"size_bytes", plan.size_bytes},
-          {"fetched_bytes", fetched_bytes},
+          {"fetched_bytes", plan.fetch_bytes},
           {"previous", plan.previous ? Json(plan.previous->text()) : Json(nullptr)},
           {"dry_run", dry_run}};
 }
 
-void say_end(const Context& context, const PullPlan& plan, std::uint64_t fetched_bytes) {
+void say_end(const Context& context, const PullPlan& plan) {
   const std::string name = fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default());
   if (plan.previous)
     context.say(fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(),
                             plan.manifest.digest.short_hex()));
   context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.manifest.digest.short_hex(),
-                          format_bytes(plan.size_bytes), format_bytes(fetched_bytes)));
+                          format_bytes(plan.size_bytes), format_bytes(plan.fetch_bytes)));
 }
 
 } // namespace
@@ -40,14 +40,13 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   PullRequest request;
   request.remote = remote;
-  request.registry = registry_config(remote, interrupt.fd());
   request.force = arguments.has("force");
-  request.transfer.interrupt_fd = interrupt.fd();
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   if (arguments.has("dry-run")) {
-    MRUN_ASSIGN(const PullPlan plan, plan_pull(request, store));
+    MRUN_ASSIGN(const PullPlan plan, plan_pull(*registry, request, store));
     if (context.json)
-      MRUN_TRY(print_json(context.terminal, result_json(plan, plan.fetch_bytes, true)));
+      MRUN_TRY(print_json(context.terminal, result_json(plan, true)));
     else
       context.say(fmt::format("{} is {}: {}, of which {} in {} would be fetched", remote.text(),
                               plan.manifest.digest.short_hex(), format_bytes(plan.size_bytes),
@@ -57,15 +56,15 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   }
   TransferLine line(context, "pulling");
   request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  auto pulled = pull(request, store);
+  auto pulled = pull(*registry, request, store);
   line.clear();
   if (!pulled) return tl::unexpected(std::move(pulled).error());
   if (context.json) {
-    MRUN_TRY(print_json(context.terminal, result_json(pulled->plan, pulled->fetched_bytes, false)));
+    MRUN_TRY(print_json(context.terminal, result_json(*pulled, false)));
     return 0;
   }
-  MRUN_TRY(context.terminal.out(pulled->plan.manifest.digest.text() + "\n"));
-  say_end(context, pulled->plan, pulled->fetched_bytes);
+  MRUN_TRY(context.terminal.out(pulled->manifest.digest.text() + "\n"));
+  say_end(context, *pulled);
   return 0;
 }
 

@@ -26,13 +26,12 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   PushRequest request;
   MRUN_ASSIGN(request.version, store.resolve(local));
   request.remote = remote;
-  request.registry = registry_config(remote, interrupt.fd());
   request.dry_run = arguments.has("dry-run");
-  request.transfer.interrupt_fd = interrupt.fd();
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd(), true));
   TransferLine line(context, "pushing");
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  auto pushed = push(request, store);
+  auto pushed = push(*registry, request, store);
   line.clear();
   if (!pushed) return tl::unexpected(std::move(pushed).error());
   const std::string name = fmt::format("{}:{}", remote.model(), remote.tag_or_default());

@@ -18,13 +18,14 @@ Result<Reference> parse_remote(const std::string& text) {
   return reference;
 }
 
-RegistryConfig registry_config(const Reference& remote, int interrupt_fd) {
+Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push) {
   RegistryConfig config;
   config.host = remote.host;
   config.repository = repository_of(remote);
   config.credentials = Credentials::from_environment();
+  config.push = push;
   config.interrupt_fd = interrupt_fd;
-  return config;
+  return Registry::make(std::move(config));
 }
 
 } // namespace mrun::cli

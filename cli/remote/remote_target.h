@@ -1,6 +1,8 @@
 // A reference on the command line that names a registry, and how to get in there.
 #pragma once
 
+#include <memory>
+
 #include "cli/context.h"
 #include "packager/reference.h"
 #include "packager/registry/registry.h"
@@ -9,7 +11,8 @@ namespace mrun::cli {
 
 // With a host, or the error registry_missing.
 Result<Reference> parse_remote(const std::string& text);
-// Reads nothing of the network. `interrupt_fd`: as InterruptGuard gives it.
-RegistryConfig registry_config(const Reference& remote, int interrupt_fd);
+// Asks nothing of the network yet. `interrupt_fd`: as InterruptGuard gives it; `push`: with tokens for
+// pushing.
+Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push = false);
 
 } // namespace mrun::cli

@@ -109,11 +109,6 @@ void Authenticator::use(Credential credential) {
   m_looked = true;
 }
 
-bool Authenticator::has_credential() const {
-  const std::scoped_lock lock(m_mutex);
-  return m_credential.has_value();
-}
-
 std::string Authenticator::header(const std::string& scope) {
   const std::scoped_lock lock(m_mutex);
   if (m_basic && m_credential) return basic_header(*m_credential);

@@ -49,7 +49,6 @@ class Authenticator {
   // session.
   Result<void> answer(HttpSession& session, const HttpReply& refused, const std::string& scope,
                       const std::string& used);
-  bool has_credential() const;
 
  private:
   struct Token {

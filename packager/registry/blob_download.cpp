@@ -64,7 +64,7 @@ Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload&
 
 Result<void> RegistryConnection::get_blob(BlobDownload& download) {
   if (download.offset == download.size_bytes && download.size_bytes > 0) return {};
-  Retry retry(m_registry.config().interrupt_fd);
+  Retry retry(m_interrupt_fd);
   while (true) {
     const std::uint64_t before = download.offset;
     const Result<std::optional<HttpReply>> ended = download_once(download);

@@ -1,5 +1,4 @@
-// A blob's way out: mounted where the registry has it, else sent in one piece or in chunks (end-4a, 5, 6, 11,
-// 13).
+// A blob's way out: sent in one piece or in chunks (end-4a, 5, 6, 13).
 #include <algorithm>
 #include <charconv>
 
@@ -46,17 +45,17 @@ class UploadSession {
       : m_connection(connection),
         m_upload(upload) {}
 
-  // One try. nullopt: worth another one.
-  Result<std::optional<UploadEnd>> go() {
+  // One try. False: worth another one.
+  Result<bool> go() {
     m_wait.reset();
     if (m_tried) { // the last try may have done it, with its answer lost
       MRUN_ASSIGN(const bool there, m_connection.has_blob(m_upload.digest, size()));
-      if (there) return UploadEnd::uploaded;
+      if (there) return true;
     }
     m_tried = true;
     if (!m_location) {
-      MRUN_ASSIGN(const std::optional<UploadEnd> mounted, begin());
-      if (mounted || !m_location) return mounted;
+      MRUN_ASSIGN(const bool began, begin());
+      if (!began) return false;
     }
     return in_one_piece() ? send_whole() : send_chunks();
   }
@@ -70,26 +69,22 @@ class UploadSession {
            takes_one_piece_only(m_connection.m_registry.base().host);
   }
 
-  // A reply that may pass: nullopt for go(). Any other is its error.
-  Result<std::optional<UploadEnd>> refused_for_now(const HttpReply& reply) {
+  // A reply that may pass: false, for go(). Any other is its error.
+  Result<bool> refused_for_now(const HttpReply& reply) {
     m_wait = retry_after(reply);
-    if (is_worth_retrying(reply)) return std::nullopt;
+    if (is_worth_retrying(reply)) return false;
     return m_connection.refused(reply, fmt::format("blob {}", m_upload.digest.short_hex()));
   }
 
-  Result<std::optional<UploadEnd>> begin() {
-    Url url = m_connection.endpoint("blobs/uploads/");
-    if (!m_upload.mount_from.empty())
-      url.query =
-          fmt::format("mount={}&from={}", m_upload.digest.text(), percent_encode(m_upload.mount_from));
+  Result<bool> begin() {
+    const Url url = m_connection.endpoint("blobs/uploads/");
     MRUN_ASSIGN(const HttpReply reply, m_connection.call("POST", url, {}));
-    if (reply.status == 201) return UploadEnd::mounted;
     if (reply.status != 202) return refused_for_now(reply);
     m_sent = 0;
     const std::string least = reply.header("oci-chunk-min-length");
     std::from_chars(least.data(), least.data() + least.size(), m_min_chunk_bytes);
     MRUN_TRY(take_location(reply, url));
-    return std::nullopt;
+    return true;
   }
 
   Result<void> take_location(const HttpReply& reply, const Url& base) {
@@ -113,27 +108,25 @@ class UploadSession {
   // The bytes from `first` on, `length` of them.
   Result<HttpReply> send(const std::string& method, const Url& url, std::uint64_t first,
                          std::uint64_t length) {
-    const HttpSource part{length, [&](std::uint64_t offset, std::span<char> to) {
-                            return m_upload.source.read(first + offset, to.first(std::min<std::uint64_t>(
-                                                                            to.size(), length - offset)));
+    const HttpSource part{length, [&](std::uint64_t offset, std::span<char> to) -> Result<std::size_t> {
+                            const std::size_t want = std::min<std::uint64_t>(to.size(), length - offset);
+                            MRUN_ASSIGN(const std::size_t got,
+                                        m_upload.source.read(first + offset, to.first(want)));
+                            if (m_upload.on_progress) m_upload.on_progress(first + offset + got);
+                            return got;
                           }};
     HttpRequest request{.source = &part, .stall_timeout = k_commit_patience};
     if (method == "PATCH")
       request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
-    m_connection.m_on_sent = [&](std::uint64_t sent) {
-      if (m_upload.on_progress) m_upload.on_progress(first + sent);
-    };
-    Result<HttpReply> reply = m_connection.call(method, url, std::move(request));
-    m_connection.m_on_sent = nullptr;
-    return reply;
+    return m_connection.call(method, url, std::move(request));
   }
 
-  Result<std::optional<UploadEnd>> send_whole() {
+  Result<bool> send_whole() {
     const Url url = finishing_url();
     m_location.reset(); // used up, whatever comes
     MRUN_ASSIGN(const HttpReply reply, send("PUT", url, 0, size()));
     if (reply.status != 201) return refused_for_now(reply);
-    return UploadEnd::uploaded;
+    return true;
   }
 
   // What the registry has of a session that broke; without an answer a new one begins.
@@ -148,22 +141,22 @@ class UploadSession {
     return reply.header("location").empty() ? Result<void>() : take_location(reply, *m_location);
   }
 
-  Result<std::optional<UploadEnd>> send_chunks() {
+  Result<bool> send_chunks() {
     if (std::exchange(m_broken, true)) MRUN_TRY(ask_how_far());
-    if (!m_location) return std::nullopt;
+    if (!m_location) return false;
     while (m_sent < size()) {
       const std::uint64_t length = std::min(std::max(k_chunk_bytes, m_min_chunk_bytes), size() - m_sent);
       MRUN_ASSIGN(const HttpReply reply, send("PATCH", *m_location, m_sent, length));
       if (reply.status == 404 || reply.status == 416) { // the session is gone, or holds something else
         m_location.reset();
-        return std::nullopt;
+        return false;
       }
       if (reply.status != 202) return refused_for_now(reply);
       // Registries append blindly: only this answer tells what they have.
       const auto received = received_bytes(reply);
       if (received && *received != m_sent + length) {
         m_location.reset();
-        return std::nullopt;
+        return false;
       }
       m_sent += length;
       MRUN_TRY(take_location(reply, *m_location));
@@ -171,10 +164,10 @@ class UploadSession {
     MRUN_ASSIGN(const HttpReply reply, m_connection.call("PUT", finishing_url(), {}));
     if (reply.status == 404 || reply.status == 416) {
       m_location.reset();
-      return std::nullopt;
+      return false;
     }
     if (reply.status != 201) return refused_for_now(reply);
-    return UploadEnd::uploaded;
+    return true;
   }
 
   RegistryConnection& m_connection;
@@ -187,13 +180,13 @@ class UploadSession {
   bool m_broken = false; // a try with this session has ended early
 };
 
-Result<UploadEnd> RegistryConnection::push_blob(const BlobUpload& upload) {
-  Retry retry(m_registry.config().interrupt_fd);
+Result<void> RegistryConnection::push_blob(const BlobUpload& upload) {
+  Retry retry(m_interrupt_fd);
   UploadSession session(*this, upload);
   while (true) {
     const std::uint64_t before = session.sent();
-    const Result<std::optional<UploadEnd>> ended = session.go();
-    if (ended && *ended) return **ended;
+    const Result<bool> ended = session.go();
+    if (ended && *ended) return {};
     if (!ended && !is_worth_retrying(ended.error())) return tl::unexpected(ended.error());
     if (session.sent() > before) retry.progressed();
     MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait()));

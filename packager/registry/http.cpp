@@ -182,7 +182,6 @@ struct HttpSession::Impl {
       return CURL_READFUNC_ABORT;
     }
     self.offset += *got;
-    if (self.options.on_sent) self.options.on_sent(self.offset);
     return *got;
   }
   static int on_seek(void* self, curl_off_t to, int origin) {

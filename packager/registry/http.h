@@ -56,8 +56,7 @@ using HttpSink = std::function<Result<void>(const HttpReply& head, std::string_v
 
 struct HttpOptions {
   std::string user_agent;
-  int interrupt_fd = -1;                                 // readable: give up (error `interrupted_by_user`)
-  std::function<void(std::uint64_t sent_bytes)> on_sent; // of the current source, while it is sent
+  int interrupt_fd = -1; // readable: give up (error `interrupted_by_user`)
 };
 
 // One thread at a time.

@@ -4,21 +4,21 @@
 #include <optional>
 #include <string>
 
+#include "packager/bundle_format.h"
 #include "packager/registry/transfers.h"
 #include "packager/store.h"
 
 namespace mrun {
 
 struct PullRequest {
-  Reference remote;               // with a host
-  RegistryConfig registry;        // host, repository and credentials of `remote`
-  bool force = false;             // move a tag of another origin
-  std::optional<Digest> expected; // what a lock file says; error digest_mismatch for another one
+  Reference remote;   // with a host
+  bool force = false; // move a tag of another origin
   TransferOptions transfer;
 };
 
 struct PullPlan {
   RemoteManifest manifest;
+  BundleLayout layout;
   Reference local;               // owner/name:tag that it gets here
   std::uint64_t size_bytes = 0;  // of the bundle's files
   std::uint64_t fetch_bytes = 0; // what is not here
@@ -27,19 +27,18 @@ struct PullPlan {
   std::string previous_origin;
 };
 
-struct PullResult {
-  PullPlan plan;
-  std::uint64_t fetched_bytes = 0;
-};
-
 // What a pull would do: the manifest is read and checked, nothing is written. Errors: registry_*,
 // bundle_invalid, …
-Result<PullPlan> plan_pull(const PullRequest& request, const Store& store);
+Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store);
 
 // Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and
-// the tag is set last. Interrupted at any moment, the next call fetches only what is missing. Errors: those
-// of plan_pull, tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
-Result<PullResult> pull(const PullRequest& request, Store& store);
+// the tag is set last. Interrupted at any moment, the next call fetches only what is missing. Gives what it
+// did. Errors: those of plan_pull, tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
+Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store);
+
+// What a manifest of a registry names, if it is a bundle's. Error bundle_invalid: an image index, another
+// artifact.
+Result<BundleLayout> layout_of(const RemoteManifest& manifest);
 
 // The name that a remote reference gets here: without host, its last two parts.
 Reference local_reference(const Reference& remote);

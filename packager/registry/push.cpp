@@ -41,27 +41,28 @@ std::set<Digest> known_blobs(RegistryConnection& connection, const std::string& 
   if (!present) return known;
   const auto layout = decode_bundle(present->bytes);
   if (!layout) return known;
-  known.insert(layout->config.digest);
-  for (const BlobClaim& layer : layout->layers)
-    known.insert(layer.digest);
+  for (const BlobClaim& blob : blobs_of(*layout))
+    known.insert(blob.digest);
   return known;
 }
 
 class Pushing {
  public:
-  Pushing(const PushRequest& request, const Store& store) : m_request(request), m_store(store) {}
+  Pushing(Registry& registry, const PushRequest& request, const Store& store)
+      : m_registry(registry),
+        m_request(request),
+        m_store(store) {}
 
   Result<PushResult> run() {
     MRUN_ASSIGN(const std::string text, m_store.read_blob(m_request.version, k_max_oci_manifest_bytes));
     MRUN_ASSIGN(const BundleLayout layout, decode_bundle(text));
     m_result.digest = m_request.version;
-    RegistryConfig config = m_request.registry;
-    config.push = true;
-    MRUN_ASSIGN(const std::unique_ptr<Registry> registry, Registry::make(config));
-    RegistryConnection connection(*registry);
+    RegistryConnection connection(m_registry);
     const std::string tag = m_request.remote.tag_or_default();
     MRUN_ASSIGN(const std::optional<RemoteManifest> present, connection.head_manifest(tag));
-    const std::vector<BlobClaim> blobs = unique_blobs(layout);
+    const std::vector<BlobClaim> blobs = blobs_of(layout);
+    for (const BlobClaim& blob : blobs)
+      m_result.size_bytes += blob.size;
     if (present && present->digest == m_request.version) {
       m_result.was_there = true;
       return m_result;
@@ -73,45 +74,29 @@ class Pushing {
         tasks.push_back({blob.size, [this, blob](RegistryConnection& own, ByteCount& done) {
                            return send(blob, own, done);
                          }});
-    MRUN_TRY(run_transfers(config, std::move(tasks), m_request.transfer));
+    MRUN_TRY(run_transfers(m_registry, std::move(tasks), m_request.transfer));
     if (!m_request.dry_run) MRUN_TRY(connection.put_manifest(tag, std::string(k_manifest_media_type), text));
     return m_result;
   }
 
  private:
-  std::vector<BlobClaim> unique_blobs(const BundleLayout& layout) {
-    std::vector<BlobClaim> blobs;
-    std::set<Digest> seen;
-    const auto add = [&](const BlobClaim& claim) {
-      if (!seen.insert(claim.digest).second) return;
-      blobs.push_back(claim);
-      m_result.size_bytes += claim.size;
-    };
-    add(layout.config);
-    for (const BlobClaim& layer : layout.layers)
-      add(layer);
-    return blobs;
-  }
-
   Result<void> send(const BlobClaim& blob, RegistryConnection& connection, ByteCount& done) {
     MRUN_ASSIGN(const bool there, connection.has_blob(blob.digest, blob.size));
     if (there) return {};
     {
       const std::scoped_lock lock(m_mutex);
       m_result.sent_bytes += blob.size;
-      ++m_result.sent_blobs;
     }
     if (m_request.dry_run) return {};
     MRUN_ASSIGN(const UniqueFd fd, m_store.open_blob(blob.digest));
     const BlobUpload upload{
-        .digest = blob.digest,
-        .source = source_of(fd.get(), blob),
-        .mount_from = {},
-        .on_progress = [&](std::uint64_t sent) { done.store(sent, std::memory_order_relaxed); }};
-    MRUN_TRY(connection.push_blob(upload));
-    return {};
+        .digest = blob.digest, .source = source_of(fd.get(), blob), .on_progress = [&](std::uint64_t sent) {
+          done.store(sent, std::memory_order_relaxed);
+        }};
+    return connection.push_blob(upload);
   }
 
+  Registry& m_registry;
   const PushRequest& m_request;
   const Store& m_store;
   std::set<Digest> m_known;
@@ -121,8 +106,8 @@ class Pushing {
 
 } // namespace
 
-Result<PushResult> push(const PushRequest& request, const Store& store) {
-  return Pushing(request, store).run();
+Result<PushResult> push(Registry& registry, const PushRequest& request, const Store& store) {
+  return Pushing(registry, request, store).run();
 }
 
 } // namespace mrun

@@ -8,8 +8,7 @@ namespace mrun {
 
 struct PushRequest {
   Digest version;
-  Reference remote; // with a host; its tag is set there
-  RegistryConfig registry;
+  Reference remote;     // with a host; its tag is set there
   bool dry_run = false; // asks what is there, sends nothing
   TransferOptions transfer;
 };
@@ -19,13 +18,11 @@ struct PushResult {
   bool was_there = false;       // the tag meant this version already: one request, nothing sent
   std::uint64_t size_bytes = 0; // of all blobs
   std::uint64_t sent_bytes = 0; // that the registry lacked
-  std::size_t sent_blobs = 0;
 };
 
-// Asks for the tag first: what its present version names is known to be there. Other blobs are asked for,
-// mounted from the owner's other repositories where the registry offers it, or sent; the manifest goes last,
-// so that nobody ever sees half a bundle. Errors: registry_*, remote_not_found, store_corrupt,
-// interrupted_by_user.
-Result<PushResult> push(const PushRequest& request, const Store& store);
+// Asks for the tag first: what its present version names is known to be there. Other blobs are asked for, and
+// sent when they are absent; the manifest goes last, so that nobody ever sees half a bundle. `registry`: made
+// with `push`. Errors: registry_*, remote_not_found, store_corrupt, interrupted_by_user.
+Result<PushResult> push(Registry& registry, const PushRequest& request, const Store& store);
 
 } // namespace mrun

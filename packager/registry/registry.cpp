@@ -104,13 +104,10 @@ Registry::Registry(RegistryConfig config, Url base)
 // ---- calls
 // -------------------------------------------------------------------------------------------------
 
-RegistryConnection::RegistryConnection(Registry& registry)
+RegistryConnection::RegistryConnection(Registry& registry, int interrupt_fd)
     : m_registry(registry),
-      m_session(HttpOptions{.user_agent = fmt::format("mrun/{}", version_text()),
-                            .interrupt_fd = registry.config().interrupt_fd,
-                            .on_sent = [this](std::uint64_t sent) {
-                              if (m_on_sent) m_on_sent(sent);
-                            }}) {}
+      m_interrupt_fd(interrupt_fd),
+      m_session({.user_agent = fmt::format("mrun/{}", version_text()), .interrupt_fd = interrupt_fd}) {}
 
 Url RegistryConnection::endpoint(std::string_view rest) const {
   Url url = m_registry.base();
@@ -153,7 +150,7 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
 
 Result<HttpReply> RegistryConnection::call_again(const std::string& method, const Url& url,
                                                  const HttpRequest& request) {
-  Retry retry(m_registry.config().interrupt_fd);
+  Retry retry(m_interrupt_fd);
   while (true) {
     Result<HttpReply> reply = method == "GET" ? follow(url, request, nullptr) : call(method, url, request);
     const bool again = reply ? is_worth_retrying(*reply) : is_worth_retrying(reply.error());
@@ -262,29 +259,6 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
       return fail(ErrorCode::registry_url, "the list of tags goes on at another host");
   }
   return std::vector<std::string>(found.begin(), found.end());
-}
-
-Result<Json> RegistryConnection::referrers(const Digest& digest, const std::string& artifact_type) {
-  Url url = endpoint("referrers/" + digest.text());
-  url.query = "artifactType=" + percent_encode(artifact_type);
-  MRUN_ASSIGN(HttpReply reply,
-              call_again("GET", url, {.headers = {{"Accept", std::string(k_index_media_type)}}}));
-  if (reply.status == 404) { // no such API: the tag schema (distribution-spec, "Referrers Tag Schema")
-    const HttpRequest request{.headers = {{"Accept", std::string(k_index_media_type)}}};
-    MRUN_ASSIGN(reply, call_again("GET", endpoint("manifests/sha256-" + digest.hex()), request));
-    if (reply.status == 404) return Json::array();
-  }
-  if (reply.status != 200) return refused(reply, "the list of referrers");
-  MRUN_ASSIGN(const Json json, parse_json(reply.body, ErrorCode::registry_reply, "the list of referrers"));
-  const auto list = json.is_object() ? json.find("manifests") : json.end();
-  if (!json.is_object() || list == json.end() || !list->is_array())
-    return fail(ErrorCode::registry_reply, "the list of referrers is not an image index");
-  Json matching = Json::array();
-  for (const Json& descriptor : *list)
-    if (descriptor.is_object() &&
-        (artifact_type.empty() || descriptor.value("artifactType", "") == artifact_type))
-      matching.push_back(descriptor);
-  return matching;
 }
 
 // ---- small blobs

@@ -32,8 +32,8 @@ struct RegistryConfig {
   Credentials credentials{std::vector<std::filesystem::path>{}};
   std::optional<Credential> credential; // instead of `credentials`
   bool push = false;                    // tokens for pushing, too
-  int interrupt_fd = -1;
-  const Clock* clock = nullptr; // system_clock() unless a test moves it
+  int interrupt_fd = -1;                // readable: the user wants to stop
+  const Clock* clock = nullptr;         // system_clock() unless a test moves it
 };
 
 class Registry {
@@ -68,17 +68,15 @@ struct BlobDownload {
 struct BlobUpload {
   Digest digest;
   HttpSource source;
-  std::string mount_from; // a repository of the same registry that has it; "" for none
   std::function<void(std::uint64_t sent_bytes)> on_progress;
 };
 
-enum class UploadEnd { uploaded, mounted };
-
 class RegistryConnection {
  public:
-  explicit RegistryConnection(Registry& registry);
-  RegistryConnection(const RegistryConnection&) = delete; // the session calls back into it
-  RegistryConnection& operator=(const RegistryConnection&) = delete;
+  explicit RegistryConnection(Registry& registry)
+      : RegistryConnection(registry, registry.config().interrupt_fd) {}
+  // Gives up when `interrupt_fd` is readable, instead of the registry's own.
+  RegistryConnection(Registry& registry, int interrupt_fd);
 
   const std::string& host() const { return m_registry.config().host; }
 
@@ -98,20 +96,13 @@ class RegistryConnection {
   Result<void> get_blob(BlobDownload& download);
   // A small one, whole and verified. Error digest_mismatch.
   Result<std::string> read_blob(const Digest& digest, std::uint64_t size_bytes);
-  Result<UploadEnd> push_blob(const BlobUpload& upload);
+  Result<void> push_blob(const BlobUpload& upload);
 
   // All tags (end-8), sorted; follows Link.
   Result<std::vector<std::string>> tags();
-  // Descriptors of what refers to a manifest (end-12), by the API or, where there is none, by the tag schema.
-  Result<Json> referrers(const Digest& digest, const std::string& artifact_type);
 
  private:
   friend class UploadSession;
-  struct Call {
-    HttpRequest request;
-    HttpSink sink = nullptr;
-    int redirects = 0;
-  };
   Url endpoint(std::string_view rest) const; // /v2/NAME/rest
   // Authorizes, follows redirects by hand, asks for a new token after a 401. One try.
   Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request,
@@ -123,9 +114,8 @@ class RegistryConnection {
   tl::unexpected<Error> refused(const HttpReply& reply, std::string_view what) const;
 
   Registry& m_registry;
+  int m_interrupt_fd;
   HttpSession m_session;
-  std::uint64_t m_sent = 0;
-  std::function<void(std::uint64_t)> m_on_sent;
 };
 
 } // namespace mrun

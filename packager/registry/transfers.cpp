@@ -1,6 +1,8 @@
 #include "packager/registry/transfers.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -26,19 +28,20 @@ void signal_event(int fd) {
 
 class Pool {
  public:
-  Pool(Registry& registry, std::vector<TransferTask> tasks, UniqueFd ended)
+  Pool(Registry& registry, std::vector<TransferTask> tasks, int stop_fd, UniqueFd ended)
       : m_registry(registry),
-        m_ended(std::move(ended)) {
-    std::ranges::stable_sort(tasks, std::greater<>(), &TransferTask::size_bytes);
-    m_tasks.assign(std::make_move_iterator(tasks.begin()), std::make_move_iterator(tasks.end()));
+        m_stop_fd(stop_fd),
+        m_ended(std::move(ended)),
+        m_tasks(std::move(tasks)),
+        m_counts(m_tasks.size()) {
+    std::ranges::stable_sort(m_tasks, std::greater<>(), &TransferTask::size_bytes);
     for (const TransferTask& task : m_tasks)
       m_progress.total_bytes += task.size_bytes;
     m_progress.total_blobs = m_tasks.size();
-    m_counts = std::deque<ByteCount>(m_tasks.size());
   }
 
   void work() {
-    RegistryConnection connection(m_registry);
+    RegistryConnection connection(m_registry, m_stop_fd);
     while (const std::optional<std::size_t> index = take()) {
       Result<void> done = m_tasks[*index].run(connection, m_counts[*index]);
       const std::scoped_lock lock(m_mutex);
@@ -88,6 +91,7 @@ class Pool {
   }
 
   Registry& m_registry;
+  int m_stop_fd;
   UniqueFd m_ended; // readable: all is done, or one failed
   std::vector<TransferTask> m_tasks;
   std::deque<ByteCount> m_counts; // of each task; a deque, since atomics don't move
@@ -110,19 +114,18 @@ std::size_t thread_count(std::size_t asked, std::size_t tasks) {
 
 } // namespace
 
-Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks,
+Result<void> run_transfers(Registry& registry, std::vector<TransferTask> tasks,
                            const TransferOptions& options) {
   if (tasks.empty()) return {};
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), ended(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop || !ended) return fail_errno(ErrorCode::resources, errno, "can't make an event");
-  config.interrupt_fd = stop.get(); // ends every transfer, for the user and for an error of another one
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, Registry::make(std::move(config)));
   const std::size_t threads = thread_count(options.parallel, tasks.size());
-  Pool pool(*registry, std::move(tasks), std::move(ended));
+  // `stop` ends every transfer, for the user and for an error of another one.
+  Pool pool(registry, std::move(tasks), stop.get(), std::move(ended));
   pool.run(threads);
   while (true) {
     std::array<pollfd, 2> waits = {pollfd{pool.ended_fd(), POLLIN, 0},
-                                   pollfd{options.interrupt_fd, POLLIN, 0}};
+                                   pollfd{registry.config().interrupt_fd, POLLIN, 0}};
     ::poll(waits.data(), waits.size(), static_cast<int>(k_tick.count()));
     if (options.on_progress) options.on_progress(pool.progress());
     if (waits[0].revents != 0) break;

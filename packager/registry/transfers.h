@@ -19,7 +19,6 @@ struct TransferProgress {
 
 struct TransferOptions {
   std::size_t parallel = 0;                                 // 0: by the machine and the list, at most 8
-  int interrupt_fd = -1;                                    // readable: the user wants to stop
   std::function<void(const TransferProgress&)> on_progress; // ten times a second, on the calling thread
 };
 
@@ -33,7 +32,7 @@ struct TransferTask {
 
 // Runs all, the largest first. The first error stops what is under way and is returned. Errors: those of the
 // tasks, interrupted_by_user.
-Result<void> run_transfers(RegistryConfig config, std::vector<TransferTask> tasks,
+Result<void> run_transfers(Registry& registry, std::vector<TransferTask> tasks,
                            const TransferOptions& options);
 
 } // namespace mrun
