@@ -19,7 +19,7 @@ struct IndexEntry {
   std::uint64_t manifest_size = 0; // of the OCI manifest, as descriptors must say
   std::uint64_t size_bytes = 0;    // of all files
   std::int64_t created_ns = 0;
-  std::string engine = {}; // of the bundle's manifest; "" in entries of mrun 0.1
+  std::string engine = {}; // of the bundle's manifest; "" in entries of older builds
   std::string origin = {}; // host/repository that it was pulled from; "" when packed here
   Json foreign = nullptr;  // an entry that another tool wrote, kept as it is
 };

@@ -65,8 +65,8 @@ class Starter {
 
 // Only when standard error is that file: started by hand it is a terminal, or whatever its owner chose.
 void rotate_log(const std::string& path) {
-  struct stat log {
-  }, own{};
+  struct stat log {};
+  struct stat own {};
   const bool is_ours = ::fstat(STDERR_FILENO, &own) == 0 && ::stat(path.c_str(), &log) == 0 &&
                        S_ISREG(own.st_mode) && own.st_ino == log.st_ino && own.st_dev == log.st_dev;
   if (!is_ours || own.st_size < k_max_log_file_bytes) return;

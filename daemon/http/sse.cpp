@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -87,9 +86,7 @@ std::uint64_t parse_last_event_id(std::string_view header) {
   const std::string_view digits = colon == std::string_view::npos ? header : header.substr(colon + 1);
   std::uint64_t seq = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seq);
-  // Numbers are far smaller; one that is not must not wrap around when the next one is asked for.
-  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
-  return error == std::errc() && end == digits.data() + digits.size() ? std::min(seq, most) : 0;
+  return error == std::errc() && end == digits.data() + digits.size() ? seq : 0;
 }
 
 void link_files(Json& value, std::string_view base_url, std::string_view prediction_id) {

@@ -27,6 +27,12 @@ struct Follower {
   // Of the end.
   std::function<void(const Prediction&)> prepare;
   Callback<PredictionPtr> on_done;
+
+  // Nothing more comes to him who listens.
+  void break_off(const Error& error) {
+    active = false;
+    if (on_broken) on_broken(error);
+  }
 };
 
 struct Live {

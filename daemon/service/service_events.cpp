@@ -82,8 +82,8 @@ void Service::on_output(RunKey key, RunOutput output) {
       store_file(live, file);
     });
   const bool is_text = output.kind == RunOutput::Kind::text;
-  if (!live->storing) return take_value(live, output.value, output.text, is_text);
-  in_order(live, [this, live, value = output.value, text = output.text, is_text] {
+  if (!live->storing) return take_value(live, std::move(output.value), std::move(output.text), is_text);
+  in_order(live, [this, live, value = std::move(output.value), text = std::move(output.text), is_text] {
     take_value(live, value, text, is_text);
   });
 }

@@ -175,10 +175,7 @@ void Service::tell_waiting(const LivePtr& live, const Result<PredictionPtr>& end
 // What can't be recorded can't be told: who listens hears why, and nothing more.
 void Service::tell_broken(const LivePtr& live, const Error& error) {
   for (const std::shared_ptr<Follower>& follower : std::vector(live->followers))
-    if (follower->active && follower->on_event) {
-      follower->active = false;
-      if (follower->on_broken) follower->on_broken(error);
-    }
+    if (follower->active && follower->on_event) follower->break_off(error);
 }
 
 void Service::note_database(const Result<void>& written) {

@@ -171,9 +171,7 @@ void give_events(const EventList& events, Follower& follower) {
     follower.on_event((*events)[i]);
   const bool has_end = !events->empty() && events->back().type == EventType::done;
   if (has_end || !follower.active) return;
-  if (follower.on_broken)
-    follower.on_broken(fail(ErrorCode::database, "the prediction's record has no end").value());
-  follower.active = false;
+  follower.break_off(fail(ErrorCode::database, "the prediction's record has no end").value());
 }
 
 } // namespace
@@ -196,8 +194,7 @@ void Service::replay(const std::string& id, std::shared_ptr<Follower> follower) 
           m_replays[id] = follower->replayed;
           return give_events(follower->replayed, *follower);
         }
-        follower->active = false;
-        if (follower->on_broken) follower->on_broken(events.error());
+        follower->break_off(events.error());
       });
 }
 
