@@ -126,21 +126,20 @@ Result<void> ShapeCheck::check(const at::Tensor& tensor, const UserInput& input)
   return {};
 }
 
-Result<c10::IValue> number_input(const mrun_value& value, const UserInput& input) {
+Result<c10::IValue> number_input(const mrun_value& value, const std::string& name, ArgumentKind kind) {
   if (value.kind == MRUN_VALUE_TENSOR) {
-    MRUN_ASSIGN(const at::Tensor tensor, tensor_of(*value.tensor, input.name));
-    if (tensor.numel() != 1)
-      return fail(ErrorCode::input_type, fmt::format("`{}` is not one number", input.name));
+    MRUN_ASSIGN(const at::Tensor tensor, tensor_of(*value.tensor, name));
+    if (tensor.numel() != 1) return fail(ErrorCode::input_type, fmt::format("`{}` is not one number", name));
     return c10::IValue(tensor.item());
   }
   if (value.kind != MRUN_VALUE_JSON)
-    return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", input.name));
-  MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, input.name));
+    return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", name));
+  MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, name));
   if (json.is_boolean()) return c10::IValue(json.get<bool>());
-  if (json.is_number_integer() && input.kind != ArgumentKind::sym_float)
+  if (json.is_number_integer() && kind != ArgumentKind::sym_float)
     return c10::IValue(json.get<std::int64_t>());
   if (json.is_number()) return c10::IValue(json.get<double>());
-  return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", input.name));
+  return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", name));
 }
 
 const mrun_value* find_user_input(const mrun_request& request, const UserInput& input) {
@@ -214,13 +213,9 @@ Result<void> ExportedModel::check_constants(const mrun_request& request) const {
     const mrun_value* value = find_input(request, constant.name);
     if (value == nullptr) value = find_input(request, constant.plain_name);
     if (value == nullptr) continue;
-    MRUN_ASSIGN(const c10::IValue given, number_input(*value, UserInput{.name = constant.plain_name,
-                                                                        .plain_name = {},
-                                                                        .position_name = {},
-                                                                        .kind = ArgumentKind::sym_float,
-                                                                        .meta = {}}));
+    MRUN_ASSIGN(const c10::IValue given, number_input(*value, constant.plain_name, ArgumentKind::sym_float));
     const double number = given.isBool() ? (given.toBool() ? 1.0 : 0.0) : given.toScalar().toDouble();
-    const double wanted = std::visit([](auto held) { return static_cast<double>(held); }, constant.value);
+    const double wanted = real_of(constant.value);
     if (number != wanted)
       return fail(ErrorCode::input_range,
                   fmt::format("`{}` is {}, the program was exported with {} and takes nothing else",
@@ -280,7 +275,7 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
           "a pre step of mrun.yaml writes it: `to: " + input.name + "`");
     c10::IValue& slot = slots[static_cast<std::size_t>(input.value)];
     if (input.kind != ArgumentKind::tensor) {
-      MRUN_ASSIGN(slot, number_input(*value, input));
+      MRUN_ASSIGN(slot, number_input(*value, input.name, input.kind));
       continue;
     }
     if (value->kind != MRUN_VALUE_TENSOR)

@@ -238,10 +238,6 @@ class Parser {
 
 using Value = std::optional<GuardNumber>;
 
-double real_of(const GuardNumber& number) {
-  return std::visit([](auto value) { return static_cast<double>(value); }, number);
-}
-
 bool truth_of(const GuardNumber& number) {
   return std::visit([](auto value) { return value != 0; }, number);
 }
@@ -358,6 +354,10 @@ Value evaluate(const Guard::Node& node, const GuardLookup& lookup) {
 }
 
 } // namespace
+
+double real_of(const GuardNumber& number) {
+  return std::visit([](auto value) { return static_cast<double>(value); }, number);
+}
 
 std::optional<Guard> Guard::parse(std::string_view text) {
   if (text.size() > k_max_text_bytes) return std::nullopt;

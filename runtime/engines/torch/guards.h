@@ -14,6 +14,7 @@
 namespace mrun::torch_engine {
 
 using GuardNumber = std::variant<std::int64_t, double>; // a bool is 0 or 1
+double real_of(const GuardNumber& number);
 
 // The size of an axis of the tensor input at `path` ("x", "opts.p"), or the number input there when there is
 // no axis. nullopt: there is no such input.
