@@ -10,12 +10,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/build_info.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "common/unix_socket.h"
 
 namespace mrun::cli {
 namespace {
@@ -187,11 +187,7 @@ Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
 Result<std::optional<Connection>> Connection::open(const std::filesystem::path& socket) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.string().size() >= sizeof address.sun_path)
-    return fail(ErrorCode::home_refused, fmt::format("the socket's path is too long: {}", socket.string()));
-  std::memcpy(address.sun_path, socket.c_str(), socket.string().size());
+  MRUN_ASSIGN(const sockaddr_un address, socket_address(socket));
   auto impl = std::make_unique<Impl>();
   impl->socket = socket;
   impl->fd.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

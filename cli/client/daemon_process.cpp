@@ -10,13 +10,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/limits.h"
+#include "common/spawn.h"
 #include "common/text.h"
 
 extern char** environ;
@@ -29,40 +29,7 @@ constexpr std::chrono::seconds k_holder_wait = k_drain_timeout + std::chrono::se
 constexpr std::chrono::seconds k_start_wait = k_ready_timeout + k_holder_wait; // of the one who starts it
 constexpr int k_lock_pause_ms = 10;
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
-constexpr int k_child_ready_fd = 3;
 constexpr std::size_t k_max_lock_bytes = 4096;
-
-struct SpawnSetup {
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-
-  SpawnSetup() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  SpawnSetup(const SpawnSetup&) = delete;
-  SpawnSetup& operator=(const SpawnSetup&) = delete;
-  ~SpawnSetup() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-};
-
-// Its own session, default signals, nothing inherited but the log and the pipe.
-void set_up(SpawnSetup& setup, int log_fd, int ready_fd) {
-  ::posix_spawn_file_actions_addopen(&setup.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&setup.actions, log_fd, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&setup.actions, log_fd, STDERR_FILENO);
-  ::posix_spawn_file_actions_adddup2(&setup.actions, ready_fd, k_child_ready_fd);
-  ::posix_spawn_file_actions_addclosefrom_np(&setup.actions, k_child_ready_fd + 1);
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::posix_spawnattr_setsigmask(&setup.attributes, &signals);
-  ::sigfillset(&signals);
-  ::posix_spawnattr_setsigdefault(&setup.attributes, &signals);
-  ::posix_spawnattr_setflags(&setup.attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-}
 
 // A descriptor above the ones that the child's files are put on, so that no dup2 overwrites another's source.
 Result<UniqueFd> raised(UniqueFd fd) {
@@ -78,13 +45,14 @@ Result<UniqueFd> spawn(const std::filesystem::path& program, UniqueFd log) {
   MRUN_ASSIGN(const UniqueFd write_end, raised(UniqueFd(ends[1])));
   MRUN_ASSIGN(const UniqueFd log_fd, raised(std::move(log)));
   SpawnSetup setup;
-  set_up(setup, log_fd.get(), write_end.get());
+  MRUN_TRY(setup.detach(log_fd.get(), write_end.get()));
   std::string name = program.string();
   std::string flag = "--ready-fd";
-  std::string number = std::to_string(k_child_ready_fd);
+  std::string number = std::to_string(k_child_control_fd);
   char* const words[] = {name.data(), flag.data(), number.data(), nullptr};
   pid_t child = 0;
-  const int problem = ::posix_spawn(&child, name.c_str(), &setup.actions, &setup.attributes, words, environ);
+  const int problem =
+      ::posix_spawn(&child, name.c_str(), setup.actions(), setup.attributes(), words, environ);
   if (problem == ENOENT)
     return fail(ErrorCode::daemon_start, fmt::format("the daemon's program is missing: {}", name),
                 "install mrun again (scripts/quickstart)");

@@ -1,17 +1,16 @@
 #include "daemon/app/instance.h"
 
 #include <cerrno>
-#include <cstring>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/text.h"
+#include "common/unix_socket.h"
 
 namespace mrun {
 namespace {
@@ -44,15 +43,6 @@ Result<void> write_holder(int lock_fd, const HomePaths& home) {
   if (::ftruncate(lock_fd, 0) < 0 || ::lseek(lock_fd, 0, SEEK_SET) < 0)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't write {}", path));
   return write_all(lock_fd, fmt::format("{}\n{}\n", ::getpid(), home.socket.string()), path);
-}
-
-Result<sockaddr_un> socket_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return fail(ErrorCode::home_refused, fmt::format("the socket's path {} is too long", path));
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
 }
 
 Result<UniqueFd> make_socket() {

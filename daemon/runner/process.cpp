@@ -4,58 +4,18 @@
 #include <csignal>
 #include <cstring>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/spawn.h"
+
 namespace mrun {
 namespace {
 
-constexpr int k_control_fd = 3; // of the child
-
 // pidfd_open and pidfd_send_signal by number: glibc 2.36 declares them without extern "C".
-
-// posix_spawn's two argument blocks, freed together.
-class SpawnSettings {
- public:
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&m_actions);
-    posix_spawnattr_init(&m_attributes);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&m_actions);
-    posix_spawnattr_destroy(&m_attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  // The output goes first: it may be descriptor 3 here, which the control socket then takes.
-  int set(const SpawnRequest& request) {
-    sigset_t all, none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    int failed = posix_spawn_file_actions_addopen(&m_actions, 0, "/dev/null", O_RDONLY, 0);
-    failed |= posix_spawn_file_actions_adddup2(&m_actions, request.output_fd, 1);
-    failed |= posix_spawn_file_actions_adddup2(&m_actions, 1, 2);
-    failed |= posix_spawn_file_actions_adddup2(&m_actions, request.control_fd, k_control_fd);
-    failed |= posix_spawn_file_actions_addclosefrom_np(&m_actions, k_control_fd + 1);
-    failed |= posix_spawnattr_setsigdefault(&m_attributes, &all);
-    failed |= posix_spawnattr_setsigmask(&m_attributes, &none);
-    failed |= posix_spawnattr_setflags(&m_attributes,
-                                       POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    return failed;
-  }
-  const posix_spawn_file_actions_t* actions() const { return &m_actions; }
-  const posix_spawnattr_t* attributes() const { return &m_attributes; }
-
- private:
-  posix_spawn_file_actions_t m_actions;
-  posix_spawnattr_t m_attributes;
-};
 
 std::vector<char*> c_strings(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
@@ -69,16 +29,13 @@ std::vector<char*> c_strings(const std::vector<std::string>& texts) {
 } // namespace
 
 Result<Child> spawn_child(const SpawnRequest& request) {
-  SpawnSettings settings;
-  if (const int failed = settings.set(request); failed != 0)
-    return fail_errno(ErrorCode::resources, ENOMEM,
-                      fmt::format("can't prepare to start {}", request.program));
+  SpawnSetup setup;
+  MRUN_TRY(setup.detach(request.output_fd, request.control_fd));
   std::vector<std::string> arguments = request.arguments;
   arguments.insert(arguments.begin(), request.program);
   Child child;
-  const int failed =
-      posix_spawn(&child.pid, request.program.c_str(), settings.actions(), settings.attributes(),
-                  c_strings(arguments).data(), c_strings(request.environment).data());
+  const int failed = posix_spawn(&child.pid, request.program.c_str(), setup.actions(), setup.attributes(),
+                                 c_strings(arguments).data(), c_strings(request.environment).data());
   if (failed == ENOENT || failed == EACCES)
     return fail(ErrorCode::engine_missing,
                 fmt::format("can't start {}: {}", request.program, std::strerror(failed)),

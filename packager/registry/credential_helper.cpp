@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/spawn.h"
 #include "common/text.h"
 #include "packager/registry/credentials.h"
 
@@ -40,14 +40,13 @@ Result<Pipe> make_pipe() {
 }
 
 Result<pid_t> start(const std::string& program, const char* verb, const Pipe& input, const Pipe& output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, input.read_end.get(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.write_end.get(), STDOUT_FILENO);
+  SpawnSetup setup;
+  MRUN_TRY(setup.redirect(input.read_end.get(), STDIN_FILENO));
+  MRUN_TRY(setup.redirect(output.write_end.get(), STDOUT_FILENO));
   std::array<char*, 3> arguments = {const_cast<char*>(program.c_str()), const_cast<char*>(verb), nullptr};
   pid_t pid = 0;
-  const int failed = posix_spawnp(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  const int failed =
+      posix_spawnp(&pid, program.c_str(), setup.actions(), setup.attributes(), arguments.data(), environ);
   if (failed == 0) return pid;
   return fail(
       ErrorCode::credentials,
