@@ -9,8 +9,7 @@ import signal
 import threading
 import time
 
-from harness import Home, is_alive, run, wait_for
-from registry_server import Registry
+from harness import Home, run, wait_for
 
 SECRET = "Basic bWU6czNjcmV0"  # me:s3cret
 

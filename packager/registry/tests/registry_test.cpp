@@ -14,26 +14,20 @@
 #include "packager/registry/http.h"
 #include "packager/registry/retry.h"
 #include "packager/registry/url.h"
+#include "packager/tests/support.h"
 
 using namespace mrun;
+using mrun::testing::Folder;
 namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "mrun-registry-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  fs::path write(const std::string& name, const std::string& text,
-                 fs::perms mode = fs::perms::owner_all) const {
-    std::ofstream(path / name) << text;
-    fs::permissions(path / name, mode);
-    return path / name;
-  }
-  fs::path path;
-};
+fs::path write_with_mode(const Folder& folder, const std::string& name, std::string_view text,
+                         fs::perms mode = fs::perms::owner_all) {
+  folder.write(name, text);
+  fs::permissions(folder.path / name, mode);
+  return folder.path / name;
+}
 
 bool is_private(const std::string& address) {
   sockaddr_storage storage{};
@@ -138,7 +132,8 @@ TEST_CASE("Retry-After is seconds or a date, and bounded") {
 
 TEST_CASE("credentials come from the Docker config, and go there") {
   const Folder folder;
-  const fs::path file = folder.write("config.json", R"({"auths":{"ghcr.io":{"auth":"bWU6c2VjcmV0OnBhcnQ="},
+  const fs::path file =
+      write_with_mode(folder, "config.json", R"({"auths":{"ghcr.io":{"auth":"bWU6c2VjcmV0OnBhcnQ="},
     "https://index.docker.io/v1/":{"auth":"aHViOnB3"},"id.example":{"identitytoken":"tok"},"empty.example":{}},"psFormat":"table"})");
   const Credentials credentials({file});
   const auto ghcr = credentials.find("ghcr.io").value();
@@ -160,8 +155,9 @@ TEST_CASE("credentials come from the Docker config, and go there") {
   CHECK_FALSE(credentials.erase("localhost:5000").value());
   CHECK(credentials.save("x", {Credential::Kind::password, "u\nHost: evil", "p"}).error().code ==
         ErrorCode::credentials);
-  CHECK(Credentials({folder.write("bad.json", "{nope")}).find("a").error().code == ErrorCode::credentials);
-  CHECK(Credentials({folder.write("garbled.json", R"({"auths":{"a":{"auth":"!!"}}})")})
+  CHECK(Credentials({write_with_mode(folder, "bad.json", "{nope")}).find("a").error().code ==
+        ErrorCode::credentials);
+  CHECK(Credentials({write_with_mode(folder, "garbled.json", R"({"auths":{"a":{"auth":"!!"}}})")})
             .find("a")
             .error()
             .code == ErrorCode::credentials);
@@ -170,23 +166,23 @@ TEST_CASE("credentials come from the Docker config, and go there") {
 TEST_CASE("a credential helper is asked, and what it does wrong is told") {
   const Folder folder;
   ::setenv("PATH", (folder.path.string() + ":" + std::getenv("PATH")).c_str(), 1);
-  folder.write("docker-credential-good",
-               "#!/bin/sh\nread host\n[ $1 = get ] && [ \"$host\" = reg.example ] && "
-               "echo '{\"ServerURL\":\"reg.example\",\"Username\":\"u\",\"Secret\":\"s\"}' && exit 0\n"
-               "echo 'credentials not found in native keychain'; exit 1\n");
-  folder.write("docker-credential-token",
-               "#!/bin/sh\ncat >/dev/null\necho '{\"Username\":\"<token>\",\"Secret\":\"t\"}'\n");
-  folder.write("docker-credential-broken", "#!/bin/sh\necho boom; exit 3\n");
-  folder.write("docker-credential-garbage", "#!/bin/sh\necho not json\n");
-  folder.write("docker-credential-forger",
-               "#!/bin/sh\nprintf '{\"Username\":\"u\\\\nX: y\",\"Secret\":\"s\"}'\n");
+  write_with_mode(folder, "docker-credential-good",
+                  "#!/bin/sh\nread host\n[ $1 = get ] && [ \"$host\" = reg.example ] && "
+                  "echo '{\"ServerURL\":\"reg.example\",\"Username\":\"u\",\"Secret\":\"s\"}' && exit 0\n"
+                  "echo 'credentials not found in native keychain'; exit 1\n");
+  write_with_mode(folder, "docker-credential-token",
+                  "#!/bin/sh\ncat >/dev/null\necho '{\"Username\":\"<token>\",\"Secret\":\"t\"}'\n");
+  write_with_mode(folder, "docker-credential-broken", "#!/bin/sh\necho boom; exit 3\n");
+  write_with_mode(folder, "docker-credential-garbage", "#!/bin/sh\necho not json\n");
+  write_with_mode(folder, "docker-credential-forger",
+                  "#!/bin/sh\nprintf '{\"Username\":\"u\\\\nX: y\",\"Secret\":\"s\"}'\n");
   CHECK(helper_get("good", "reg.example").value()->secret == "s");
   CHECK_FALSE(helper_get("good", "other.example").value());
   CHECK(helper_get("token", "any").value()->kind == Credential::Kind::identity_token);
   CHECK(helper_get("broken", "any").error().message.find("boom") != std::string::npos);
   for (const char* name : {"garbage", "forger", "absent", "../evil", "a b", ""})
     CHECK_MESSAGE(helper_get(name, "any").error().code == ErrorCode::credentials, name);
-  const fs::path config =
-      folder.write("config.json", R"({"credHelpers":{"reg.example":"good"},"auths":{"reg.example":{}}})");
+  const fs::path config = write_with_mode(
+      folder, "config.json", R"({"credHelpers":{"reg.example":"good"},"auths":{"reg.example":{}}})");
   CHECK(Credentials({config}).find("reg.example").value()->username == "u");
 }
