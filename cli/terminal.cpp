@@ -2,14 +2,18 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "common/text.h"
 
 namespace mrun::cli {
 namespace {
+
+constexpr std::string_view k_clear_line = "\r\x1b[K";
 
 bool wants_color() {
   const char* no_color = std::getenv("NO_COLOR");
@@ -50,6 +54,26 @@ int write_fully(int fd, std::string_view text) {
   return 0;
 }
 
+// Keys are not shown as long as it lives; -1, or what is no terminal: nothing.
+class HiddenInput {
+ public:
+  explicit HiddenInput(int fd) : m_fd(::tcgetattr(fd, &m_before) == 0 ? fd : -1) {
+    if (m_fd < 0) return;
+    termios silent = m_before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(m_fd, TCSAFLUSH, &silent);
+  }
+  HiddenInput(const HiddenInput&) = delete;
+  HiddenInput& operator=(const HiddenInput&) = delete;
+  ~HiddenInput() {
+    if (m_fd >= 0) ::tcsetattr(m_fd, TCSAFLUSH, &m_before);
+  }
+
+ private:
+  termios m_before{};
+  int m_fd;
+};
+
 } // namespace
 
 Terminal::Terminal(int in_fd, int out_fd, int err_fd)
@@ -63,6 +87,7 @@ Terminal::Terminal(int in_fd, int out_fd, int err_fd)
       m_err_color(m_err_is_terminal && wants_color()) {}
 
 Result<void> Terminal::out(std::string_view text) {
+  clear_status();
   if (m_out_closed) return {};
   const int problem = write_fully(m_out_fd, text);
   if (problem == EPIPE) {
@@ -74,7 +99,17 @@ Result<void> Terminal::out(std::string_view text) {
 }
 
 void Terminal::err(std::string_view text) {
+  clear_status();
   static_cast<void>(write_fully(m_err_fd, text));
+}
+
+void Terminal::status(std::string_view text) {
+  m_has_status = true;
+  static_cast<void>(write_fully(m_err_fd, std::string(k_clear_line).append(text)));
+}
+
+void Terminal::clear_status() {
+  if (std::exchange(m_has_status, false)) static_cast<void>(write_fully(m_err_fd, k_clear_line));
 }
 
 int Terminal::err_width() const {
@@ -96,17 +131,24 @@ std::string Terminal::paint(bool color, Style style, std::string_view text) {
   return painted;
 }
 
-bool Terminal::confirm(std::string_view question) {
+std::string Terminal::ask(std::string_view question, std::size_t max_bytes, Echo echo) {
+  const HiddenInput hidden(echo == Echo::hidden ? m_in_fd
+                                                : -1); // before the question: it drops what was typed
   err(question);
   std::string answer;
   char letter = 0;
-  while (answer.size() < 64) {
+  while (answer.size() < max_bytes) {
     const ssize_t got = ::read(m_in_fd, &letter, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || letter == '\n') break;
     answer += letter;
   }
-  const std::string word = lower_ascii(trim(answer));
+  if (echo == Echo::hidden) err("\n");
+  return answer;
+}
+
+bool Terminal::confirm(std::string_view question) {
+  const std::string word = lower_ascii(trim(ask(question, 64)));
   return word == "y" || word == "yes";
 }
 

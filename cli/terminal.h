@@ -21,6 +21,10 @@ class Terminal {
   Result<void> out(std::string_view text);
   // A failing standard error has nobody to tell.
   void err(std::string_view text);
+  // One line of standard error, a terminal, that the next one replaces; it goes before anything else is
+  // written.
+  void status(std::string_view text);
+  void clear_status();
 
   bool in_is_terminal() const { return m_in_is_terminal; }
   bool out_is_terminal() const { return m_out_is_terminal; }
@@ -33,7 +37,10 @@ class Terminal {
   std::string paint_out(Style style, std::string_view text) const { return paint(m_out_color, style, text); }
   std::string paint_err(Style style, std::string_view text) const { return paint(m_err_color, style, text); }
 
-  // Asks on standard error, reads one line of standard input; true for y or yes. End of input is no.
+  enum class Echo { shown, hidden };
+  // Asks on standard error, reads one line of standard input, at most `max_bytes`; "" at its end.
+  std::string ask(std::string_view question, std::size_t max_bytes, Echo echo = Echo::shown);
+  // True for y or yes. End of input is no.
   bool confirm(std::string_view question);
 
  private:
@@ -48,6 +55,7 @@ class Terminal {
   bool m_out_color;
   bool m_err_color;
   bool m_out_closed = false;
+  bool m_has_status = false;
 };
 
 } // namespace mrun::cli

@@ -34,9 +34,7 @@ class PackLine {
   explicit PackLine(const Context& context)
       : m_context(context),
         m_active(context.terminal.err_is_terminal() && !context.quiet && !context.json) {}
-  ~PackLine() {
-    if (m_drawn) m_context.terminal.err("\r\x1b[K");
-  }
+  ~PackLine() { m_context.terminal.clear_status(); }
   PackLine(const PackLine&) = delete;
   PackLine& operator=(const PackLine&) = delete;
 
@@ -44,15 +42,13 @@ class PackLine {
     const auto now = std::chrono::steady_clock::now();
     if (!m_active || now < m_next) return;
     m_next = now + std::chrono::milliseconds(100);
-    m_drawn = true;
-    m_context.terminal.err(fmt::format("\r\x1b[Kpacking {} of {}: {}", format_bytes(progress.done_bytes),
-                                       format_bytes(progress.total_bytes), printable(progress.path, 60)));
+    m_context.terminal.status(fmt::format("packing {} of {}: {}", format_bytes(progress.done_bytes),
+                                          format_bytes(progress.total_bytes), printable(progress.path, 60)));
   }
 
  private:
   const Context& m_context;
   bool m_active;
-  bool m_drawn = false;
   std::chrono::steady_clock::time_point m_next =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
 };

@@ -65,13 +65,12 @@ void LoadProgress::draw(Time now) {
       m_context.terminal.err(fmt::format("loading {}: {} ({})\n", m_model, phase_words(m_phase), m_phase));
     return;
   }
-  m_drawn = true;
-  m_context.terminal.err(
-      fmt::format("\r\x1b[Kloading {}: {} · {}", m_model, phase_words(m_phase), format_duration(elapsed)));
+  m_context.terminal.status(
+      fmt::format("loading {}: {} · {}", m_model, phase_words(m_phase), format_duration(elapsed)));
 }
 
 void LoadProgress::clear() {
-  if (std::exchange(m_drawn, false)) m_context.terminal.err("\r\x1b[K");
+  m_context.terminal.clear_status();
   m_silent = true;
 }
 

@@ -38,7 +38,6 @@ class LoadProgress {
   Time m_start;
   Time m_next;
   bool m_silent;
-  bool m_drawn = false;
 };
 
 // "reading weights" for `map`; what a phase does, for people.

@@ -1,5 +1,3 @@
-#include <cerrno>
-#include <termios.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -16,27 +14,6 @@ namespace {
 
 constexpr std::size_t k_max_secret_bytes = 64 * 1024;
 
-Result<std::string> read_line(bool hidden) {
-  termios before{};
-  const bool quiet = hidden && ::tcgetattr(STDIN_FILENO, &before) == 0;
-  if (quiet) {
-    termios silent = before;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-  }
-  std::string line;
-  char c = 0;
-  ssize_t got = 0;
-  while (line.size() < k_max_secret_bytes &&
-         ((got = ::read(STDIN_FILENO, &c, 1)) > 0 || (got < 0 && errno == EINTR)))
-    if (got > 0) {
-      if (c == '\n') break;
-      line += c;
-    }
-  if (quiet) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-  return line;
-}
-
 // The secret never comes from the command line, where other users see it.
 Result<Credential> ask(Context& context, const Arguments& arguments) {
   Credential credential;
@@ -50,13 +27,9 @@ Result<Credential> ask(Context& context, const Arguments& arguments) {
                 read_all(STDIN_FILENO, k_max_secret_bytes, "standard input", ErrorCode::credentials));
     credential.secret = trim(text);
   } else {
-    if (credential.username.empty()) {
-      context.terminal.err("user: ");
-      MRUN_ASSIGN(credential.username, read_line(false));
-    }
-    context.terminal.err("password or token: ");
-    MRUN_ASSIGN(credential.secret, read_line(true));
-    context.terminal.err("\n");
+    if (credential.username.empty()) credential.username = context.terminal.ask("user: ", k_max_secret_bytes);
+    credential.secret =
+        context.terminal.ask("password or token: ", k_max_secret_bytes, Terminal::Echo::hidden);
   }
   if (credential.username.empty() || credential.secret.empty())
     return fail(ErrorCode::usage, "the user or the password is empty");

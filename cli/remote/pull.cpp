@@ -56,15 +56,13 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   }
   TransferLine line(context, "pulling");
   request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  auto pulled = pull(*registry, request, store);
-  line.clear();
-  if (!pulled) return tl::unexpected(std::move(pulled).error());
+  MRUN_ASSIGN(const PullPlan pulled, pull(*registry, request, store));
   if (context.json) {
-    MRUN_TRY(print_json(context.terminal, result_json(*pulled, false)));
+    MRUN_TRY(print_json(context.terminal, result_json(pulled, false)));
     return 0;
   }
-  MRUN_TRY(context.terminal.out(pulled->manifest.digest.text() + "\n"));
-  say_end(context, *pulled);
+  MRUN_TRY(context.terminal.out(pulled.manifest.digest.text() + "\n"));
+  say_end(context, pulled);
   return 0;
 }
 

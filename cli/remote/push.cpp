@@ -31,28 +31,26 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   TransferLine line(context, "pushing");
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  auto pushed = push(*registry, request, store);
-  line.clear();
-  if (!pushed) return tl::unexpected(std::move(pushed).error());
+  MRUN_ASSIGN(const PushResult pushed, push(*registry, request, store));
   const std::string name = fmt::format("{}:{}", remote.model(), remote.tag_or_default());
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.push/v1"},
-                                           {"digest", pushed->digest.text()},
-                                           {"version", pushed->digest.hex()},
+                                           {"digest", pushed.digest.text()},
+                                           {"version", pushed.digest.hex()},
                                            {"reference", name},
-                                           {"was_there", pushed->was_there},
-                                           {"size_bytes", pushed->size_bytes},
-                                           {"sent_bytes", pushed->sent_bytes},
+                                           {"was_there", pushed.was_there},
+                                           {"size_bytes", pushed.size_bytes},
+                                           {"sent_bytes", pushed.sent_bytes},
                                            {"dry_run", request.dry_run}}));
     return 0;
   }
-  if (!request.dry_run) MRUN_TRY(context.terminal.out(pushed->digest.text() + "\n"));
-  if (pushed->was_there)
-    context.say(fmt::format("{} is {} already", name, pushed->digest.short_hex()));
+  if (!request.dry_run) MRUN_TRY(context.terminal.out(pushed.digest.text() + "\n"));
+  if (pushed.was_there)
+    context.say(fmt::format("{} is {} already", name, pushed.digest.short_hex()));
   else
     context.say(fmt::format("{} {} {}: {} of {} {}", name, request.dry_run ? "would be" : "is now",
-                            pushed->digest.short_hex(), format_bytes(pushed->sent_bytes),
-                            format_bytes(pushed->size_bytes), request.dry_run ? "would be sent" : "sent"));
+                            pushed.digest.short_hex(), format_bytes(pushed.sent_bytes),
+                            format_bytes(pushed.size_bytes), request.dry_run ? "would be sent" : "sent"));
   return 0;
 }
 

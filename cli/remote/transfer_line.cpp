@@ -45,16 +45,11 @@ void TransferLine::show(const TransferProgress& progress) {
     m_last_bytes = progress.done_bytes;
   }
   if (m_terminal) {
-    m_context.terminal.err(fmt::format("\r\x1b[K{} {}", m_verb, transfer_text(progress, m_rate)));
-    m_drawn = true;
+    m_context.terminal.status(fmt::format("{} {}", m_verb, transfer_text(progress, m_rate)));
   } else if (now >= m_next) {
     m_context.say(fmt::format("{} {}", m_verb, transfer_text(progress, m_rate)));
     m_next = now + k_plain_interval;
   }
-}
-
-void TransferLine::clear() {
-  if (std::exchange(m_drawn, false)) m_context.terminal.err("\r\x1b[K");
 }
 
 } // namespace mrun::cli

@@ -14,12 +14,11 @@ class TransferLine {
  public:
   // `verb`: pulling, pushing.
   TransferLine(const Context& context, std::string verb);
-  ~TransferLine() { clear(); }
+  ~TransferLine() { m_context.terminal.clear_status(); }
   TransferLine(const TransferLine&) = delete;
   TransferLine& operator=(const TransferLine&) = delete;
 
   void show(const TransferProgress& progress);
-  void clear();
 
  private:
   using Time = std::chrono::steady_clock::time_point;
@@ -28,7 +27,6 @@ class TransferLine {
   std::string m_verb;
   bool m_terminal;
   bool m_silent;
-  bool m_drawn = false;
   Time m_next; // line elsewhere than on a terminal
   Time m_last; // sample of the rate
   std::uint64_t m_last_bytes = 0;
