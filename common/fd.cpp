@@ -1,5 +1,6 @@
 #include "common/fd.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -9,6 +10,11 @@
 #include <unistd.h>
 
 namespace mrun {
+namespace {
+
+constexpr std::uint64_t k_range_bytes = 1 << 20;
+
+} // namespace
 
 void UniqueFd::reset(int fd) {
   if (m_fd >= 0) ::close(m_fd);
@@ -65,6 +71,22 @@ Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorC
   if (!fd)
     return fail_errno(errno == ENOENT ? missing : ErrorCode::io, errno, fmt::format("can't open {}", path));
   return read_all(fd.get(), limit, path, too_large);
+}
+
+Result<void> read_range(int fd, std::uint64_t offset, std::uint64_t length, std::string_view what,
+                        ErrorCode too_short, const std::function<Result<void>(std::string_view)>& take) {
+  std::string buffer(static_cast<std::size_t>(std::min<std::uint64_t>(k_range_bytes, length)), '\0');
+  while (length > 0) {
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length));
+    const ssize_t got = ::pread(fd, buffer.data(), wanted, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", what));
+    if (got == 0) return fail(too_short, fmt::format("{} ends {} bytes too early", what, length));
+    MRUN_TRY(take(std::string_view(buffer.data(), static_cast<std::size_t>(got))));
+    offset += static_cast<std::uint64_t>(got);
+    length -= static_cast<std::uint64_t>(got);
+  }
+  return {};
 }
 
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +67,10 @@ class Mapping {
 Result<std::string> read_all(int fd, std::size_t limit, std::string_view what, ErrorCode too_large);
 Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorCode missing,
                               ErrorCode too_large);
+// Gives `length` bytes of an open file from `offset` to `take`, in order and in pieces of up to 1 MiB.
+// Errors: io, `too_short` when the file ends before, those of `take`.
+Result<void> read_range(int fd, std::uint64_t offset, std::uint64_t length, std::string_view what,
+                        ErrorCode too_short, const std::function<Result<void>(std::string_view)>& take);
 // Writes all of it, over short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what);
 Result<void> set_nonblocking(int fd);
