@@ -17,7 +17,9 @@
 
 namespace mrun {
 
-inline constexpr std::string_view k_bundle_format = "1";
+// A bundle whose files are all whole has format 1; one with a recipe has format 2.
+inline constexpr std::string_view k_whole_files_format = "1";
+inline constexpr std::string_view k_cut_files_format = "2";
 inline constexpr std::string_view k_manifest_media_type = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr std::string_view k_index_media_type = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view k_artifact_type = "application/vnd.cncf.model.manifest.v1+json";
@@ -46,10 +48,21 @@ struct BundleLayout {
 // The media type of a whole file's layer, by its name and mode (ModelPack's classes).
 std::string layer_media_type(const SafePath& path, unsigned mode);
 
-// The ModelPack config of these whole files.
-std::string encode_config(const Manifest& manifest, const std::vector<BundleFile>& files);
-// The OCI manifest; its sha256 is the version id. `files` are whole and sorted by path.
-std::string encode_bundle(const std::vector<BundleFile>& files, const BlobClaim& config);
+// What a bundle consists of, besides its config: the layers are the whole files, the pieces, the recipe.
+struct BundleParts {
+  std::vector<BundleFile> files;   // sorted by path
+  std::vector<BlobClaim> pieces;   // of the cut files, each once
+  std::optional<BlobClaim> recipe; // when there are cut files
+};
+// Whether a file is a layer of its own, rather than put together by the recipe.
+bool is_whole(const BundleFile& file);
+
+// The recipe of the files that are not whole.
+std::string encode_recipe(const std::vector<BundleFile>& files);
+// The ModelPack config.
+std::string encode_config(const Manifest& manifest, const BundleParts& parts);
+// The OCI manifest; its sha256 is the version id.
+std::string encode_bundle(const BundleParts& parts, const BlobClaim& config);
 
 // Errors: bundle_invalid, path_refused.
 Result<BundleLayout> decode_bundle(std::string_view text);

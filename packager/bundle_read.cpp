@@ -102,9 +102,9 @@ Result<void> check_head(const Json& root) {
   MRUN_ASSIGN(const std::optional<std::string> format,
               annotation(root, k_format_annotation, "the OCI manifest"));
   if (!format) return invalid("the artifact is no mrun bundle: it has no bundle format number");
-  if (*format != k_bundle_format)
-    return invalid(fmt::format("the bundle has format {}, this mrun reads format {}", printable(*format, 20),
-                               k_bundle_format),
+  if (*format != k_cut_files_format && *format != k_whole_files_format)
+    return invalid(fmt::format("the bundle has format {}, this mrun reads formats {} and {}",
+                               printable(*format, 20), k_whole_files_format, k_cut_files_format),
                    "use a newer mrun");
   return {};
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/text.h"
+#include "packager/cut/cut_plan.h"
 
 namespace mrun {
 namespace {
@@ -43,47 +44,74 @@ std::string metadata(const BundleFile& file) {
                          {"typeflag", 48}});
 }
 
+Json descriptor(std::string_view media_type, const BlobClaim& blob) {
+  return {{"mediaType", media_type}, {"digest", blob.digest.text()}, {"size", blob.size}};
+}
+
+Json file_layer(const BundleFile& file) {
+  Json layer = descriptor(layer_media_type(file.path, file.mode), {file.segments[0].blob, file.size});
+  layer["annotations"][std::string(k_filepath_annotation)] = file.path.text();
+  layer["annotations"][std::string(k_metadata_annotation)] = metadata(file);
+  return layer;
+}
+
+Json layers_of(const BundleParts& parts) {
+  Json layers = Json::array();
+  for (const BundleFile& file : parts.files)
+    if (is_whole(file)) layers.push_back(file_layer(file));
+  for (const BlobClaim& piece : parts.pieces)
+    layers.push_back(descriptor(k_segment_media_type, piece));
+  if (parts.recipe) layers.push_back(descriptor(k_recipe_media_type, *parts.recipe));
+  return layers;
+}
+
 } // namespace
 
 std::string layer_media_type(const SafePath& path, unsigned mode) {
   return "application/vnd.cncf.model." + std::string(layer_class(path, mode)) + ".v1.raw";
 }
 
-std::string encode_config(const Manifest& manifest, const std::vector<BundleFile>& files) {
+bool is_whole(const BundleFile& file) {
+  return file.segments.size() == 1 && file.segments[0].offset == 0 && file.segments[0].length == file.size;
+}
+
+std::string encode_recipe(const std::vector<BundleFile>& files) {
+  Json cut = Json::array();
+  for (const BundleFile& file : files) {
+    if (is_whole(file)) continue;
+    Json segments = Json::array();
+    for (const Segment& segment : file.segments)
+      segments.push_back(
+          {{"blob", segment.blob.text()}, {"offset", segment.offset}, {"length", segment.length}});
+    cut.push_back({{"path", file.path.text()},
+                   {"mode", file.mode},
+                   {"size", file.size},
+                   {"segments", std::move(segments)}});
+  }
+  return canonical_json({{"schema", "mrun.recipe/v1"}, {"cut", k_cut_rule}, {"files", std::move(cut)}});
+}
+
+std::string encode_config(const Manifest& manifest, const BundleParts& parts) {
   Json descriptor = {{"name", manifest.name}};
   if (!manifest.description.empty()) descriptor["description"] = manifest.description;
   if (!manifest.license.empty()) descriptor["licenses"] = Json::array({manifest.license});
   Json diff_ids = Json::array();
-  for (const BundleFile& file : files)
-    diff_ids.push_back(file.segments.front().blob.text());
+  for (const Json& layer : layers_of(parts))
+    diff_ids.push_back(layer["digest"]);
   return canonical_json({{"descriptor", std::move(descriptor)},
                          {"config", Json::object()},
                          {"modelfs", {{"type", "layers"}, {"diffIds", std::move(diff_ids)}}}});
 }
 
-std::string encode_bundle(const std::vector<BundleFile>& files, const BlobClaim& config) {
-  Json layers = Json::array();
-  for (const BundleFile& file : files) {
-    MRUN_CHECK(file.segments.size() == 1 && file.segments[0].offset == 0 &&
-               file.segments[0].length == file.size);
-    Json annotations = Json::object();
-    annotations[std::string(k_filepath_annotation)] = file.path.text();
-    annotations[std::string(k_metadata_annotation)] = metadata(file);
-    layers.push_back({{"mediaType", layer_media_type(file.path, file.mode)},
-                      {"digest", file.segments[0].blob.text()},
-                      {"size", file.size},
-                      {"annotations", std::move(annotations)}});
-  }
+std::string encode_bundle(const BundleParts& parts, const BlobClaim& config) {
   Json annotations = Json::object();
-  annotations[std::string(k_format_annotation)] = k_bundle_format;
-  return canonical_json(
-      {{"schemaVersion", 2},
-       {"mediaType", k_manifest_media_type},
-       {"artifactType", k_artifact_type},
-       {"config",
-        {{"mediaType", k_config_media_type}, {"digest", config.digest.text()}, {"size", config.size}}},
-       {"layers", std::move(layers)},
-       {"annotations", std::move(annotations)}});
+  annotations[std::string(k_format_annotation)] = parts.recipe ? k_cut_files_format : k_whole_files_format;
+  return canonical_json({{"schemaVersion", 2},
+                         {"mediaType", k_manifest_media_type},
+                         {"artifactType", k_artifact_type},
+                         {"config", descriptor(k_config_media_type, config)},
+                         {"layers", layers_of(parts)},
+                         {"annotations", std::move(annotations)}});
 }
 
 } // namespace mrun

@@ -10,6 +10,7 @@
 
 #include "common/text.h"
 #include "packager/bundle_format.h"
+#include "packager/file_packer.h"
 #include "packager/file_select.h"
 #include "packager/store_writer.h"
 
@@ -58,83 +59,36 @@ Bundle last_bundle(const Store& store, const Reference& tag) {
   return bundle ? std::move(*bundle) : Bundle{};
 }
 
-std::optional<Digest> last_digest(const Bundle& last, const SelectedFile& file) {
-  const BundleFile* old = last.find(file.path.text());
-  if (old == nullptr || old->size != file.size || old->segments.size() != 1) return std::nullopt;
-  return old->segments[0].blob;
+// mrun.yaml in the bundle is the text that was parsed, even if the file has changed since.
+Result<void> check_manifest_text(const std::vector<BundleFile>& files, const std::string& text) {
+  const auto same = [](const BundleFile& file) { return file.path.text() == k_bundle_manifest_name; };
+  const auto found = std::find_if(files.begin(), files.end(), same);
+  if (found == files.end() || found->segments[0].blob != Sha256::of(text))
+    return fail(ErrorCode::pack_file_changed, "mrun.yaml changed while it was packed");
+  return {};
 }
 
-class Packing {
- public:
-  Packing(Store::Writer& writer, int folder_fd, const PackOptions& options)
-      : m_writer(writer),
-        m_folder(folder_fd),
-        m_options(options) {}
-
-  Result<void> add_files(const std::vector<SelectedFile>& selected, const Bundle& last) {
-    for (const SelectedFile& file : selected)
-      m_total_bytes += file.size;
-    for (const SelectedFile& file : selected)
-      MRUN_TRY(add_one(file, last_digest(last, file)));
-    return {};
+// The small blobs that say what the bundle is. Adds what is new to `new_bytes`.
+Result<Digest> add_description(Store::Writer& writer, const Manifest& manifest, BundleParts parts,
+                               std::uint64_t& new_bytes) {
+  const auto add = [&](const std::string& text) -> Result<BlobClaim> {
+    MRUN_ASSIGN(const AddedBlob added, writer.add_bytes(text));
+    new_bytes += added.is_new ? added.size : 0;
+    return BlobClaim{added.digest, added.size};
+  };
+  if (!parts.pieces.empty()) {
+    MRUN_ASSIGN(parts.recipe, add(encode_recipe(parts.files)));
   }
-
-  // mrun.yaml in the bundle is the text that was parsed, even if the file has changed since.
-  Result<void> check_manifest_text(const std::string& text) const {
-    const auto same = [](const BundleFile& file) { return file.path.text() == k_bundle_manifest_name; };
-    const auto found = std::find_if(m_files.begin(), m_files.end(), same);
-    if (found == m_files.end() || found->segments[0].blob != Sha256::of(text))
-      return fail(ErrorCode::pack_file_changed, "mrun.yaml changed while it was packed");
-    return {};
-  }
-
-  Result<Digest> add_bundle(const Manifest& manifest) {
-    MRUN_TRY(check_files(m_files));
-    MRUN_ASSIGN(const AddedBlob config, m_writer.add_bytes(encode_config(manifest, m_files)));
-    const std::string text = encode_bundle(m_files, {config.digest, config.size});
-    if (text.size() > k_max_oci_manifest_bytes)
-      return fail(ErrorCode::manifest_limit,
-                  fmt::format("the bundle's manifest has {}, at most {} are allowed",
-                              format_bytes(text.size()), format_bytes(k_max_oci_manifest_bytes)),
-                  "pack fewer files, or shorter names");
-    MRUN_ASSIGN(const AddedBlob bundle, m_writer.add_bytes(text));
-    for (const AddedBlob* blob : {&config, &bundle})
-      m_new_bytes += blob->is_new ? blob->size : 0;
-    return bundle.digest;
-  }
-
-  std::uint64_t new_bytes() const { return m_new_bytes; }
-  std::uint64_t size_bytes() const { return m_done_bytes; }
-  std::size_t file_count() const { return m_files.size(); }
-
- private:
-  Result<void> add_one(const SelectedFile& file, const std::optional<Digest>& expected) {
-    MRUN_ASSIGN(const UniqueFd fd, open_selected(m_folder, file.path));
-    struct stat status {};
-    MRUN_CHECK(::fstat(fd.get(), &status) == 0);
-    Store::Writer::Progress progress;
-    if (m_options.on_progress)
-      progress = [&](std::uint64_t done) {
-        m_options.on_progress({file.path.text(), m_done_bytes + done, m_total_bytes});
-      };
-    MRUN_ASSIGN(const AddedBlob added, m_writer.add_file(fd.get(), file.path.text(), expected, progress));
-    m_done_bytes += added.size;
-    m_new_bytes += added.is_new ? added.size : 0;
-    m_files.push_back({file.path,
-                       (status.st_mode & 0100) != 0 ? 0755U : 0644U,
-                       added.size,
-                       {{added.digest, 0, added.size}}});
-    return {};
-  }
-
-  Store::Writer& m_writer;
-  int m_folder;
-  const PackOptions& m_options;
-  std::vector<BundleFile> m_files;
-  std::uint64_t m_total_bytes = 0;
-  std::uint64_t m_done_bytes = 0;
-  std::uint64_t m_new_bytes = 0;
-};
+  MRUN_ASSIGN(const BlobClaim config, add(encode_config(manifest, parts)));
+  const std::string text = encode_bundle(parts, config);
+  if (text.size() > k_max_oci_manifest_bytes)
+    return fail(ErrorCode::manifest_limit,
+                fmt::format("the bundle's manifest has {}, at most {} are allowed", format_bytes(text.size()),
+                            format_bytes(k_max_oci_manifest_bytes)),
+                "pack fewer files, or shorter names");
+  MRUN_ASSIGN(const BlobClaim bundle, add(text));
+  return bundle.digest;
+}
 
 } // namespace
 
@@ -153,14 +107,15 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", tag.text()),
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
-  Packing packing(*writer, folder_fd.get(), options);
-  MRUN_TRY(packing.add_files(selected, last_bundle(store, tag)));
-  MRUN_TRY(packing.check_manifest_text(text));
+  MRUN_ASSIGN(PackedFiles packed,
+              pack_files(*writer, folder_fd.get(), selected, last_bundle(store, tag), options.on_progress));
+  MRUN_TRY(check_files(packed.parts.files));
+  MRUN_TRY(check_manifest_text(packed.parts.files, text));
   PackResult result;
-  MRUN_ASSIGN(result.digest, packing.add_bundle(manifest));
-  result.size_bytes = packing.size_bytes();
-  result.new_bytes = packing.new_bytes();
-  result.file_count = packing.file_count();
+  result.size_bytes = packed.size_bytes;
+  result.new_bytes = packed.new_bytes;
+  result.file_count = packed.parts.files.size();
+  MRUN_ASSIGN(result.digest, add_description(*writer, manifest, std::move(packed.parts), result.new_bytes));
   const VersionFacts facts{result.size_bytes, manifest.engine};
   if (options.untagged) {
     MRUN_TRY(writer->keep(manifest.name, result.digest, facts, k_lease_lifetime));

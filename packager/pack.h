@@ -4,20 +4,15 @@
 #include <filesystem>
 #include <functional>
 
+#include "packager/file_packer.h"
 #include "packager/store.h"
 
 namespace mrun {
 
-struct PackProgress {
-  std::string path;             // the file being added
-  std::uint64_t done_bytes = 0; // of all files
-  std::uint64_t total_bytes = 0;
-};
-
 struct PackOptions {
   std::optional<Reference> tag; // default: the manifest's name with tag `latest`
   bool untagged = false;        // packed on the fly: no tag, a 24 h lease
-  std::function<void(const PackProgress&)> on_progress;
+  PackWatcher on_progress;
 };
 
 struct PackResult {
@@ -29,9 +24,10 @@ struct PackResult {
 };
 
 // Reads `folder`/mrun.yaml, selects files by its globs, checks them (regular, safe paths, no case collisions,
-// every file that the manifest names is there), adds them in the order of their paths and writes config and
-// manifest. The digest depends on mrun.yaml's bytes and the files' paths, contents and owner-x bits only.
-// Errors: manifest_*, pack_file_missing, pack_file_refused, path_refused, pack_file_changed, disk_full, …
+// every file that the manifest names is there), adds them on all cores, the large ones in pieces (rule t1),
+// and writes recipe, config and manifest. The digest depends on mrun.yaml's bytes and the files' paths,
+// contents and owner-x bits only. Errors: manifest_*, pack_file_missing, pack_file_refused, path_refused,
+// pack_file_changed, disk_full, …
 Result<PackResult> pack_directory(Store& store, const std::filesystem::path& folder,
                                   const PackOptions& options);
 

@@ -25,7 +25,10 @@ struct stat stat_of(int fd) {
   return status;
 }
 
-bool same_content(const struct stat& a, const struct stat& b) {
+} // namespace
+
+bool same_content(const struct stat& a, int fd) {
+  const struct stat b = stat_of(fd);
   const auto same_time = [](const timespec& x, const timespec& y) {
     return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
   };
@@ -33,15 +36,18 @@ bool same_content(const struct stat& a, const struct stat& b) {
          same_time(a.st_ctim, b.st_ctim);
 }
 
-// Reads `size` bytes of `from` in order and gives each piece to `take`.
-Result<void> read_through(int from, std::uint64_t size,
+namespace {
+
+// Reads a stretch of `from` in order and gives each part to `take`.
+Result<void> read_through(int from, FileRange range,
                           const std::function<Result<void>(std::string_view)>& take) {
-  std::string buffer(
-      static_cast<std::size_t>(std::min<std::uint64_t>(k_copy_bytes, std::max<std::uint64_t>(size, 1))),
-      '\0');
+  std::string buffer(static_cast<std::size_t>(
+                         std::min<std::uint64_t>(k_copy_bytes, std::max<std::uint64_t>(range.length, 1))),
+                     '\0');
   ::posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
-  for (std::uint64_t at = 0; at < size;) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
+  const std::uint64_t end = range.offset + range.length;
+  for (std::uint64_t at = range.offset; at < end;) {
+    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at));
     const ssize_t got = ::pread(from, buffer.data(), wanted, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(ErrorCode::io, errno, "can't read a file");
@@ -52,17 +58,27 @@ Result<void> read_through(int from, std::uint64_t size,
   return {};
 }
 
-Result<Digest> hash_file(int fd, std::uint64_t size, const Store::Writer::Progress& progress) {
+// Reads, hashes and, with `to`, writes.
+Result<Digest> pass_through(int from, std::span<const FileRange> ranges,
+                            const Store::Writer::Progress& progress,
+                            const std::function<Result<void>(std::string_view)>& to = nullptr) {
   Sha256 hash;
   std::uint64_t done = 0;
   const auto take = [&](std::string_view bytes) -> Result<void> {
     hash.update(bytes);
+    if (to) MRUN_TRY(to(bytes));
     done += bytes.size();
     if (progress) progress(done);
     return {};
   };
-  MRUN_TRY(read_through(fd, size, take));
+  for (const FileRange& range : ranges)
+    MRUN_TRY(read_through(from, range, take));
   return hash.finish();
+}
+
+Result<Digest> hash_file(int fd, std::uint64_t size, const Store::Writer::Progress& progress) {
+  const FileRange whole{0, size};
+  return pass_through(fd, {&whole, 1}, progress);
 }
 
 } // namespace
@@ -114,17 +130,28 @@ Result<AddedBlob> Store::Writer::add_bytes(std::string_view bytes) {
 // A clone shares the blocks, so its bytes can't change under the hash any more.
 Result<Digest> Store::Writer::clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress) {
   if (::ioctl(to, FICLONE, from) == 0) return hash_file(to, size, progress);
-  Sha256 hash;
-  std::uint64_t done = 0;
-  const auto take = [&](std::string_view bytes) -> Result<void> {
-    hash.update(bytes);
-    MRUN_TRY(m_store.file_system.write(to, bytes));
-    done += bytes.size();
-    if (progress) progress(done);
-    return {};
-  };
-  MRUN_TRY(read_through(from, size, take));
-  return hash.finish();
+  const FileRange whole{0, size};
+  return pass_through(from, {&whole, 1}, progress,
+                      [&](std::string_view bytes) { return m_store.file_system.write(to, bytes); });
+}
+
+Result<AddedBlob> Store::Writer::add_ranges(int fd, std::span<const FileRange> ranges, bool likely_known,
+                                            const Progress& progress) {
+  std::uint64_t size = 0;
+  for (const FileRange& range : ranges)
+    size += range.length;
+  if (likely_known) {
+    MRUN_ASSIGN(const Digest digest, pass_through(fd, ranges, progress));
+    MRUN_ASSIGN(const bool known, has_blob(digest, size));
+    if (known) return AddedBlob{digest, size, false};
+  }
+  MRUN_ASSIGN(Incoming incoming, begin_blob());
+  MRUN_ASSIGN(const Digest digest, pass_through(fd, ranges, progress, [&](std::string_view bytes) {
+                return m_store.file_system.write(incoming.m_fd.get(), bytes);
+              }));
+  MRUN_ASSIGN(const AddedBlob added, publish(incoming.m_name, incoming.m_fd.get(), digest, size));
+  incoming.m_writer = nullptr; // nothing left to drop
+  return added;
 }
 
 Result<AddedBlob> Store::Writer::add_file(int fd, std::string_view name,
@@ -142,13 +169,13 @@ Result<AddedBlob> Store::Writer::add_file(int fd, std::string_view name,
     const Result<Digest> digest = hash_file(fd, size, progress);
     if (!digest) return renamed(digest.error());
     MRUN_ASSIGN(const bool known, has_blob(*digest, size));
-    if (!same_content(before, stat_of(fd))) return changed();
+    if (!same_content(before, fd)) return changed();
     if (known) return AddedBlob{*digest, size, false};
   }
   MRUN_ASSIGN(Incoming incoming, begin_blob());
   const Result<Digest> digest = clone_or_copy(fd, size, incoming.m_fd.get(), progress);
   if (!digest) return renamed(digest.error());
-  if (!same_content(before, stat_of(fd))) return changed();
+  if (!same_content(before, fd)) return changed();
   Result<AddedBlob> added = publish(incoming.m_name, incoming.m_fd.get(), *digest, size);
   if (!added) return renamed(added.error());
   incoming.m_writer = nullptr; // nothing left to drop
@@ -176,7 +203,7 @@ Result<Store::Writer::Incoming> Store::Writer::resume_blob(const Digest& digest,
     MRUN_TRY(incoming.restart());
     return incoming;
   }
-  MRUN_TRY(read_through(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size),
+  MRUN_TRY(read_through(incoming.m_fd.get(), {0, static_cast<std::uint64_t>(named.st_size)},
                         [&](std::string_view bytes) -> Result<void> {
                           incoming.m_hash.update(bytes);
                           incoming.m_size += bytes.size();

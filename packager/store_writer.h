@@ -6,7 +6,10 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
+
+#include <sys/stat.h>
 
 #include "packager/sha256.h"
 #include "packager/store.h"
@@ -18,6 +21,14 @@ struct AddedBlob {
   Digest digest;
   std::uint64_t size = 0;
   bool is_new = false; // false: the store had it
+};
+
+// Whether an open file is as it was before: the same one, its size and times the same.
+bool same_content(const struct stat& before, int fd);
+
+struct FileRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
 };
 
 class Store::Writer {
@@ -34,6 +45,12 @@ class Store::Writer {
   // so. Error pack_file_changed when size or times differ after the read.
   Result<AddedBlob> add_file(int fd, std::string_view name, const std::optional<Digest>& expected,
                              const Progress& progress);
+
+  // Stretches of an open file, one after the other, as one blob. `likely_known`: read it first, and write
+  // only what the store lacks. That the file does not change meanwhile is for the caller to see. Errors:
+  // those of the disk, pack_file_changed when it has become shorter.
+  Result<AddedBlob> add_ranges(int fd, std::span<const FileRange> ranges, bool likely_known,
+                               const Progress& progress);
 
   // A blob that arrives in pieces (a download). Unless finished it is dropped, or left for resume_blob() when
   // it came from there.

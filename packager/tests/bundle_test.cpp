@@ -146,7 +146,7 @@ TEST_CASE("a hostile manifest is refused before anything is done with it") {
   CHECK(spoiled("/manifests", Json::array()).message == "the OCI manifest has both layers and manifests");
   CHECK(spoiled("/schemaVersion", 1).code == ErrorCode::bundle_invalid);
   CHECK(spoiled("/mediaType", k_index_media_type).code == ErrorCode::bundle_invalid);
-  CHECK(spoiled("/annotations/run.mrun.bundle.format", "2").hint == "use a newer mrun");
+  CHECK(spoiled("/annotations/run.mrun.bundle.format", "3").hint == "use a newer mrun");
   CHECK(spoiled("/annotations", Json::object()).message.find("no mrun bundle") != std::string::npos);
   CHECK(spoiled("/config/size", 3).code == ErrorCode::bundle_invalid);
   CHECK(spoiled("/config/digest", "sha256:" + std::string(64, '1')).code == ErrorCode::store_corrupt);

@@ -1,0 +1,329 @@
+#include "packager/file_packer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <mutex>
+#include <set>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/text.h"
+#include "packager/cut/cut_plan.h"
+#include "packager/job_pool.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_manifest_goal_bytes = 3 * k_mib; // registries refuse manifests above 4 MiB
+constexpr std::size_t k_piece_layer_bytes = 160;         // of a piece in the manifest, generously
+constexpr std::size_t k_file_layer_bytes = 400;          // of a whole file with a name of some length
+constexpr std::size_t k_least_pieces = 1000;
+constexpr int k_most_scale = 20;
+constexpr std::size_t k_scan_bytes = 1 * k_mib;
+
+// A run of a file's bytes that is one blob, or (glue) a part of one.
+struct Piece {
+  FileRange range;
+  AddedBlob blob;
+};
+
+// A piece of the plan; one that is cut by its content becomes several.
+struct Stretch {
+  CutPiece plan;
+  std::deque<Piece> pieces; // a deque: jobs fill its entries while more are added
+};
+
+struct CutFile {
+  const SelectedFile* selected = nullptr;
+  UniqueFd fd;
+  struct stat before {};
+  std::optional<WeightLayout> layout;
+  bool likely_known = false;
+  std::deque<Stretch> stretches;
+  struct Glue {
+    std::vector<FileRange> ranges;
+    AddedBlob blob;
+  };
+  std::deque<Glue> glues; // each up to a whole file's size
+
+  std::uint64_t size() const { return static_cast<std::uint64_t>(before.st_size); }
+};
+
+unsigned mode_of(const struct stat& status) {
+  return (status.st_mode & 0100) != 0 ? 0755U : 0644U;
+}
+
+Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length) {
+  std::string bytes(static_cast<std::size_t>(length), '\0');
+  for (std::size_t at = 0; at < bytes.size();) {
+    const ssize_t got = ::pread(fd, bytes.data() + at, bytes.size() - at, static_cast<off_t>(offset + at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(ErrorCode::io, errno, "can't read a file");
+    if (got == 0) return fail(ErrorCode::pack_file_changed, "it became shorter while it was read");
+    at += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+// Counts bytes for whoever watches.
+class Meter {
+ public:
+  Meter(const PackWatcher& watcher, std::uint64_t total) : m_watcher(watcher), m_total(total) {}
+
+  // A progress function for one blob of `path`: what is read a second time counts once.
+  Store::Writer::Progress of(const SafePath& path) {
+    if (!m_watcher) return {};
+    return [this, &path, counted = std::uint64_t{0}](std::uint64_t done) mutable {
+      if (done <= counted) return;
+      const std::scoped_lock lock(m_mutex);
+      m_done += done - counted;
+      counted = done;
+      m_watcher({path.text(), m_done, m_total});
+    };
+  }
+
+ private:
+  const PackWatcher& m_watcher;
+  const std::uint64_t m_total;
+  std::mutex m_mutex;
+  std::uint64_t m_done = 0;
+};
+
+class FilePacker {
+ public:
+  FilePacker(Store::Writer& writer, int folder_fd, const std::vector<SelectedFile>& selected,
+             const Bundle& last, const PackWatcher& watcher)
+      : m_writer(writer),
+        m_folder(folder_fd),
+        m_selected(selected),
+        m_last(last),
+        m_meter(watcher, total_of(selected)) {}
+
+  Result<PackedFiles> run() {
+    for (const SelectedFile& file : m_selected)
+      m_files.push_back({file.path, 0644, 0, {}}); // filled by the jobs
+    for (std::size_t i = 0; i < m_selected.size(); ++i) {
+      if (m_selected[i].size > k_whole_file_bytes)
+        MRUN_TRY(open_cut_file(i));
+      else
+        m_pool.add([this, i] { return add_whole(i); });
+    }
+    const CutSizes sizes = choose_sizes();
+    for (CutFile& file : m_cut)
+      plan_file(file, sizes);
+    MRUN_TRY(m_pool.run());
+    for (CutFile& file : m_cut)
+      MRUN_TRY(finish_cut(file));
+    return take_result();
+  }
+
+ private:
+  static std::uint64_t total_of(const std::vector<SelectedFile>& selected) {
+    std::uint64_t total = 0;
+    for (const SelectedFile& file : selected)
+      total += file.size;
+    return total;
+  }
+
+  // ---- whole files ---------------------------------------------------------------------------------------
+  std::optional<Digest> last_digest(const SelectedFile& file) const {
+    const BundleFile* old = m_last.find(file.path.text());
+    if (old == nullptr || old->size != file.size || !is_whole(*old)) return std::nullopt;
+    return old->segments[0].blob;
+  }
+
+  Result<void> add_whole(std::size_t index) {
+    const SelectedFile& file = m_selected[index];
+    MRUN_ASSIGN(const UniqueFd fd, open_selected(m_folder, file.path));
+    struct stat status {};
+    MRUN_CHECK(::fstat(fd.get(), &status) == 0);
+    MRUN_ASSIGN(const AddedBlob added,
+                m_writer.add_file(fd.get(), file.path.text(), last_digest(file), m_meter.of(file.path)));
+    m_files[index] = {file.path, mode_of(status), added.size, {{added.digest, 0, added.size}}};
+    count(added);
+    return {};
+  }
+
+  // ---- cut files -----------------------------------------------------------------------------------------
+  tl::unexpected<Error> changed(const SelectedFile& file) const {
+    return fail(ErrorCode::pack_file_changed,
+                fmt::format("{} changed while it was packed", printable(file.path.text())));
+  }
+
+  Result<void> open_cut_file(std::size_t index) {
+    CutFile& file = m_cut.emplace_back();
+    file.selected = &m_selected[index];
+    MRUN_ASSIGN(file.fd, open_selected(m_folder, file.selected->path));
+    MRUN_CHECK(::fstat(file.fd.get(), &file.before) == 0);
+    if (file.size() <= k_whole_file_bytes) return changed(*file.selected);
+    file.likely_known = m_last.find(file.selected->path.text()) != nullptr;
+    const int fd = file.fd.get();
+    Result<std::optional<WeightLayout>> layout =
+        read_weight_layout(file.size(), [fd](std::uint64_t offset, std::uint64_t length) {
+          return read_part(fd, offset, length);
+        });
+    if (!layout) return named(file, std::move(layout).error());
+    file.layout = std::move(*layout);
+    return {};
+  }
+
+  // The smallest sizes with which all pieces fit into a manifest that registries take.
+  CutSizes choose_sizes() const {
+    const std::size_t whole = m_selected.size() - m_cut.size();
+    const std::size_t budget =
+        k_manifest_goal_bytes - std::min(k_manifest_goal_bytes, whole * k_file_layer_bytes);
+    const std::size_t allowed = std::max(k_least_pieces, budget / k_piece_layer_bytes);
+    for (int scale = 0; scale < k_most_scale; ++scale) {
+      const CutSizes sizes(scale);
+      std::size_t pieces = 0;
+      for (const CutFile& file : m_cut)
+        pieces += most_pieces(cut_file(file.size(), file.layout, sizes), sizes);
+      if (pieces <= allowed) return sizes;
+    }
+    return CutSizes(k_most_scale);
+  }
+
+  void plan_file(CutFile& file, const CutSizes& sizes) {
+    std::uint64_t glue_bytes = 0;
+    for (const CutPiece& piece : cut_file(file.size(), file.layout, sizes)) {
+      Stretch& stretch = file.stretches.emplace_back(Stretch{piece, {}});
+      const FileRange range{piece.offset, piece.length};
+      if (const auto chunks = content_cuts(piece, sizes)) {
+        stretch.plan.glue = false;
+        m_pool.add([this, &file, &stretch, chunks] { return scan(file, stretch, *chunks); });
+      } else if (piece.glue) {
+        if (file.glues.empty() || glue_bytes + piece.length > k_whole_file_bytes) {
+          file.glues.emplace_back();
+          glue_bytes = 0;
+        }
+        file.glues.back().ranges.push_back(range);
+        glue_bytes += piece.length;
+      } else {
+        add_piece(file, stretch, range, false);
+      }
+    }
+    for (CutFile::Glue& glue : file.glues)
+      m_pool.add([this, &file, &glue] { return add_ranges(file, glue.ranges, glue.blob); });
+  }
+
+  // `now`: the bytes were just read, so this goes before what waits.
+  void add_piece(CutFile& file, Stretch& stretch, FileRange range, bool now) {
+    Piece& piece = stretch.pieces.emplace_back(Piece{range, {}});
+    auto job = [this, &file, &piece] { return add_ranges(file, {&piece.range, 1}, piece.blob); };
+    now ? m_pool.add_next(std::move(job)) : m_pool.add(std::move(job));
+  }
+
+  Result<void> add_ranges(const CutFile& file, std::span<const FileRange> ranges, AddedBlob& blob) {
+    Result<AddedBlob> added =
+        m_writer.add_ranges(file.fd.get(), ranges, file.likely_known, m_meter.of(file.selected->path));
+    if (!added) return named(file, std::move(added).error());
+    blob = *added;
+    count(blob);
+    return {};
+  }
+
+  // Finds where the content cuts a stretch; others hash what lies behind.
+  Result<void> scan(CutFile& file, Stretch& stretch, ChunkSizes sizes) {
+    ContentCutter cutter(sizes);
+    const std::uint64_t end = stretch.plan.offset + stretch.plan.length;
+    std::uint64_t begin = stretch.plan.offset;
+    for (std::uint64_t at = begin; at < end;) {
+      const auto bytes = read_part(file.fd.get(), at, std::min<std::uint64_t>(k_scan_bytes, end - at));
+      if (!bytes) return named(file, bytes.error());
+      for (std::string_view rest = *bytes; !rest.empty();) {
+        bool ends = false;
+        const std::size_t taken = cutter.take(rest, ends);
+        rest.remove_prefix(taken);
+        at += taken;
+        if (!ends) continue;
+        add_piece(file, stretch, {begin, at - begin}, true);
+        begin = at;
+      }
+    }
+    if (begin < end) add_piece(file, stretch, {begin, end - begin}, true);
+    return {};
+  }
+
+  tl::unexpected<Error> named(const CutFile& file, Error error) const {
+    if (error.code == ErrorCode::pack_file_changed) return changed(*file.selected);
+    return tl::unexpected<Error>(
+        std::move(error).with_note(fmt::format("while adding {}", printable(file.selected->path.text()))));
+  }
+
+  // The segments in the file's order, glue between them.
+  Result<void> finish_cut(const CutFile& file) {
+    if (!same_content(file.before, file.fd.get())) return changed(*file.selected);
+    BundleFile out{file.selected->path, mode_of(file.before), file.size(), {}};
+    std::size_t glue = 0, part = 0;
+    std::uint64_t glue_at = 0;
+    for (const Stretch& stretch : file.stretches) {
+      for (const Piece& piece : stretch.pieces)
+        out.segments.push_back({piece.blob.digest, 0, piece.range.length});
+      if (!stretch.plan.glue) continue;
+      if (part == file.glues[glue].ranges.size()) {
+        ++glue;
+        part = 0;
+        glue_at = 0;
+      }
+      out.segments.push_back({file.glues[glue].blob.digest, glue_at, stretch.plan.length});
+      glue_at += stretch.plan.length;
+      ++part;
+    }
+    if (!is_whole(out)) list_pieces(file);
+    m_files[static_cast<std::size_t>(file.selected - m_selected.data())] = std::move(out);
+    return {};
+  }
+
+  void list_pieces(const CutFile& file) {
+    const auto list = [this](const AddedBlob& blob) {
+      if (m_listed.insert(blob.digest).second) m_pieces.push_back({blob.digest, blob.size});
+    };
+    for (const CutFile::Glue& glue : file.glues)
+      list(glue.blob);
+    for (const Stretch& stretch : file.stretches)
+      for (const Piece& piece : stretch.pieces)
+        list(piece.blob);
+  }
+
+  PackedFiles take_result() {
+    PackedFiles out;
+    for (const BundleFile& file : m_files)
+      out.size_bytes += file.size;
+    out.new_bytes = m_new_bytes;
+    out.parts.files = std::move(m_files);
+    out.parts.pieces = std::move(m_pieces);
+    return out;
+  }
+
+  void count(const AddedBlob& added) {
+    if (!added.is_new) return;
+    const std::scoped_lock lock(m_mutex);
+    m_new_bytes += added.size;
+  }
+
+  Store::Writer& m_writer;
+  int m_folder;
+  const std::vector<SelectedFile>& m_selected;
+  const Bundle& m_last;
+  Meter m_meter;
+  JobPool m_pool;
+  std::vector<BundleFile> m_files; // an entry a selected file
+  std::deque<CutFile> m_cut;
+  std::vector<BlobClaim> m_pieces;
+  std::set<Digest> m_listed; // in m_pieces
+  std::mutex m_mutex;
+  std::uint64_t m_new_bytes = 0; // under m_mutex
+};
+
+} // namespace
+
+Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
+                               const std::vector<SelectedFile>& selected, const Bundle& last,
+                               const PackWatcher& watcher) {
+  return FilePacker(writer, folder_fd, selected, last, watcher).run();
+}
+
+} // namespace mrun
