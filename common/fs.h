@@ -4,6 +4,7 @@
 // SafePath. Tests replace the seam with FailingFileSystem to fail the n-th call of a kind.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -61,7 +62,7 @@ class FailingFileSystem : public FileSystem {
   int m_fail_at;
   int m_error_number;
   bool m_persistent;
-  int m_calls = 0;
+  std::atomic<int> m_calls = 0; // packing calls from several threads
 };
 
 } // namespace mrun

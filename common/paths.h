@@ -28,6 +28,7 @@ struct HomePaths {
   std::filesystem::path database() const { return state / "mrun.db"; }
   std::filesystem::path logs() const { return state / "logs"; }
   std::filesystem::path daemon_lock() const { return state / "mrund.lock"; }
+  std::filesystem::path pack_notes() const { return cache / "packed"; }
   std::filesystem::path start_lock() const { return state / "start.lock"; }
 };
 

@@ -31,12 +31,6 @@ inline constexpr std::string_view k_metadata_annotation = "org.cncf.model.file.m
 inline constexpr std::string_view k_format_annotation = "run.mrun.bundle.format";
 inline constexpr std::string_view k_bundle_manifest_name = "mrun.yaml";
 
-// A blob that a manifest names, with the size that it claims.
-struct BlobClaim {
-  Digest digest;
-  std::uint64_t size = 0;
-};
-
 // An OCI manifest after its checks.
 struct BundleLayout {
   BlobClaim config;

@@ -42,6 +42,7 @@ struct CutFile {
   struct stat before {};
   std::optional<WeightLayout> layout;
   bool likely_known = false;
+  std::optional<PackNote> noted; // it has not changed since the last pack
   std::deque<Stretch> stretches;
   struct Glue {
     std::vector<FileRange> ranges;
@@ -75,7 +76,7 @@ class Meter {
 
   // A progress function for one blob of `path`: what is read a second time counts once.
   Store::Writer::Progress of(const SafePath& path) {
-    if (!m_watcher) return {};
+    if (!m_watcher) return [](std::uint64_t) {};
     return [this, &path, counted = std::uint64_t{0}](std::uint64_t done) mutable {
       if (done <= counted) return;
       const std::scoped_lock lock(m_mutex);
@@ -95,11 +96,12 @@ class Meter {
 class FilePacker {
  public:
   FilePacker(Store::Writer& writer, int folder_fd, const std::vector<SelectedFile>& selected,
-             const Bundle& last, const PackWatcher& watcher)
+             const Bundle& last, PackCache& cache, const PackWatcher& watcher)
       : m_writer(writer),
         m_folder(folder_fd),
         m_selected(selected),
         m_last(last),
+        m_cache(cache),
         m_meter(watcher, total_of(selected)) {}
 
   Result<PackedFiles> run() {
@@ -112,11 +114,13 @@ class FilePacker {
         m_pool.add([this, i] { return add_whole(i); });
     }
     const CutSizes sizes = choose_sizes();
-    for (CutFile& file : m_cut)
-      plan_file(file, sizes);
+    for (CutFile& file : m_cut) {
+      file.noted = find_note(file.selected->path, file.before, sizes.scale);
+      if (!file.noted) plan_file(file, sizes);
+    }
     MRUN_TRY(m_pool.run());
     for (CutFile& file : m_cut)
-      MRUN_TRY(finish_cut(file));
+      MRUN_TRY(finish_cut(file, sizes.scale));
     return take_result();
   }
 
@@ -140,11 +144,32 @@ class FilePacker {
     MRUN_ASSIGN(const UniqueFd fd, open_selected(m_folder, file.path));
     struct stat status {};
     MRUN_CHECK(::fstat(fd.get(), &status) == 0);
+    if (auto noted = find_note(file.path, status, 0)) {
+      keep_file(index, status, 0, std::move(*noted));
+      return {};
+    }
     MRUN_ASSIGN(const AddedBlob added,
                 m_writer.add_file(fd.get(), file.path.text(), last_digest(file), m_meter.of(file.path)));
-    m_files[index] = {file.path, mode_of(status), added.size, {{added.digest, 0, added.size}}};
+    keep_file(index, status, 0, {{{added.digest, 0, added.size}}, {{added.digest, added.size}}});
     count(added);
     return {};
+  }
+
+  // What the last pack found in the file, while the store still has it as it was.
+  std::optional<PackNote> find_note(const SafePath& path, const struct stat& status, int scale) {
+    std::optional<PackNote> note = m_cache.find(path.text(), status, scale);
+    const auto untouched = [this](const BlobClaim& claim) {
+      return m_writer.has_untouched(claim, m_cache.written_ns());
+    };
+    if (!note || !std::all_of(note->pieces.begin(), note->pieces.end(), untouched)) return std::nullopt;
+    m_meter.of(path)(static_cast<std::uint64_t>(status.st_size));
+    return note;
+  }
+
+  void keep_file(std::size_t index, const struct stat& status, int scale, PackNote note) {
+    const SafePath& path = m_selected[index].path;
+    m_files[index] = {path, mode_of(status), static_cast<std::uint64_t>(status.st_size), note.segments};
+    m_cache.note(path.text(), status, scale, std::move(note));
   }
 
   // ---- cut files -----------------------------------------------------------------------------------------
@@ -253,39 +278,56 @@ class FilePacker {
         std::move(error).with_note(fmt::format("while adding {}", printable(file.selected->path.text()))));
   }
 
-  // The segments in the file's order, glue between them.
-  Result<void> finish_cut(const CutFile& file) {
-    if (!same_content(file.before, file.fd.get())) return changed(*file.selected);
-    BundleFile out{file.selected->path, mode_of(file.before), file.size(), {}};
+  Result<void> finish_cut(const CutFile& file, int scale) {
+    PackNote note;
+    if (file.noted) {
+      note = *file.noted;
+    } else {
+      if (!same_content(file.before, file.fd.get())) return changed(*file.selected);
+      note = {segments_of(file), pieces_of(file)};
+    }
+    const auto index = static_cast<std::size_t>(file.selected - m_selected.data());
+    const std::vector<BlobClaim> pieces = note.pieces;
+    keep_file(index, file.before, scale, std::move(note));
+    if (is_whole(m_files[index])) return {};
+    for (const BlobClaim& piece : pieces)
+      if (m_listed.insert(piece.digest).second) m_pieces.push_back(piece);
+    return {};
+  }
+
+  // In the file's order, glue between the pieces.
+  static std::vector<Segment> segments_of(const CutFile& file) {
+    std::vector<Segment> segments;
     std::size_t glue = 0, part = 0;
     std::uint64_t glue_at = 0;
     for (const Stretch& stretch : file.stretches) {
       for (const Piece& piece : stretch.pieces)
-        out.segments.push_back({piece.blob.digest, 0, piece.range.length});
+        segments.push_back({piece.blob.digest, 0, piece.range.length});
       if (!stretch.plan.glue) continue;
       if (part == file.glues[glue].ranges.size()) {
         ++glue;
         part = 0;
         glue_at = 0;
       }
-      out.segments.push_back({file.glues[glue].blob.digest, glue_at, stretch.plan.length});
+      segments.push_back({file.glues[glue].blob.digest, glue_at, stretch.plan.length});
       glue_at += stretch.plan.length;
       ++part;
     }
-    if (!is_whole(out)) list_pieces(file);
-    m_files[static_cast<std::size_t>(file.selected - m_selected.data())] = std::move(out);
-    return {};
+    return segments;
   }
 
-  void list_pieces(const CutFile& file) {
-    const auto list = [this](const AddedBlob& blob) {
-      if (m_listed.insert(blob.digest).second) m_pieces.push_back({blob.digest, blob.size});
+  static std::vector<BlobClaim> pieces_of(const CutFile& file) {
+    std::vector<BlobClaim> pieces;
+    std::set<Digest> seen;
+    const auto list = [&](const AddedBlob& blob) {
+      if (seen.insert(blob.digest).second) pieces.push_back({blob.digest, blob.size});
     };
     for (const CutFile::Glue& glue : file.glues)
       list(glue.blob);
     for (const Stretch& stretch : file.stretches)
       for (const Piece& piece : stretch.pieces)
         list(piece.blob);
+    return pieces;
   }
 
   PackedFiles take_result() {
@@ -308,6 +350,7 @@ class FilePacker {
   int m_folder;
   const std::vector<SelectedFile>& m_selected;
   const Bundle& m_last;
+  PackCache& m_cache;
   Meter m_meter;
   JobPool m_pool;
   std::vector<BundleFile> m_files; // an entry a selected file
@@ -323,7 +366,7 @@ class FilePacker {
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
                                const std::vector<SelectedFile>& selected, const Bundle& last,
                                const PackWatcher& watcher) {
-  return FilePacker(writer, folder_fd, selected, last, watcher).run();
+  return FilePacker(writer, folder_fd, selected, last, cache, watcher).run();
 }
 
 } // namespace mrun

@@ -8,6 +8,7 @@
 
 #include "packager/bundle_format.h"
 #include "packager/file_select.h"
+#include "packager/pack_cache.h"
 #include "packager/store_writer.h"
 
 namespace mrun {
@@ -26,7 +27,8 @@ struct PackedFiles {
 };
 
 // Adds the files below `folder_fd` on all cores. `last`: the version that the tag shows now; what it holds is
-// read and compared before it is written. Errors: pack_file_refused, pack_file_changed, disk_full, …
+// read and compared before it is written. `cache`: files that it knows are not read. Errors:
+// pack_file_refused, pack_file_changed, disk_full, …
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
                                const std::vector<SelectedFile>& selected, const Bundle& last,
                                const PackWatcher& watcher);

@@ -107,8 +107,9 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", tag.text()),
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
-  MRUN_ASSIGN(PackedFiles packed,
-              pack_files(*writer, folder_fd.get(), selected, last_bundle(store, tag), options.on_progress));
+  PackCache cache(options.notes, folder_fd.get());
+  MRUN_ASSIGN(PackedFiles packed, pack_files(*writer, folder_fd.get(), selected, last_bundle(store, tag),
+                                             cache, options.on_progress));
   MRUN_TRY(check_files(packed.parts.files));
   MRUN_TRY(check_manifest_text(packed.parts.files, text));
   PackResult result;
@@ -119,9 +120,11 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
   const VersionFacts facts{result.size_bytes, manifest.engine};
   if (options.untagged) {
     MRUN_TRY(writer->keep(manifest.name, result.digest, facts, k_lease_lifetime));
+    cache.save();
     return result;
   }
   MRUN_TRY(writer->tag(tag, result.digest, facts));
+  cache.save();
   result.reference = tag;
   result.reference.tag = tag.tag_or_default();
   return result;

@@ -12,6 +12,7 @@ namespace mrun {
 struct PackOptions {
   std::optional<Reference> tag; // default: the manifest's name with tag `latest`
   bool untagged = false;        // packed on the fly: no tag, a 24 h lease
+  std::filesystem::path notes;  // folder of the notes that spare reading unchanged files; "": none
   PackWatcher on_progress;
 };
 

@@ -25,6 +25,12 @@
 
 namespace mrun {
 
+// A blob that a manifest names, with the size that it claims.
+struct BlobClaim {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
 // A stretch of a file that lies in one blob. A file is the concatenation of its segments.
 struct Segment {
   Digest blob;

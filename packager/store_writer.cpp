@@ -105,6 +105,13 @@ Result<bool> Store::Writer::has_blob(const Digest& digest, std::uint64_t size) {
   return content && *content == digest;
 }
 
+bool Store::Writer::has_untouched(const BlobClaim& claim, std::int64_t since_ns) const {
+  struct stat status {};
+  return ::fstatat(m_store.blobs.get(), claim.digest.hex().c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == claim.size &&
+         status.st_ctim.tv_sec * 1'000'000'000LL + status.st_ctim.tv_nsec <= since_ns;
+}
+
 Result<AddedBlob> Store::Writer::publish(const std::string& temporary, int fd, const Digest& digest,
                                          std::uint64_t size) {
   MRUN_ASSIGN(const bool known, has_blob(digest, size));

@@ -39,6 +39,9 @@ class Store::Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
+  // Whether a blob of this size is there that has not been touched since `since_ns` (wall clock).
+  bool has_untouched(const BlobClaim& claim, std::int64_t since_ns) const;
+
   Result<AddedBlob> add_bytes(std::string_view bytes);
   // The content of an open regular file: cloned where the file system can, else copied; hashed in the same
   // pass. `expected`: what it held last time; then it is only read first, and copied when that is no longer

@@ -85,6 +85,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
   }
   PackLine line(context);
   options.on_progress = [&](const PackProgress& progress) { line.show(progress); };
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  options.notes = home.pack_notes();
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   MRUN_ASSIGN(const PackResult packed, pack_directory(store, expand_home(arguments.positional(0)), options));
   tell_daemon(context);

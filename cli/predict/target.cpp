@@ -14,8 +14,10 @@ namespace {
 
 Result<Digest> pack_on_the_fly(const Context& context, Store& store, const std::string& argument) {
   const std::string folder = expand_home(argument);
+  MRUN_ASSIGN(const HomePaths home, context.home());
   MRUN_ASSIGN(const PackResult packed,
-              pack_directory(store, folder, {.tag = {}, .untagged = true, .on_progress = {}}));
+              pack_directory(store, folder,
+                             {.tag = {}, .untagged = true, .notes = home.pack_notes(), .on_progress = {}}));
   if (context.verbose)
     context.say(fmt::format("packed {} as {} (untagged, kept for {} h)", folder, packed.digest.short_hex(),
                             k_lease_lifetime.count()));

@@ -77,8 +77,9 @@ class TensorCutter {
 
 } // namespace
 
-CutSizes::CutSizes(int scale)
-    : piece_bytes((64 * k_mib) << scale),
+CutSizes::CutSizes(int scale_bits)
+    : scale(scale_bits),
+      piece_bytes((64 * k_mib) << scale),
       own_bytes(k_mib << scale),
       group_bytes((256 * k_kib) << scale),
       content{(2 * k_mib) << scale, (16 * k_mib) << scale, 22 + scale},

@@ -15,9 +15,10 @@ namespace mrun {
 inline constexpr std::string_view k_cut_rule = "t1";
 inline constexpr std::uint64_t k_whole_file_bytes = 64ULL << 20; // files up to here stay whole
 
-// The sizes of rule t1, doubled `scale` times for models that would have too many pieces.
+// The sizes of rule t1, doubled `scale_bits` times for models that would have too many pieces.
 struct CutSizes {
-  explicit CutSizes(int scale);
+  explicit CutSizes(int scale_bits);
+  int scale;
   std::uint64_t piece_bytes; // a tensor is split at multiples of this from its own start
   std::uint64_t own_bytes; // a tensor of this size has pieces of its own; smaller ones share one, up to here
   std::uint64_t group_bytes; // from here on, a group may end
