@@ -365,7 +365,7 @@ class FilePacker {
 
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
                                const std::vector<SelectedFile>& selected, const Bundle& last,
-                               const PackWatcher& watcher) {
+                               PackCache& cache, const PackWatcher& watcher) {
   return FilePacker(writer, folder_fd, selected, last, cache, watcher).run();
 }
 

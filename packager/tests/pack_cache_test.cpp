@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "packager/tests/support_store.h"
