@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/tests/zip_writer.h"
 #include "packager/cut/cut_plan.h"
 #include "packager/sha256.h"
 #include "packager/tests/support_store.h"
@@ -221,6 +222,21 @@ TEST_CASE("the same for GGUF with a long header") {
   tensors[30].second = random_bytes(tensors[30].second.size(), 5555);
   CHECK(new_bytes("m.gguf", before, gguf_file({{"general.name", "one"}, {"tokens", tokens}}, tensors)) <
         2 * k_mi);
+}
+
+TEST_CASE("the same for a PyTorch archive: its directory and local headers are glue") {
+  const auto archive = [](const std::vector<std::pair<std::string, std::string>>& tensors) {
+    test::ZipWriter writer;
+    for (const auto& [name, bytes] : tensors)
+      writer.add("model/data/" + name, bytes);
+    return writer.finish();
+  };
+  auto tensors = some_tensors();
+  const std::string before = archive(tensors);
+  tensors[5].second = random_bytes(tensors[5].second.size(), 5555);
+  CHECK(new_bytes("model.pt2", before, archive(tensors)) < tensors[5].second.size() + k_mi);
+  tensors.insert(tensors.begin() + 3, {"new", random_bytes(2 * k_mi, 4444)});
+  CHECK(new_bytes("model.pt2", before, archive(tensors)) < tensors[6].second.size() + 3 * k_mi);
 }
 
 TEST_CASE("a hostile weight file packs like any other") {
