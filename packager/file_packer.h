@@ -30,7 +30,7 @@ struct PackedFiles {
 // read and compared before it is written. `cache`: files that it knows are not read. Errors:
 // pack_file_refused, pack_file_changed, disk_full, …
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
-                               const std::vector<SelectedFile>& selected, const Bundle& last, PackCache& cache,
-                               const PackWatcher& watcher);
+                               const std::vector<SelectedFile>& selected, const Bundle& last,
+                               PackCache& cache, const PackWatcher& watcher);
 
 } // namespace mrun
