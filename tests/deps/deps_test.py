@@ -33,7 +33,7 @@ LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")
 SYSTEM = r"(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|librt|ld-linux-x86-64|libasan|libubsan|libtsan)\.so"
 PROGRAMS = {
     "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
-    "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl|archive)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
     "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",
     "lib/mrun/engines/echo.so": SYSTEM + r"|libfmt\.so",
