@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/limits.h"
+#include "packager/reference.h"
 
 namespace mrun::cli {
 namespace fs = std::filesystem;
@@ -101,18 +102,7 @@ std::string default_model_name(const fs::path& target) {
   std::error_code error;
   fs::path whole = fs::absolute(target, error).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path(); // a trailing slash
-  std::string name;
-  for (char c : whole.filename().string()) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (plain)
-      name += c;
-    else if (!name.empty() && name.back() != '-')
-      name += '-';
-  }
-  while (name.ends_with('-'))
-    name.pop_back();
-  return "local/" + (name.empty() ? std::string("model") : name);
+  return model_name_of("", whole.filename().string());
 }
 
 } // namespace mrun::cli

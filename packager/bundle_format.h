@@ -62,7 +62,9 @@ std::string encode_bundle(const BundleParts& parts, const BlobClaim& config);
 Result<BundleLayout> decode_bundle(std::string_view text);
 // Adds the recipe's files to layout.files: each segment lies in a layer of the manifest, within its size.
 Result<void> decode_recipe(std::string_view text, BundleLayout& layout);
-// After all files are known: sorted, no two paths equal or colliding, none inside another, mrun.yaml there.
+// Sorts them; no two paths are equal or collide, none lies inside another. Error path_refused.
+Result<void> check_paths(std::vector<BundleFile>& files);
+// After all files are known: the same, and mrun.yaml is there.
 Result<void> check_files(std::vector<BundleFile>& files);
 
 // Gives the content of a small blob; the claim is within `limit`.

@@ -10,60 +10,15 @@
 #include <utf8proc.h>
 
 #include "common/text.h"
+#include "packager/oci_manifest.h"
 
 namespace mrun {
 namespace {
 
-constexpr std::uint64_t k_max_blob_bytes = 1ULL << 53; // what JSON numbers hold exactly
 constexpr std::size_t k_max_segments = 1'000'000;
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
-}
-
-Result<const Json*> need_member(const Json& object, const char* key, Json::value_t type,
-                                std::string_view what) {
-  const auto found = object.find(key);
-  if (found == object.end()) return invalid(fmt::format("{} has no `{}`", what, key));
-  if (found->type() != type) return invalid(fmt::format("{}: `{}` is of the wrong type", what, key));
-  return &*found;
-}
-
-Result<std::uint64_t> need_size(const Json& object, const char* key, std::string_view what) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() > k_max_blob_bytes)
-    return invalid(fmt::format("{}: `{}` is not a size", what, key));
-  return found->get<std::uint64_t>();
-}
-
-Result<BlobClaim> decode_claim(const Json& descriptor, std::string_view what) {
-  if (!descriptor.is_object()) return invalid(fmt::format("{} is not an object", what));
-  MRUN_ASSIGN(const std::string digest, need_string(descriptor, "digest", ErrorCode::bundle_invalid, what));
-  BlobClaim claim;
-  MRUN_ASSIGN(claim.digest, Digest::parse(digest));
-  MRUN_ASSIGN(claim.size, need_size(descriptor, "size", what));
-  return claim;
-}
-
-// An annotation's text, or nothing.
-Result<std::optional<std::string>> annotation(const Json& object, std::string_view key,
-                                              std::string_view what) {
-  const auto annotations = object.find("annotations");
-  if (annotations == object.end()) return std::optional<std::string>();
-  if (!annotations->is_object()) return invalid(fmt::format("{}: `annotations` is not an object", what));
-  return json_string(*annotations, std::string(key).c_str(), ErrorCode::bundle_invalid, what);
-}
-
-// 0755 when the owner may execute, else 0644; other bits are no part of the format.
-Result<unsigned> decode_mode(const Json& layer, std::string_view what) {
-  MRUN_ASSIGN(const std::optional<std::string> text, annotation(layer, k_metadata_annotation, what));
-  if (!text) return 0644U;
-  MRUN_ASSIGN(const Json value, parse_json(*text, ErrorCode::bundle_invalid,
-                                           fmt::format("{}: file metadata", what), {64 * k_kib, 8}));
-  if (!value.is_object()) return invalid(fmt::format("{}: file metadata is not an object", what));
-  MRUN_ASSIGN(const std::optional<std::int64_t> mode,
-              json_integer(value, "mode", ErrorCode::bundle_invalid, what));
-  return mode && (*mode & 0100) != 0 ? 0755U : 0644U;
 }
 
 Result<void> decode_layer(const Json& layer, std::size_t index, BundleLayout& layout) {
@@ -81,26 +36,21 @@ Result<void> decode_layer(const Json& layer, std::size_t index, BundleLayout& la
   if (!raw)
     return invalid(
         fmt::format("{} is of type {}, which this mrun does not read", what, printable(media_type, 100)));
-  MRUN_ASSIGN(const std::optional<std::string> path_text, annotation(layer, k_filepath_annotation, what));
+  MRUN_ASSIGN(const std::optional<std::string> path_text, oci_annotation(layer, k_filepath_annotation, what));
   if (!path_text) return invalid(fmt::format("{} has no file path", what));
   MRUN_ASSIGN(const SafePath path, SafePath::parse(*path_text));
-  MRUN_ASSIGN(const unsigned mode, decode_mode(layer, what));
+  MRUN_ASSIGN(const unsigned mode, decode_file_mode(layer, k_metadata_annotation, what));
   layout.files.push_back({path, mode, claim.size, {{claim.digest, 0, claim.size}}});
   return {};
 }
 
 Result<void> check_head(const Json& root) {
-  MRUN_ASSIGN(const std::int64_t version,
-              need_integer(root, "schemaVersion", ErrorCode::bundle_invalid, "the OCI manifest"));
-  if (version != 2)
-    return invalid(fmt::format("the OCI manifest has schemaVersion {}, it must be 2", version));
   MRUN_ASSIGN(const std::string media_type,
               need_string(root, "mediaType", ErrorCode::bundle_invalid, "the OCI manifest"));
   if (media_type != k_manifest_media_type)
     return invalid(fmt::format("the OCI manifest is of type {}", printable(media_type, 100)));
-  if (root.contains("manifests")) return invalid("the OCI manifest has both layers and manifests");
   MRUN_ASSIGN(const std::optional<std::string> format,
-              annotation(root, k_format_annotation, "the OCI manifest"));
+              oci_annotation(root, k_format_annotation, "the OCI manifest"));
   if (!format) return invalid("the artifact is no mrun bundle: it has no bundle format number");
   if (*format != k_cut_files_format && *format != k_whole_files_format)
     return invalid(fmt::format("the bundle has format {}, this mrun reads formats {} and {}",
@@ -156,19 +106,13 @@ Result<BundleFile> decode_recipe_file(const Json& value, const LayerSizes& layer
 } // namespace
 
 Result<BundleLayout> decode_bundle(std::string_view text) {
-  MRUN_ASSIGN(const Json root, parse_json(text, ErrorCode::bundle_invalid, "the OCI manifest",
-                                          {k_max_oci_manifest_bytes, 16}));
-  if (!root.is_object()) return invalid("the OCI manifest is not an object");
+  MRUN_ASSIGN(const Json root, parse_oci_manifest(text));
   MRUN_TRY(check_head(root));
   BundleLayout layout;
-  MRUN_ASSIGN(const Json* config, need_member(root, "config", Json::value_t::object, "the OCI manifest"));
-  MRUN_ASSIGN(layout.config, decode_claim(*config, "the config"));
-  MRUN_ASSIGN(const Json* layers, need_member(root, "layers", Json::value_t::array, "the OCI manifest"));
-  if (layers->size() > k_max_bundle_files)
-    return invalid(
-        fmt::format("the bundle has {} layers, at most {} are allowed", layers->size(), k_max_bundle_files));
-  for (std::size_t i = 0; i < layers->size(); ++i)
-    MRUN_TRY(decode_layer((*layers)[i], i, layout));
+  MRUN_ASSIGN(layout.config, decode_claim(root["config"], "the config"));
+  const Json& layers = root["layers"];
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    MRUN_TRY(decode_layer(layers[i], i, layout));
   return layout;
 }
 
@@ -205,7 +149,7 @@ std::string collision_key(std::string_view path) {
   return std::string(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(length));
 }
 
-Result<void> check_files(std::vector<BundleFile>& files) {
+Result<void> check_paths(std::vector<BundleFile>& files) {
   std::sort(files.begin(), files.end(),
             [](const BundleFile& a, const BundleFile& b) { return a.path < b.path; });
   std::map<std::string, const SafePath*> keys;
@@ -224,6 +168,11 @@ Result<void> check_files(std::vector<BundleFile>& files) {
       if (keys.contains(key.substr(0, slash)))
         return fail(ErrorCode::path_refused,
                     fmt::format("path `{}` lies below a file", printable(path->text(), 200)));
+  return {};
+}
+
+Result<void> check_files(std::vector<BundleFile>& files) {
+  MRUN_TRY(check_paths(files));
   const auto is_manifest = [](const BundleFile& file) { return file.path.text() == k_bundle_manifest_name; };
   if (std::none_of(files.begin(), files.end(), is_manifest)) return invalid("the bundle has no mrun.yaml");
   return {};

@@ -141,7 +141,7 @@ class FilePacker {
 
   Result<void> add_whole(std::size_t index) {
     const SelectedFile& file = m_selected[index];
-    MRUN_ASSIGN(const UniqueFd fd, open_selected(m_folder, file.path));
+    MRUN_ASSIGN(const UniqueFd fd, open_selected(m_folder, file));
     struct stat status {};
     MRUN_CHECK(::fstat(fd.get(), &status) == 0);
     if (auto noted = find_note(file.path, status, 0)) {
@@ -181,7 +181,7 @@ class FilePacker {
   Result<void> open_cut_file(std::size_t index) {
     CutFile& file = m_cut.emplace_back();
     file.selected = &m_selected[index];
-    MRUN_ASSIGN(file.fd, open_selected(m_folder, file.selected->path));
+    MRUN_ASSIGN(file.fd, open_selected(m_folder, *file.selected));
     MRUN_CHECK(::fstat(file.fd.get(), &file.before) == 0);
     if (file.size() <= k_whole_file_bytes) return changed(*file.selected);
     file.likely_known = m_last.find(file.selected->path.text()) != nullptr;

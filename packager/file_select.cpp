@@ -113,7 +113,7 @@ class Walk {
     if (m_files.size() >= k_max_bundle_files)
       return fail(ErrorCode::manifest_limit,
                   fmt::format("there are more than {} files to pack", k_max_bundle_files));
-    m_files.push_back({std::move(safe), static_cast<std::uint64_t>(status.st_size)});
+    m_files.push_back({std::move(safe), static_cast<std::uint64_t>(status.st_size), {}});
     return {};
   }
 
@@ -147,16 +147,16 @@ Result<std::vector<SelectedFile>> select_files(int folder_fd, const std::vector<
   return Walk(folder_fd, globs).run();
 }
 
-Result<UniqueFd> open_selected(int folder_fd, const SafePath& path) {
+Result<UniqueFd> open_selected(int folder_fd, const SelectedFile& file) {
+  const std::string& path = file.source.empty() ? file.path.text() : file.source;
   // O_NONBLOCK: a pipe put in the file's place must not hold us up
-  Result<UniqueFd> fd = real_file_system().open(folder_fd, path.text(), O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  Result<UniqueFd> fd = real_file_system().open(folder_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
   if (!fd)
     return fail(ErrorCode::pack_file_refused,
-                fmt::format("can't read {}: {}", printable(path.text()), fd.error().message));
+                fmt::format("can't read {}: {}", printable(path), fd.error().message));
   struct stat status {};
   if (::fstat(fd->get(), &status) < 0 || !S_ISREG(status.st_mode))
-    return fail(ErrorCode::pack_file_refused,
-                fmt::format("{} is no regular file any more", printable(path.text())));
+    return fail(ErrorCode::pack_file_refused, fmt::format("{} is no regular file any more", printable(path)));
   return fd;
 }
 

@@ -14,7 +14,8 @@ namespace mrun {
 
 struct SelectedFile {
   SafePath path;
-  std::uint64_t size = 0; // as seen; the writer looks again
+  std::uint64_t size = 0;  // as seen; the writer looks again
+  std::string source = {}; // where it lies below the folder, when that is not `path`
 };
 
 // Walks the directory `folder_fd` without following links and returns what the globs match and mrun.yaml,
@@ -23,7 +24,6 @@ struct SelectedFile {
 Result<std::vector<SelectedFile>> select_files(int folder_fd, const std::vector<std::string>& globs);
 
 // Opens one of them for reading. Error pack_file_refused when it has become something else meanwhile.
-
-Result<UniqueFd> open_selected(int folder_fd, const SafePath& path);
+Result<UniqueFd> open_selected(int folder_fd, const SelectedFile& file);
 
 } // namespace mrun

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "packager/bundle_add.h"
 #include "packager/bundle_format.h"
 #include "packager/file_packer.h"
 #include "packager/file_select.h"
@@ -60,34 +61,19 @@ Bundle last_bundle(const Store& store, const Reference& tag) {
 }
 
 // mrun.yaml in the bundle is the text that was parsed, even if the file has changed since.
-Result<void> check_manifest_text(const std::vector<BundleFile>& files, const std::string& text) {
+Result<void> settle_manifest(Store::Writer& writer, const std::string& text, PackedFiles& packed) {
   const auto same = [](const BundleFile& file) { return file.path.text() == k_bundle_manifest_name; };
-  const auto found = std::find_if(files.begin(), files.end(), same);
-  if (found == files.end() || found->segments[0].blob != Sha256::of(text))
+  const auto found = std::find_if(packed.parts.files.begin(), packed.parts.files.end(), same);
+  if (found != packed.parts.files.end()) {
+    if (found->segments[0].blob == Sha256::of(text)) return {};
     return fail(ErrorCode::pack_file_changed, "mrun.yaml changed while it was packed");
-  return {};
-}
-
-// The small blobs that say what the bundle is. Adds what is new to `new_bytes`.
-Result<Digest> add_description(Store::Writer& writer, const Manifest& manifest, BundleParts parts,
-                               std::uint64_t& new_bytes) {
-  const auto add = [&](const std::string& text) -> Result<BlobClaim> {
-    MRUN_ASSIGN(const AddedBlob added, writer.add_bytes(text));
-    new_bytes += added.is_new ? added.size : 0;
-    return BlobClaim{added.digest, added.size};
-  };
-  if (!parts.pieces.empty()) {
-    MRUN_ASSIGN(parts.recipe, add(encode_recipe(parts.files)));
   }
-  MRUN_ASSIGN(const BlobClaim config, add(encode_config(manifest, parts)));
-  const std::string text = encode_bundle(parts, config);
-  if (text.size() > k_max_oci_manifest_bytes)
-    return fail(ErrorCode::manifest_limit,
-                fmt::format("the bundle's manifest has {}, at most {} are allowed", format_bytes(text.size()),
-                            format_bytes(k_max_oci_manifest_bytes)),
-                "pack fewer files, or shorter names");
-  MRUN_ASSIGN(const BlobClaim bundle, add(text));
-  return bundle.digest;
+  MRUN_ASSIGN(SafePath path, SafePath::parse(k_bundle_manifest_name));
+  MRUN_ASSIGN(const AddedBlob added, writer.add_bytes(text));
+  packed.size_bytes += added.size;
+  packed.new_bytes += added.is_new ? added.size : 0;
+  packed.parts.files.push_back({std::move(path), 0644, added.size, {{added.digest, 0, added.size}}});
+  return {};
 }
 
 } // namespace
@@ -97,6 +83,12 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
   MRUN_ASSIGN(const std::string text, read_manifest_text(folder_fd.get(), folder));
   MRUN_ASSIGN(const Manifest manifest, parse_manifest(text, "mrun.yaml"));
   MRUN_ASSIGN(const std::vector<SelectedFile> selected, select_files(folder_fd.get(), manifest.files));
+  return pack_selected(store, folder_fd.get(), selected, text, options);
+}
+
+Result<PackResult> pack_selected(Store& store, int folder_fd, const std::vector<SelectedFile>& selected,
+                                 const std::string& text, const PackOptions& options) {
+  MRUN_ASSIGN(const Manifest manifest, parse_manifest(text, "mrun.yaml"));
   Reference tag;
   if (options.tag) {
     tag = *options.tag;
@@ -107,16 +99,15 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", tag.text()),
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
-  PackCache cache(options.notes, folder_fd.get());
-  MRUN_ASSIGN(PackedFiles packed, pack_files(*writer, folder_fd.get(), selected, last_bundle(store, tag),
-                                             cache, options.on_progress));
-  MRUN_TRY(check_files(packed.parts.files));
-  MRUN_TRY(check_manifest_text(packed.parts.files, text));
+  PackCache cache(options.notes, folder_fd);
+  MRUN_ASSIGN(PackedFiles packed,
+              pack_files(*writer, folder_fd, selected, last_bundle(store, tag), cache, options.on_progress));
+  MRUN_TRY(settle_manifest(*writer, text, packed));
   PackResult result;
   result.size_bytes = packed.size_bytes;
   result.new_bytes = packed.new_bytes;
   result.file_count = packed.parts.files.size();
-  MRUN_ASSIGN(result.digest, add_description(*writer, manifest, std::move(packed.parts), result.new_bytes));
+  MRUN_ASSIGN(result.digest, add_bundle(*writer, manifest, std::move(packed.parts), result.new_bytes));
   const VersionFacts facts{result.size_bytes, manifest.engine};
   if (options.untagged) {
     MRUN_TRY(writer->keep(manifest.name, result.digest, facts, k_lease_lifetime));

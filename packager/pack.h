@@ -32,4 +32,9 @@ struct PackResult {
 Result<PackResult> pack_directory(Store& store, const std::filesystem::path& folder,
                                   const PackOptions& options);
 
+// The same for files that were selected otherwise. `text`: the mrun.yaml; it is added when it is not among
+// the files.
+Result<PackResult> pack_selected(Store& store, int folder_fd, const std::vector<SelectedFile>& selected,
+                                 const std::string& text, const PackOptions& options);
+
 } // namespace mrun

@@ -195,6 +195,24 @@ std::string model_name_problem(std::string_view text) {
   return text.size() > k_max_name_bytes ? "is longer than 255 characters" : "";
 }
 
+std::string model_name_of(std::string_view owner, std::string_view name) {
+  constexpr std::size_t k_max_part_bytes = 100;
+  const auto plain = [](std::string_view text) {
+    std::string word;
+    for (const char c : lower_ascii(text.substr(0, k_max_part_bytes)))
+      if (is_lower_alnum(c))
+        word += c;
+      else if (!word.empty() && word.back() != '-')
+        word += '-';
+    while (word.ends_with('-'))
+      word.pop_back();
+    return word;
+  };
+  const std::string owner_word = plain(owner);
+  const std::string name_word = plain(name);
+  return (owner_word.empty() ? "local" : owner_word) + "/" + (name_word.empty() ? "model" : name_word);
+}
+
 bool is_directory_argument(std::string_view text) {
   return !text.empty() && (text[0] == '.' || text[0] == '/' || text[0] == '~');
 }

@@ -116,7 +116,7 @@ Result<std::vector<TagEntry>> Store::list() const {
   for (const IndexEntry& entry : index->entries)
     if (!entry.model.empty())
       out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns, entry.engine,
-                     entry.origin});
+                     entry.origin, entry.source});
   return out;
 }
 

@@ -69,6 +69,13 @@ struct TagEntry {
   std::int64_t created_ns = 0; // wall clock of the tag on this machine
   std::string engine;          // that runs it: torch, …
   std::string origin;          // host/repository that it was pulled from; "" when packed here
+  std::string source;          // digest of the other tool's manifest that it was made of; "" for a bundle
+};
+
+// Where a version came from, as the index keeps it.
+struct Provenance {
+  std::string origin = {};
+  std::string source = {};
 };
 
 struct GcPlan {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,11 @@ constexpr const char* k_size = "run.mrun.size_bytes";
 constexpr const char* k_created = "run.mrun.created_ns";
 constexpr const char* k_engine = "run.mrun.engine";
 constexpr const char* k_origin = "run.mrun.origin";
+constexpr const char* k_source = "run.mrun.source_digest";
+
+// Annotations that are left out when they are empty.
+constexpr std::pair<const char*, std::string IndexEntry::*> k_texts[] = {
+    {k_engine, &IndexEntry::engine}, {k_origin, &IndexEntry::origin}, {k_source, &IndexEntry::source}};
 
 auto order(const IndexEntry& entry) {
   return std::tie(entry.model, entry.tag, entry.digest);
@@ -64,10 +70,9 @@ Result<IndexEntry> read_entry(const Json& value) {
     read_name(*annotations, entry);
     entry.size_bytes = number_annotation<std::uint64_t>(*annotations, k_size);
     entry.created_ns = number_annotation<std::int64_t>(*annotations, k_created);
-    if (const auto engine = annotations->find(k_engine); engine != annotations->end() && engine->is_string())
-      entry.engine = engine->get<std::string>();
-    if (const auto origin = annotations->find(k_origin); origin != annotations->end() && origin->is_string())
-      entry.origin = origin->get<std::string>();
+    for (const auto& [key, member] : k_texts)
+      if (const auto text = annotations->find(key); text != annotations->end() && text->is_string())
+        entry.*member = text->get<std::string>();
   }
   if (annotations == value.end() || !annotations->contains(k_created)) entry.foreign = value;
   return entry;
@@ -77,8 +82,8 @@ Json entry_json(const IndexEntry& entry) {
   if (!entry.foreign.is_null()) return entry.foreign;
   Json annotations = {{k_size, std::to_string(entry.size_bytes)},
                       {k_created, std::to_string(entry.created_ns)}};
-  if (!entry.engine.empty()) annotations[k_engine] = entry.engine;
-  if (!entry.origin.empty()) annotations[k_origin] = entry.origin;
+  for (const auto& [key, member] : k_texts)
+    if (!(entry.*member).empty()) annotations[key] = entry.*member;
   if (entry.tag.empty())
     annotations[k_model_name] = entry.model;
   else

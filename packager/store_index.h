@@ -21,6 +21,7 @@ struct IndexEntry {
   std::int64_t created_ns = 0;
   std::string engine = {}; // of the bundle's manifest; "" in entries of older builds
   std::string origin = {}; // host/repository that it was pulled from; "" when packed here
+  std::string source = {}; // digest of the other tool's manifest that it was made of; "" for a bundle
   Json foreign = nullptr;  // an entry that another tool wrote, kept as it is
 };
 

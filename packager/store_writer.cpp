@@ -260,15 +260,26 @@ Result<void> Store::Writer::Incoming::restart() {
   return {};
 }
 
+Result<void> Store::Writer::Incoming::check(const Digest& digest, const std::optional<Digest>& expected) {
+  m_stays = false; // whole: it is used now, or it is wrong
+  if (!expected || digest == *expected) return {};
+  return fail(ErrorCode::store_corrupt, fmt::format("blob {} arrived with the content of {}",
+                                                    expected->short_hex(), digest.short_hex()));
+}
+
 Result<AddedBlob> Store::Writer::Incoming::finish(const std::optional<Digest>& expected) {
   const Digest digest = m_hash.finish();
-  m_stays = false; // whole: it becomes the blob, or it is wrong
-  if (expected && digest != *expected)
-    return fail(ErrorCode::store_corrupt, fmt::format("blob {} arrived with the content of {}",
-                                                      expected->short_hex(), digest.short_hex()));
+  MRUN_TRY(check(digest, expected));
   MRUN_ASSIGN(const AddedBlob added, m_writer->publish(m_name, m_fd.get(), digest, m_size));
   m_writer = nullptr;
   return added;
+}
+
+Result<int> Store::Writer::Incoming::use(const Digest& expected) {
+  MRUN_TRY(check(m_hash.finish(), expected));
+  if (::lseek(m_fd.get(), 0, SEEK_SET) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", m_name));
+  return m_fd.get();
 }
 
 Result<void> Store::Writer::put_entry(IndexEntry entry) {
@@ -286,18 +297,18 @@ Result<void> Store::Writer::put_entry(IndexEntry entry) {
 }
 
 Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
-                                const std::string& origin) {
+                                const Provenance& from) {
   return put_entry({reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0,
-                    facts.engine, origin});
+                    facts.engine, from.origin, from.source});
 }
 
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
-                                 std::chrono::seconds lifetime) {
+                                 std::chrono::seconds lifetime, const Provenance& from) {
   MRUN_TRY(m_store.write_lease(manifest, lifetime));
   const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
   if (index && (*index)->contains(manifest)) // a tag shows it already
     return m_store.file_system.sync(m_store.blobs.get());
-  return put_entry({model, "", manifest, 0, facts.size_bytes, 0, facts.engine});
+  return put_entry({model, "", manifest, 0, facts.size_bytes, 0, facts.engine, from.origin, from.source});
 }
 
 } // namespace mrun

@@ -67,11 +67,15 @@ class Store::Writer {
     Result<void> restart();                       // forgets what is there
     // Error store_corrupt when the content is not `expected`.
     Result<AddedBlob> finish(const std::optional<Digest>& expected);
+    // Instead of finish(), for what is used and not kept (an archive): the descriptor of the whole content,
+    // at its start, valid as long as this object. Error store_corrupt as above.
+    Result<int> use(const Digest& expected);
 
    private:
     friend class Writer;
     Incoming(Writer& writer, std::string name, UniqueFd fd, bool stays);
     void drop();
+    Result<void> check(const Digest& digest, const std::optional<Digest>& expected);
 
     Writer* m_writer; // nullptr: moved from, or ended
     std::string m_name;
@@ -86,12 +90,11 @@ class Store::Writer {
   Result<Incoming> resume_blob(const Digest& digest, std::uint64_t size);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
-  // `origin`: host/repository that it was pulled from.
   Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
-                   const std::string& origin = {});
+                   const Provenance& from = {});
   // The same without a tag: the lease keeps it. `model`: the name to show.
   Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
-                    std::chrono::seconds lifetime);
+                    std::chrono::seconds lifetime, const Provenance& from = {});
 
  private:
   friend class Store;

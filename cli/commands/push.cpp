@@ -9,11 +9,19 @@ constexpr PositionalSpec k_positionals[] = {
     {.name = "REMOTE",
      .required = false,
      .help = "where to: registry.example.com/owner/name[:tag]; by default REF itself, when it names a host"}};
+constexpr std::string_view k_formats[] = {"mrun", "modelpack"};
 constexpr FlagSpec k_flags[] = {
+    {.name = "format",
+     .value_name = "FORMAT",
+     .type = FlagType::text,
+     .choices = k_formats,
+     .default_text = "mrun",
+     .help = "modelpack: whole files, as modctl and Docker Model Runner read them"},
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {
     {"push demo/minilm ghcr.io/acme/minilm", "under another name, tag latest"},
-    {"push demo/minilm:v2 localhost:5000/demo/minilm:v2", "to a registry on this machine"}};
+    {"push demo/minilm:v2 localhost:5000/demo/minilm:v2", "to a registry on this machine"},
+    {"push demo/llm ghcr.io/acme/llm:modelpack --format modelpack", "for other tools"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
 
 } // namespace
@@ -24,7 +32,8 @@ constinit const CommandSpec k_command_push{
     .group = CommandGroup::share,
     .summary = "send a model to a registry",
     .description =
-        "Only what the registry lacks is sent; the tag is set last, so that nobody sees half a model.",
+        "Only what the registry lacks is sent; the tag is set last, so that nobody sees half a model.\n"
+        "With --format modelpack it goes there as a CNCF ModelPack artifact, which has a digest of its own.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -52,6 +52,17 @@ Result<Store> open_store_to_write(const Context& context) {
   return Store::open(home.data);
 }
 
+void warn_of_engine(const Context& context, const Store& store, const Digest& version) {
+  const auto install = context.install();
+  const auto bundle = store.load(version);
+  if (!install || !bundle || bundle->manifest.engine == "native") return;
+  std::error_code ignored;
+  if (std::filesystem::exists(install->engine(bundle->manifest.engine), ignored)) return;
+  context.warn(
+      fmt::format("this mrun has no engine `{}`: the model can't run here (`mrun version` lists them)",
+                  bundle->manifest.engine));
+}
+
 Result<PredictTarget> find_target(const Context& context, const std::string& argument) {
   if (is_directory_argument(argument)) {
     MRUN_ASSIGN(Store store, open_store_to_write(context));

@@ -23,6 +23,9 @@ Result<Store> open_store_to_write(const Context& context);
 // pack_*.
 Result<PredictTarget> find_target(const Context& context, const std::string& argument);
 
+// A bundle may be made for another machine: that this one has no engine for it is worth a word.
+void warn_of_engine(const Context& context, const Store& store, const Digest& version);
+
 // "~" and "~/…" by HOME, as a shell would where it didn't.
 std::string expand_home(const std::string& path);
 

@@ -38,6 +38,55 @@ std::string bundle_text(const Bundle& bundle, const Reference& remote) {
   return text;
 }
 
+// A model of another tool: what its manifest and config say. Its inputs are known once it was pulled.
+Json foreign_json(const ForeignArtifact& artifact, const ForeignFacts& facts, const Digest& digest,
+                  const Reference& remote) {
+  Json layers = Json::array();
+  std::uint64_t size_bytes = 0;
+  for (const ForeignLayer& layer : artifact.layers) {
+    size_bytes += layer.blob.size;
+    layers.push_back({{"path", layer.path ? Json(layer.path->text()) : Json(nullptr)},
+                      {"size_bytes", layer.blob.size},
+                      {"digest", layer.blob.digest.text()}});
+  }
+  Json source = {{"kind", artifact.kind}};
+  for (const auto& [key, text] : {std::pair<const char*, const std::string&>{"name", facts.name},
+                                  {"description", facts.description},
+                                  {"license", facts.license},
+                                  {"format", facts.format},
+                                  {"architecture", facts.architecture},
+                                  {"parameters", facts.parameters},
+                                  {"quantization", facts.quantization}})
+    source[key] = text.empty() ? Json(nullptr) : Json(text);
+  return {{"schema", "mrun.inspect/v1"}, {"reference", remote.text()},  {"source_digest", digest.text()},
+          {"size_bytes", size_bytes},    {"layers", std::move(layers)}, {"source", std::move(source)}};
+}
+
+std::string foreign_text(const Json& shown) {
+  std::string text = fmt::format(
+      "{}\n  {}\n\n  {}: `mrun pull` makes a bundle of it\n\n", shown["reference"].get<std::string>(),
+      shown["source_digest"].get<std::string>(), shown["source"]["kind"].get<std::string>());
+  for (const char* key : {"name", "description", "format", "architecture", "parameters", "quantization"})
+    if (const Json& value = shown["source"][key]; value.is_string())
+      text += fmt::format("  {:<13}{}\n", key, value.get<std::string>());
+  const Json& license = shown["source"]["license"];
+  text += fmt::format("  {:<13}{}\n  {:<13}{}\n\nLayers\n", "size",
+                      format_bytes(shown["size_bytes"].get<std::uint64_t>()), "license",
+                      license.is_string() ? license.get<std::string>() : "not in its config");
+  for (const Json& layer : shown["layers"])
+    text += fmt::format("  {:>10}  {}\n", format_bytes(layer["size_bytes"].get<std::uint64_t>()),
+                        layer["path"].is_string() ? layer["path"].get<std::string>() : "(an archive)");
+  return text;
+}
+
+Result<Json> inspect_foreign(RegistryConnection& connection, const RemoteManifest& manifest,
+                             const Reference& remote) {
+  MRUN_ASSIGN(const ForeignArtifact artifact, decode_foreign(manifest.bytes));
+  MRUN_ASSIGN(const std::string config, connection.read_blob(artifact.config.digest, artifact.config.size));
+  MRUN_ASSIGN(const ForeignFacts facts, decode_foreign_config(config));
+  return foreign_json(artifact, facts, manifest.digest, remote);
+}
+
 } // namespace
 
 Result<int> run_inspect(Context& context, const Arguments& arguments) {
@@ -47,7 +96,16 @@ Result<int> run_inspect(Context& context, const Arguments& arguments) {
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
-  MRUN_ASSIGN(BundleLayout layout, layout_of(manifest));
+  MRUN_TRY(check_type(manifest));
+  if (!is_bundle_manifest(manifest.bytes)) {
+    MRUN_ASSIGN(const Json shown, inspect_foreign(connection, manifest, remote));
+    if (context.json)
+      MRUN_TRY(print_json(context.terminal, shown));
+    else
+      MRUN_TRY(context.terminal.out(foreign_text(shown)));
+    return 0;
+  }
+  MRUN_ASSIGN(BundleLayout layout, decode_bundle(manifest.bytes));
   MRUN_ASSIGN(const Bundle bundle,
               describe_bundle(manifest.digest, std::move(layout), [&](const BlobClaim& claim, std::size_t) {
                 return connection.read_blob(claim.digest, claim.size);

@@ -15,8 +15,9 @@ namespace {
 
 Json result_json(const PullPlan& plan, bool dry_run) {
   return {{"schema", "mrun.pull/v1"},
-          {"digest", plan.manifest.digest.text()},
-          {"version", plan.manifest.digest.hex()},
+          {"digest", plan.version ? Json(plan.version->text()) : Json(nullptr)},
+          {"version", plan.version ? Json(plan.version->hex()) : Json(nullptr)},
+          {"source_digest", plan.foreign ? Json(plan.manifest.digest.text()) : Json(nullptr)},
           {"reference", fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default())},
           {"size_bytes", plan.size_bytes},
           {"fetched_bytes", plan.fetch_bytes},
@@ -24,13 +25,17 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"dry_run", dry_run}};
 }
 
-void say_end(const Context& context, const PullPlan& plan) {
+void say_end(const Context& context, const PullPlan& plan, const Store& store) {
   const std::string name = fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default());
   if (plan.previous)
-    context.say(fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(),
-                            plan.manifest.digest.short_hex()));
-  context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.manifest.digest.short_hex(),
+    context.say(
+        fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(), plan.version->short_hex()));
+  context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.version->short_hex(),
                           format_bytes(plan.size_bytes), format_bytes(plan.fetch_bytes)));
+  if (!plan.foreign) return;
+  context.say(fmt::format("it was made of {} ({}): see `mrun show {}`", plan.foreign->kind,
+                          plan.manifest.digest.short_hex(), name));
+  warn_of_engine(context, store, *plan.version);
 }
 
 } // namespace
@@ -61,8 +66,8 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
     MRUN_TRY(print_json(context.terminal, result_json(pulled, false)));
     return 0;
   }
-  MRUN_TRY(context.terminal.out(pulled.manifest.digest.text() + "\n"));
-  say_end(context, pulled);
+  MRUN_TRY(context.terminal.out(pulled.version->text() + "\n"));
+  say_end(context, pulled, store);
   return 0;
 }
 

@@ -11,6 +11,21 @@
 #include "packager/registry/push.h"
 
 namespace mrun::cli {
+namespace {
+
+// Cut files are read once for their digest as one piece; the cache keeps it.
+Result<ModelPackExport> make_export(const Context& context, const Store& store, const Digest& version) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_ASSIGN(const Bundle bundle, store.load(version));
+  TransferLine line(context, "reading");
+  return export_modelpack(
+      store, bundle,
+      {.notes = home.cache / "whole-files.json", .on_progress = [&](std::uint64_t done, std::uint64_t total) {
+         line.show({.done_bytes = done, .total_bytes = total});
+       }});
+}
+
+} // namespace
 
 Result<int> run_push(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference local, Reference::parse(arguments.positional(0)));
@@ -28,6 +43,11 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   request.remote = remote;
   request.dry_run = arguments.has("dry-run");
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd(), true));
+  std::optional<ModelPackExport> exported;
+  if (arguments.value("format") == "modelpack") {
+    MRUN_ASSIGN(exported, make_export(context, store, request.version));
+    request.exported = &*exported;
+  }
   TransferLine line(context, "pushing");
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
@@ -36,7 +56,8 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.push/v1"},
                                            {"digest", pushed.digest.text()},
-                                           {"version", pushed.digest.hex()},
+                                           {"version", request.version.hex()},
+                                           {"format", exported ? "modelpack" : "mrun"},
                                            {"reference", name},
                                            {"was_there", pushed.was_there},
                                            {"size_bytes", pushed.size_bytes},

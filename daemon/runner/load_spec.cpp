@@ -46,8 +46,10 @@ Result<void> check_engine(const RunnerConfig& config, const std::string& engine)
   if (engine == k_native) return {}; // the module is in the bundle
   const std::filesystem::path module = config.install.engine(engine);
   if (::access(module.c_str(), R_OK) != 0)
-    return fail(ErrorCode::engine_missing,
-                fmt::format("engine '{}' is not installed: there is no {}", engine, module.string()));
+    return fail(
+        ErrorCode::engine_missing,
+        fmt::format("this mrun has no engine '{}': there is no {}", engine, module.string()),
+        "the model can be packed, pushed, pulled and shown here, not run; `mrun version` lists the engines");
   if (!needs_torch(engine)) return {};
   if (config.torch_dir.empty())
     return fail(

@@ -4,6 +4,8 @@
 #include <sys/statvfs.h>
 
 #include "common/text.h"
+#include "packager/registry/blob_fetch.h"
+#include "packager/registry/pull_foreign.h"
 #include "packager/store_writer.h"
 
 namespace mrun {
@@ -32,31 +34,6 @@ Result<void> check_tag(const PullRequest& request, const PullPlan& plan) {
                   plan.previous_origin.empty() ? "packed on this machine" : "from " + plan.previous_origin));
 }
 
-// Fetches one blob into the store; what an earlier pull left of it is gone on with.
-Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
-                        ByteCount& done) {
-  for (int attempt = 0;; ++attempt) {
-    MRUN_ASSIGN(Store::Writer::Incoming incoming, writer.resume_blob(claim.digest, claim.size));
-    BlobDownload download{.digest = claim.digest,
-                          .size_bytes = claim.size,
-                          .offset = incoming.size(),
-                          .sink = [&](std::string_view bytes) -> Result<void> {
-                            MRUN_TRY(incoming.write(bytes));
-                            done.store(incoming.size(), std::memory_order_relaxed);
-                            return {};
-                          },
-                          .restart = [&] { return incoming.restart(); }};
-    MRUN_TRY(connection.get_blob(download));
-    Result<AddedBlob> added = incoming.finish(claim.digest);
-    if (added) return {};
-    if (added.error().code != ErrorCode::store_corrupt) return tl::unexpected(std::move(added).error());
-    // A part of it may have been damaged, here by a power cut or on the way: once more from the start.
-    if (attempt == 0) continue;
-    return fail(ErrorCode::digest_mismatch, fmt::format("what {} sends as blob {} has other content",
-                                                        connection.host(), claim.digest.text()));
-  }
-}
-
 // The small blobs say what the bundle is: they come first, and are checked before the large ones move.
 Result<void> fetch_description(Registry& registry, Store::Writer& writer, const Store& store,
                                const PullPlan& plan) {
@@ -72,16 +49,64 @@ Result<void> fetch_description(Registry& registry, Store::Writer& writer, const 
   return {};
 }
 
+Result<void> pull_bundle(Registry& registry, const PullRequest& request, const PullPlan& plan, Store& store,
+                         Store::Writer& writer) {
+  MRUN_TRY(fetch_description(registry, writer, store, plan));
+  std::vector<TransferTask> tasks;
+  for (const BlobClaim& blob : blobs_of(plan.layout)) {
+    if (store.has_blob(blob.digest, blob.size)) continue;
+    tasks.push_back({blob.size, [&writer, blob](RegistryConnection& connection, ByteCount& done) {
+                       return fetch_blob(writer, blob, connection, done);
+                     }});
+  }
+  MRUN_TRY(run_transfers(registry, std::move(tasks), request.transfer));
+  MRUN_TRY(writer.add_bytes(plan.manifest.bytes));
+  return {};
+}
+
+// The version that an earlier pull made of this very manifest under this name, when the store holds it whole.
+std::optional<Digest> find_made(const Store& store, const std::vector<TagEntry>& entries,
+                                const PullPlan& plan) {
+  for (const TagEntry& entry : entries)
+    if (entry.source == plan.manifest.digest.text() && entry.model == plan.local.model() &&
+        store.load(entry.digest))
+      return entry.digest;
+  return std::nullopt;
+}
+
+// Sizes are at most 2^53 each, and there are at most 100,000: no sum overflows.
+void count_bundle(const Store& store, PullPlan& plan) {
+  for (const BlobClaim& blob : blobs_of(plan.layout)) {
+    if (store.has_blob(blob.digest, blob.size)) continue;
+    plan.fetch_bytes += blob.size;
+    ++plan.fetch_blobs;
+  }
+  plan.needed_bytes = plan.fetch_bytes;
+  for (const BlobClaim& layer : plan.layout.layers)
+    plan.size_bytes += layer.size;
+}
+
+void count_foreign(const Store& store, PullPlan& plan) {
+  for (const ForeignLayer& layer : plan.foreign->layers) {
+    const bool raw = layer.packing == LayerPacking::raw;
+    plan.size_bytes += layer.blob.size;
+    if (plan.version || (raw && store.has_blob(layer.blob.digest, layer.blob.size))) continue;
+    plan.fetch_bytes += layer.blob.size;
+    plan.needed_bytes += raw ? layer.blob.size : 2 * layer.blob.size; // an archive, and what is in it
+    ++plan.fetch_blobs;
+  }
+}
+
 } // namespace
 
-Result<BundleLayout> layout_of(const RemoteManifest& manifest) {
+Result<void> check_type(const RemoteManifest& manifest) {
   if (manifest.media_type == k_index_media_type ||
       manifest.media_type == "application/vnd.docker.distribution.manifest.list.v2+json")
     return fail(ErrorCode::bundle_invalid, "the reference names an image index, not a model");
   if (!manifest.media_type.empty() && manifest.media_type != k_manifest_media_type)
     return fail(ErrorCode::bundle_invalid,
                 fmt::format("the reference names a {}, not a model", printable(manifest.media_type, 100)));
-  return decode_bundle(manifest.bytes);
+  return {};
 }
 
 Reference local_reference(const Reference& remote) {
@@ -108,19 +133,21 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
   const std::string asked =
       request.remote.digest ? request.remote.digest->text() : request.remote.tag_or_default();
   MRUN_ASSIGN(plan.manifest, connection.get_manifest(asked));
-  MRUN_ASSIGN(plan.layout, layout_of(plan.manifest));
+  MRUN_TRY(check_type(plan.manifest));
   plan.local = local_reference(request.remote);
-  for (const BlobClaim& blob : blobs_of(plan.layout)) {
-    if (store.has_blob(blob.digest, blob.size)) continue;
-    plan.fetch_bytes += blob.size; // each is at most 2^53, and there are at most 100,000: no overflow
-    ++plan.fetch_blobs;
-  }
-  for (const BlobClaim& layer : plan.layout.layers)
-    plan.size_bytes += layer.size;
   MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
+  if (is_bundle_manifest(plan.manifest.bytes)) {
+    MRUN_ASSIGN(plan.layout, decode_bundle(plan.manifest.bytes));
+    plan.version = plan.manifest.digest;
+    count_bundle(store, plan);
+  } else {
+    MRUN_ASSIGN(plan.foreign, decode_foreign(plan.manifest.bytes));
+    if (!request.force) plan.version = find_made(store, entries, plan);
+    count_foreign(store, plan);
+  }
   for (const TagEntry& entry : entries)
     if (entry.model == plan.local.model() && entry.tag == plan.local.tag_or_default() &&
-        entry.digest != plan.manifest.digest) {
+        entry.digest != plan.version && entry.source != plan.manifest.digest.text()) {
       plan.previous = entry.digest;
       plan.previous_origin = entry.origin;
     }
@@ -130,23 +157,18 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
 Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store) {
   MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, store));
   MRUN_TRY(check_tag(request, plan));
-  MRUN_TRY(check_disk(store, plan.fetch_bytes));
+  MRUN_TRY(check_disk(store, plan.needed_bytes));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
-  MRUN_TRY(fetch_description(registry, *writer, store, plan));
-  std::vector<TransferTask> tasks;
-  for (const BlobClaim& blob : blobs_of(plan.layout)) {
-    if (store.has_blob(blob.digest, blob.size)) continue;
-    tasks.push_back({blob.size, [&writer, blob](RegistryConnection& connection, ByteCount& done) {
-                       return fetch_blob(*writer, blob, connection, done);
-                     }});
+  if (!plan.foreign) MRUN_TRY(pull_bundle(registry, request, plan, store, *writer));
+  if (!plan.version) {
+    MRUN_ASSIGN(plan.version, pull_foreign(registry, request, plan, store, *writer));
   }
-  MRUN_TRY(run_transfers(registry, std::move(tasks), request.transfer));
-  MRUN_TRY(writer->add_bytes(plan.manifest.bytes));
-  MRUN_ASSIGN(const Bundle bundle, store.load(plan.manifest.digest));
+  MRUN_ASSIGN(const Bundle bundle, store.load(*plan.version));
+  const Provenance from{origin_of(request.remote), plan.foreign ? plan.manifest.digest.text() : ""};
   if (request.remote.digest && request.remote.tag.empty())
-    MRUN_TRY(writer->keep(plan.local.model(), plan.manifest.digest, facts_of(bundle), k_lease_lifetime));
+    MRUN_TRY(writer->keep(plan.local.model(), *plan.version, facts_of(bundle), k_lease_lifetime, from));
   else
-    MRUN_TRY(writer->tag(plan.local, plan.manifest.digest, facts_of(bundle), origin_of(request.remote)));
+    MRUN_TRY(writer->tag(plan.local, *plan.version, facts_of(bundle), from));
   return plan;
 }
 

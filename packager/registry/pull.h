@@ -5,6 +5,7 @@
 #include <string>
 
 #include "packager/bundle_format.h"
+#include "packager/interop/foreign_artifact.h"
 #include "packager/registry/transfers.h"
 #include "packager/store.h"
 
@@ -18,10 +19,13 @@ struct PullRequest {
 
 struct PullPlan {
   RemoteManifest manifest;
-  BundleLayout layout;
-  Reference local;               // owner/name:tag that it gets here
-  std::uint64_t size_bytes = 0;  // of the bundle's files
-  std::uint64_t fetch_bytes = 0; // what is not here
+  BundleLayout layout;                    // of a bundle
+  std::optional<ForeignArtifact> foreign; // a model of another tool: mrun makes a bundle of it
+  std::optional<Digest> version;          // here; of a foreign model known once it was pulled
+  Reference local;                        // owner/name:tag that it gets here
+  std::uint64_t size_bytes = 0;           // of the bundle's files
+  std::uint64_t fetch_bytes = 0;          // what is not here
+  std::uint64_t needed_bytes = 0;         // on the disk of the store
   std::size_t fetch_blobs = 0;
   std::optional<Digest> previous; // what the tag means here now, if it is something else
   std::string previous_origin;
@@ -36,9 +40,9 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
 // did. Errors: those of plan_pull, tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
 Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store);
 
-// What a manifest of a registry names, if it is a bundle's. Error bundle_invalid: an image index, another
-// artifact.
-Result<BundleLayout> layout_of(const RemoteManifest& manifest);
+// Error bundle_invalid: the manifest of a registry is of another type than bundles and other models have (an
+// image index).
+Result<void> check_type(const RemoteManifest& manifest);
 
 // The name that a remote reference gets here: without host, its last two parts.
 Reference local_reference(const Reference& remote);

@@ -1,6 +1,7 @@
 // `mrun push`: a bundle of the store goes to a registry.
 #pragma once
 
+#include "packager/interop/modelpack_export.h"
 #include "packager/registry/transfers.h"
 #include "packager/store.h"
 
@@ -8,13 +9,14 @@ namespace mrun {
 
 struct PushRequest {
   Digest version;
-  Reference remote;     // with a host; its tag is set there
-  bool dry_run = false; // asks what is there, sends nothing
+  const ModelPackExport* exported = nullptr; // goes there instead of the bundle
+  Reference remote;                          // with a host; its tag is set there
+  bool dry_run = false;                      // asks what is there, sends nothing
   TransferOptions transfer;
 };
 
 struct PushResult {
-  Digest digest;
+  Digest digest;                // of the manifest that went there
   bool was_there = false;       // the tag meant this version already: one request, nothing sent
   std::uint64_t size_bytes = 0; // of all blobs
   std::uint64_t sent_bytes = 0; // that the registry lacked

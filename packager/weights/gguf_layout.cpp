@@ -2,20 +2,13 @@
 #include <array>
 #include <unordered_set>
 
+#include "packager/weights/gguf_cursor.h"
 #include "packager/weights/layout_readers.h"
-#include "packager/weights/little_endian.h"
 
 namespace mrun {
 namespace {
 
-constexpr std::uint64_t k_max_string_bytes = 16'777'216;
-constexpr std::uint64_t k_max_metadata = 100'000;
 constexpr std::uint32_t k_max_rank = 8;
-constexpr std::uint64_t k_window_bytes = 1 << 20;
-
-// Values of metadata (gguf_metadata_value_type); 0: of variable length.
-constexpr std::array<std::uint64_t, 13> k_value_bytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-constexpr std::uint32_t k_string = 8, k_array = 9, k_uint32 = 4;
 
 // A tensor's elements lie in blocks (ggml_type).
 struct BlockType {
@@ -40,92 +33,21 @@ const BlockType* block_of(std::uint32_t id) {
   return nullptr;
 }
 
-// Reads the header front to back through a window. A false answer: the file ends, or a read failed.
-class Cursor {
- public:
-  Cursor(std::uint64_t file_bytes, const ReadAt& read_at) : m_file_bytes(file_bytes), m_read_at(read_at) {}
-
-  template<class T>
-  bool number(T& value) {
-    if (!fill(sizeof(T))) return false;
-    value = read_little_endian<T>(m_window, static_cast<std::size_t>(m_at - m_window_at));
-    m_at += sizeof(T);
-    return true;
-  }
-  bool skip(std::uint64_t bytes) {
-    if (bytes > m_file_bytes - m_at) return false;
-    m_at += bytes;
-    return true;
-  }
-  bool text(std::string& value, std::uint64_t limit) {
-    std::uint64_t length = 0;
-    if (!number(length) || length > limit || !fill(length)) return false;
-    value = m_window.substr(static_cast<std::size_t>(m_at - m_window_at), static_cast<std::size_t>(length));
-    m_at += length;
-    return true;
-  }
-  bool skip_text() {
-    std::uint64_t length = 0;
-    return number(length) && length <= k_max_string_bytes && skip(length);
-  }
-
-  std::uint64_t at() const { return m_at; }
-  const std::optional<Error>& error() const { return m_error; }
-
- private:
-  bool fill(std::uint64_t bytes) {
-    if (bytes > m_file_bytes - m_at) return false;
-    if (m_at >= m_window_at && m_at + bytes <= m_window_at + m_window.size()) return true;
-    auto window = m_read_at(m_at, std::min(std::max(bytes, k_window_bytes), m_file_bytes - m_at));
-    if (!window) {
-      m_error = std::move(window).error();
-      return false;
-    }
-    m_window = std::move(*window);
-    m_window_at = m_at;
-    return m_window.size() >= bytes;
-  }
-
-  std::uint64_t m_file_bytes;
-  const ReadAt& m_read_at;
-  std::uint64_t m_at = 0; // never past the end
-  std::uint64_t m_window_at = 0;
-  std::string m_window;
-  std::optional<Error> m_error;
-};
-
-// One value of metadata; an array's items are skipped one by one when they are strings. Arrays of arrays,
-// which the format allows and nobody writes, are refused.
-bool skip_value(Cursor& cursor, std::uint32_t type) {
-  if (type == k_string) return cursor.skip_text();
-  if (type != k_array) return type < k_value_bytes.size() && cursor.skip(k_value_bytes[type]);
-  std::uint32_t item = 0;
-  std::uint64_t count = 0;
-  if (!cursor.number(item) || !cursor.number(count) || item >= k_value_bytes.size() || item == k_array)
-    return false;
-  std::uint64_t bytes = 0;
-  if (item != k_string)
-    return !__builtin_mul_overflow(count, k_value_bytes[item], &bytes) && cursor.skip(bytes);
-  for (std::uint64_t i = 0; i < count; ++i)
-    if (!cursor.skip_text()) return false;
-  return true;
-}
-
-bool read_metadata(Cursor& cursor, std::uint64_t count, std::uint32_t& alignment) {
+bool read_metadata(GgufCursor& cursor, std::uint64_t count, std::uint32_t& alignment) {
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string key;
     std::uint32_t type = 0;
-    if (!cursor.text(key, 65'535) || !cursor.number(type)) return false;
-    if (key == "general.alignment" && type == k_uint32) {
+    if (!cursor.text(key, k_max_gguf_key_bytes) || !cursor.number(type)) return false;
+    if (key == "general.alignment" && type == gguf_uint32) {
       if (!cursor.number(alignment)) return false;
-    } else if (!skip_value(cursor, type)) {
+    } else if (!cursor.skip_value(type)) {
       return false;
     }
   }
   return alignment >= 8 && alignment <= 65'536 && (alignment & (alignment - 1)) == 0;
 }
 
-bool read_tensor(Cursor& cursor, TensorPlace& tensor) {
+bool read_tensor(GgufCursor& cursor, TensorPlace& tensor) {
   std::uint32_t rank = 0, type = 0;
   if (!cursor.text(tensor.name, k_max_tensor_name_bytes) || !cursor.number(rank) || rank > k_max_rank)
     return false;
@@ -142,12 +64,10 @@ bool read_tensor(Cursor& cursor, TensorPlace& tensor) {
   return !__builtin_mul_overflow(elements / block->elements, block->bytes, &tensor.size_bytes);
 }
 
-bool read_all(Cursor& cursor, std::uint64_t file_bytes, WeightLayout& layout) {
-  std::uint32_t magic = 0, version = 0, alignment = 32;
+bool read_all(GgufCursor& cursor, std::uint64_t file_bytes, WeightLayout& layout) {
+  std::uint32_t alignment = 32;
   std::uint64_t tensor_count = 0, metadata_count = 0;
-  if (!cursor.number(magic) || !cursor.number(version) || version < 2 || version > 3) return false;
-  if (!cursor.number(tensor_count) || !cursor.number(metadata_count)) return false;
-  if (tensor_count > k_max_tensors || metadata_count > k_max_metadata) return false;
+  if (!cursor.head(tensor_count, metadata_count) || tensor_count > k_max_tensors) return false;
   if (!read_metadata(cursor, metadata_count, alignment)) return false;
   std::unordered_set<std::string> names;
   for (std::uint64_t i = 0; i < tensor_count; ++i) {
@@ -165,7 +85,7 @@ bool read_all(Cursor& cursor, std::uint64_t file_bytes, WeightLayout& layout) {
 } // namespace
 
 Result<std::optional<WeightLayout>> read_gguf_layout(std::uint64_t file_bytes, const ReadAt& read_at) {
-  Cursor cursor(file_bytes, read_at);
+  GgufCursor cursor(file_bytes, read_at);
   WeightLayout layout{WeightFormat::gguf, {}};
   if (read_all(cursor, file_bytes, layout)) return layout;
   if (cursor.error()) return tl::unexpected(*cursor.error());

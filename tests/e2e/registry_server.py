@@ -1,6 +1,8 @@
 """Debian's docker-registry on a free loopback port, with or without a password."""
 
+import hashlib
 import http.client
+import json
 import pathlib
 import shutil
 import socket
@@ -43,6 +45,40 @@ class Registry:
         text = (self.folder / "log").read_text()
         fresh, self.seen = text[getattr(self, "seen", 0):], len(text)
         return [line.split('"')[1] for line in fresh.splitlines() if '"' in line and " HTTP/1" in line and "level=" not in line]
+
+    # --- artifacts that no mrun made -------------------------------------------------------------------------
+
+    def request(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request(method, path, body, headers or {})
+        reply = connection.getresponse()
+        return reply.status, dict((key.lower(), value) for key, value in reply.getheaders()), reply.read()
+
+    def put_blob(self, repository, content, media_type, annotations=None):
+        """Stores a blob and returns its descriptor."""
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        _, headers, _ = self.request("POST", f"/v2/{repository}/blobs/uploads/", b"")
+        place = headers["location"].split(f":{self.port}", 1)[-1]
+        status, _, body = self.request("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", content,
+                                       {"Content-Type": "application/octet-stream"})
+        assert status == 201, (status, body)
+        descriptor = {"mediaType": media_type, "digest": digest, "size": len(content)}
+        return descriptor | ({"annotations": annotations} if annotations else {})
+
+    def put_artifact(self, repository, tag, config, layers, artifact_type=None):
+        """Stores an OCI manifest of these descriptors and returns its digest."""
+        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers}
+        if artifact_type:
+            manifest["artifactType"] = artifact_type
+        body = json.dumps(manifest).encode()
+        status, headers, reply = self.request("PUT", f"/v2/{repository}/manifests/{tag}", body, {"Content-Type": manifest["mediaType"]})
+        assert status == 201, (status, reply)
+        return headers["docker-content-digest"]
+
+    def get_json(self, repository, what):
+        status, _, body = self.request("GET", f"/v2/{repository}/{what}", headers={"Accept": "application/vnd.oci.image.manifest.v1+json"})
+        assert status == 200, (status, body)
+        return json.loads(body)
 
     def close(self):
         self.process.terminate()

@@ -1,0 +1,142 @@
+#include "packager/registry/pull_foreign.h"
+
+#include <mutex>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "packager/archive/archive_reader.h"
+#include "packager/bundle_add.h"
+#include "packager/interop/derived_manifest.h"
+#include "packager/registry/blob_fetch.h"
+
+namespace mrun {
+namespace {
+
+ArchiveCompression compression_of(LayerPacking packing) {
+  switch (packing) {
+  case LayerPacking::tar_gzip:
+    return ArchiveCompression::gzip;
+  case LayerPacking::tar_zstd:
+    return ArchiveCompression::zstd;
+  default:
+    return ArchiveCompression::none;
+  }
+}
+
+class ForeignPull {
+ public:
+  ForeignPull(Registry& registry, const PullRequest& request, const PullPlan& plan, Store& store,
+              Store::Writer& writer)
+      : m_registry(registry),
+        m_request(request),
+        m_plan(plan),
+        m_store(store),
+        m_writer(writer) {}
+
+  Result<Digest> run() {
+    MRUN_TRY(list_raw_files());
+    MRUN_ASSIGN(const ForeignFacts said, fetch_config());
+    MRUN_TRY(fetch_layers());
+    MRUN_ASSIGN(const Manifest manifest, find_manifest(said));
+    std::uint64_t new_bytes = 0;
+    return add_bundle(m_writer, manifest, {std::move(m_files), {}, {}}, new_bytes);
+  }
+
+ private:
+  // Raw layers are files as they are. Names that can't stand together are refused before anything moves.
+  Result<void> list_raw_files() {
+    for (const ForeignLayer& layer : m_plan.foreign->layers)
+      if (layer.packing == LayerPacking::raw)
+        m_files.push_back(
+            {*layer.path, layer.mode, layer.blob.size, {{layer.blob.digest, 0, layer.blob.size}}});
+    return check_paths(m_files);
+  }
+
+  Result<ForeignFacts> fetch_config() {
+    RegistryConnection connection(m_registry);
+    const BlobClaim& config = m_plan.foreign->config;
+    MRUN_ASSIGN(const std::string text, connection.read_blob(config.digest, config.size));
+    return decode_foreign_config(text);
+  }
+
+  Result<void> fetch_layers() {
+    std::vector<TransferTask> tasks;
+    std::set<Digest> raw_ones; // two files with one content come once
+    for (const ForeignLayer& layer : m_plan.foreign->layers) {
+      const bool raw = layer.packing == LayerPacking::raw;
+      if (raw && !raw_ones.insert(layer.blob.digest).second) continue;
+      if (raw && m_store.has_blob(layer.blob.digest, layer.blob.size)) continue;
+      tasks.push_back({layer.blob.size, [this, &layer, raw](RegistryConnection& connection, ByteCount& done) {
+                         if (raw) return fetch_blob(m_writer, layer.blob, connection, done);
+                         return fetch_and_use(m_writer, layer.blob, connection, done,
+                                              [&](int fd) { return unpack(fd, layer); });
+                       }});
+    }
+    return run_transfers(m_registry, std::move(tasks), m_request.transfer);
+  }
+
+  Result<void> unpack(int fd, const ForeignLayer& layer) {
+    MRUN_ASSIGN(ArchiveReader reader, ArchiveReader::open(archive_source(fd), compression_of(layer.packing)));
+    while (true) {
+      MRUN_ASSIGN(const std::optional<ArchiveEntry> entry, reader.next());
+      if (!entry) return {};
+      MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.begin_blob());
+      while (true) {
+        MRUN_ASSIGN(const std::string_view bytes, reader.read());
+        if (bytes.empty()) break;
+        MRUN_TRY(incoming.write(bytes));
+      }
+      MRUN_ASSIGN(const AddedBlob added, incoming.finish({}));
+      const std::scoped_lock lock(m_mutex);
+      if (m_files.size() >= k_max_bundle_files)
+        return fail(ErrorCode::bundle_invalid,
+                    fmt::format("the artifact has more than {} files", k_max_bundle_files));
+      m_files.push_back({entry->path, entry->mode, added.size, {{added.digest, 0, added.size}}});
+    }
+  }
+
+  // The artifact's own mrun.yaml, or one that is derived and added.
+  Result<Manifest> find_manifest(const ForeignFacts& said) {
+    MRUN_TRY(check_paths(m_files));
+    const ModelSource source = source_of(m_store, m_files);
+    MRUN_ASSIGN(const std::string written, source.read_small(k_bundle_manifest_name, k_max_manifest_bytes));
+    if (!written.empty()) return parse_manifest(written, k_bundle_manifest_name);
+    MRUN_ASSIGN(ModelFacts facts, learn_facts(source));
+    complete(facts, said);
+    std::vector<SafePath> paths;
+    for (const BundleFile& file : m_files)
+      paths.push_back(file.path);
+    MRUN_ASSIGN(const std::string text, derive_manifest(m_plan.local.model(), facts, paths));
+    MRUN_ASSIGN(const AddedBlob added, m_writer.add_bytes(text));
+    MRUN_ASSIGN(SafePath path, SafePath::parse(k_bundle_manifest_name));
+    m_files.push_back({std::move(path), 0644, added.size, {{added.digest, 0, added.size}}});
+    return parse_manifest(text, k_bundle_manifest_name);
+  }
+
+  // What the files don't say, the artifact's config may.
+  static void complete(ModelFacts& facts, const ForeignFacts& said) {
+    if (facts.name.empty()) facts.name = said.name;
+    if (facts.description.empty()) facts.description = said.description;
+    if (facts.license.empty()) facts.license = said.license;
+    if (facts.architecture.empty()) facts.architecture = lower_ascii(said.architecture);
+  }
+
+  Registry& m_registry;
+  const PullRequest& m_request;
+  const PullPlan& m_plan;
+  Store& m_store;
+  Store::Writer& m_writer;
+  std::mutex m_mutex;
+  std::vector<BundleFile> m_files; // under m_mutex while layers come
+};
+
+} // namespace
+
+Result<Digest> pull_foreign(Registry& registry, const PullRequest& request, const PullPlan& plan,
+                            Store& store, Store::Writer& writer) {
+  return ForeignPull(registry, request, plan, store, writer).run();
+}
+
+} // namespace mrun
