@@ -66,6 +66,7 @@ struct ArchiveReader::Impl {
   std::uint64_t bytes_out = 0; // of files, as their headers say
   std::size_t entries = 0;
   std::uint64_t left = 0; // of the present file
+  std::uint64_t at = 0;   // in it
 
   static la_ssize_t give(archive*, void* self_pointer, const void** buffer) {
     auto& self = *static_cast<Impl*>(self_pointer);
@@ -133,6 +134,7 @@ struct ArchiveReader::Impl {
     MRUN_TRY(check_kind(entry, path));
     if (folder) return std::optional<ArchiveEntry>();
     MRUN_ASSIGN(left, take_size(entry, path));
+    at = 0;
     const unsigned mode = (::archive_entry_perm(entry) & 0100) != 0 ? 0755U : 0644U;
     return std::optional<ArchiveEntry>(ArchiveEntry{std::move(path), mode, left});
   }
@@ -184,8 +186,11 @@ Result<std::string_view> ArchiveReader::read() {
     if (state != ARCHIVE_OK) return m_impl->failed();
     MRUN_TRY(m_impl->check_ratio());
   }
-  MRUN_CHECK(size <= m_impl->left); // the tar reader stops at the header's size
+  // Holes that a header hides, and a map of them that contradicts the size.
+  if (size > m_impl->left || (size > 0 && static_cast<std::uint64_t>(offset) != m_impl->at))
+    return invalid("a file of the archive is not what its header says");
   m_impl->left -= size;
+  m_impl->at += size;
   return std::string_view(static_cast<const char*>(data), size);
 }
 
