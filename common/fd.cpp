@@ -107,9 +107,13 @@ Result<void> set_nonblocking(int fd) {
 }
 
 Result<UniqueFd> sealed_memfd(std::string_view name, std::string_view bytes) {
+  return sealed_memfd(name, [bytes](int fd) { return write_all(fd, bytes, "a memory file"); });
+}
+
+Result<UniqueFd> sealed_memfd(std::string_view name, const std::function<Result<void>(int fd)>& fill) {
   UniqueFd fd(::memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return fail_errno(ErrorCode::io, errno, "can't make a memory file");
-  MRUN_TRY(write_all(fd.get(), bytes, "a memory file"));
+  MRUN_TRY(fill(fd.get()));
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
     return fail_errno(ErrorCode::io, errno, "can't seal a memory file");
   ::lseek(fd.get(), 0, SEEK_SET);

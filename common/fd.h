@@ -76,6 +76,8 @@ Result<void> write_all(int fd, std::string_view bytes, std::string_view what);
 Result<void> set_nonblocking(int fd);
 // A memfd filled with `bytes` and sealed against any change (F_SEAL_SHRINK|GROW|WRITE|SEAL); offset at 0.
 Result<UniqueFd> sealed_memfd(std::string_view name, std::string_view bytes);
+// The same with what `fill` writes to it. Errors: also those of `fill`.
+Result<UniqueFd> sealed_memfd(std::string_view name, const std::function<Result<void>(int fd)>& fill);
 // The size of an open file; error for what is not a regular file or memfd.
 Result<std::uint64_t> file_size(int fd, std::string_view what);
 

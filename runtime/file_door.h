@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/digest.h"
 #include "common/error.h"
 #include "common/fd.h"
 #include "common/json.h"
@@ -28,20 +27,16 @@ class DoorFile {
 
   virtual const std::string& name() const = 0;
   virtual std::uint64_t size_bytes() const = 0;
-  // A contiguous read-only view; valid until the file is destroyed. Error load_failed: outside of the file,
-  // or the store does not hold what the spec says.
+  // A contiguous read-only view; valid until the file is destroyed, and the same for the same range. Error
+  // load_failed: outside of the file, or the store does not hold what the spec says.
   virtual Result<std::string_view> span(std::uint64_t offset, std::uint64_t length) const = 0;
   // A new read-only descriptor of the whole file, at offset 0.
   virtual Result<UniqueFd> open() const = 0;
 
   mrun_file abi() const; // valid as long as this object
-};
 
-// A part of a blob.
-struct DoorSegment {
-  Digest blob;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
+ protected:
+  Result<void> check_range(std::uint64_t offset, std::uint64_t length) const; // load_failed: outside
 };
 
 // Every file of one bundle.
