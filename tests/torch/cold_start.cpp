@@ -1,6 +1,7 @@
 // How long a forked child of a warmed process takes from fork to the first result, phase by phase.
 // Usage: torch_cold_start MODULE CORPUS_CASE [RUNS]   (MRUN_TORCH_DIR set; CORPUS_CASE is a folder of the
-// corpus) A tool, no test: figures of the whole program come from scripts/bench.
+// corpus). With CUT=1 the model file is cut as `mrun pack` cuts, with CUT=0 it is one blob.
+// A tool, no test: figures of the whole program come from scripts/bench.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,14 +10,15 @@
 #include <vector>
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/limits.h"
 #include "runtime/mrun_predictor.h"
+#include "tests/torch/cut_model.h"
 
 namespace mrun::test {
 namespace {
@@ -57,11 +59,6 @@ mrun_host make_host(Timeline& timeline) {
   return host;
 }
 
-mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t, const void** data) {
-  *data = static_cast<const char*>(file->impl) + offset;
-  return MRUN_OK;
-}
-
 struct Inputs {
   std::vector<std::string> names, bytes;
   std::vector<std::vector<std::int64_t>> shapes;
@@ -98,18 +95,12 @@ Inputs read_inputs(const std::string& folder) {
 
 // In the child: load and run; the phases as one line on stdout.
 int child(const mrun_predictor& predictor, const mrun_host& host, Timeline& timeline,
-          const std::string& folder, Inputs& inputs) {
+          const mrun_file& model_file, Inputs& inputs) {
   if (std::getenv("CPU_TIME") != nullptr) timeline.marks[0].at_ms = now_ms(); // the child's own begins at 0
-  const UniqueFd file(open((folder + "/model.pt2").c_str(), O_RDONLY | O_CLOEXEC));
-  const auto size = *file_size(file.get(), "model");
-  auto mapping = *Mapping::map(file.get(), 0, size);
-  const mrun_text name = {"model.pt2", 9};
-  const mrun_file model_file = {
-      sizeof model_file, name, size, const_cast<std::byte*>(mapping.bytes().data()), span, nullptr}; // NOLINT
   const char* threads = std::getenv("THREADS");
   mrun_model description{};
   description.struct_size = sizeof description;
-  description.main_file = name;
+  description.main_file = model_file.name;
   description.files = &model_file;
   description.file_count = 1;
   description.device_type = 1;
@@ -146,11 +137,15 @@ int run(const std::string& module, const std::string& folder, int runs) {
   fmt::print("warm {:.1f} ms\n", now_ms() - begin_ms);
   std::fflush(stdout);
   Inputs inputs = read_inputs(folder);
+  const char* cut = std::getenv("CUT");
+  const bool is_cut = cut != nullptr && *cut == '1';
+  const CutModel model(*read_file(folder + "/model.pt2", std::size_t{4} << 30, ErrorCode::io, ErrorCode::io),
+                       is_cut ? Cut{k_mib, 64 * k_mib} : Cut{});
   for (int i = 0; i < runs; ++i) {
     timeline.marks.clear();
     timeline.mark("fork");
     const pid_t pid = fork();
-    if (pid == 0) _exit(child(predictor, host, timeline, folder, inputs));
+    if (pid == 0) _exit(child(predictor, host, timeline, model.file(), inputs));
     int status = 0;
     waitpid(pid, &status, 0);
     if (status != 0) return 1;

@@ -123,11 +123,17 @@ mrun_status LoadedModule::load_view(std::string_view bytes, int threads, int con
   unload();
   m_view = bytes;
   static constexpr std::string_view k_name = "model.pt2";
-  m_file = {sizeof m_file, {k_name.data(), k_name.size()}, bytes.size(), &m_view, span, nullptr};
+  return load_file({sizeof m_file, {k_name.data(), k_name.size()}, bytes.size(), &m_view, span, nullptr},
+                   threads, concurrency);
+}
+
+mrun_status LoadedModule::load_file(const mrun_file& file, int threads, int concurrency) {
+  unload();
+  m_file = file;
   mrun_model description{};
   description.struct_size = sizeof description;
   description.spec_json = {"{}", 2};
-  description.main_file = {k_name.data(), k_name.size()};
+  description.main_file = m_file.name;
   description.files = &m_file;
   description.file_count = 1;
   description.device_type = 1;

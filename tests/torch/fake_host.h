@@ -63,6 +63,8 @@ class LoadedModule {
   mrun_status warm() { return m_predictor->warm(&m_host.host()); }
   mrun_status load_file(const std::string& path, int threads = 1, int concurrency = 1);
   mrun_status load_bytes(std::string bytes);
+  // From a file door; `file` lives until unload.
+  mrun_status load_file(const mrun_file& file, int threads = 1, int concurrency = 1);
   mrun_status start(std::vector<GivenInput>& inputs, std::uint64_t id = 1) {
     return start_on(m_host, inputs, id);
   }

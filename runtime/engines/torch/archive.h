@@ -1,48 +1,36 @@
-// A ZIP archive in memory, read in place.
-//
-// PyTorch stores its archives uncompressed and aligned, so that a member's bytes can be used where they are
-// mapped. The reader takes nothing on trust: every offset and size is checked against the file, members may
-// not overlap, and each local header must agree with the central directory (APPNOTE.TXT 6.3.10, §4.3, ZIP64
-// included).
+// The model's archive behind the file door: only the members that are asked for are mapped.
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
 #include "common/error.h"
+#include "common/zip_directory.h"
+#include "runtime/mrun_predictor.h"
 
 namespace mrun::torch_engine {
 
-inline constexpr std::size_t k_max_archive_members = 200'000;
-inline constexpr std::size_t k_max_member_name_bytes = 1024;
+// A view of a part of a file of the bundle, valid until unload. Error load_failed: the host can't map it.
+Result<std::string_view> span_of(const mrun_file& file, std::uint64_t offset, std::uint64_t length);
 
-struct ArchiveMember {
-  std::string_view name;  // as written, for example `model/data/weights/weight_0`
-  std::string_view bytes; // in place; compressed bytes when `stored` is false
-  bool stored = true;     // uncompressed
-};
-
-// Immutable; views into the bytes it was opened on, which must outlive it. Any thread.
+// Immutable; any thread.
 class Archive {
  public:
-  // Error load_failed: not a ZIP archive, or one that breaks a rule above; the message says which.
-  static Result<Archive> open(std::string_view bytes);
+  // `file` outlives the archive. Error load_failed: not a ZIP archive, a damaged one, or one that can't be
+  // mapped.
+  static Result<Archive> open(const mrun_file& file);
 
-  std::span<const ArchiveMember> members() const {
-    return m_members;
-  } // in the order of the central directory
-  // nullptr when there is none of that name.
-  const ArchiveMember* find(std::string_view name) const;
-  // The bytes of a stored member. Error load_failed when it is missing or compressed.
+  const mrun_file& file() const { return *m_file; }
+  const ZipDirectory& directory() const { return m_directory; }
+  // The bytes of a stored member, valid until unload. Error load_failed: it is missing or compressed, or
+  // can't be mapped.
   Result<std::string_view> stored_bytes(std::string_view name) const;
 
  private:
-  std::vector<ArchiveMember> m_members;
-  std::unordered_map<std::string_view, std::size_t> m_index;
+  Archive(const mrun_file& file, ZipDirectory directory) : m_file(&file), m_directory(std::move(directory)) {}
+
+  const mrun_file* m_file;
+  ZipDirectory m_directory;
 };
 
 } // namespace mrun::torch_engine

@@ -22,13 +22,14 @@ struct Location {
 
 Result<Location> locate_program(const Archive& archive) {
   std::vector<Location> found;
-  for (const ArchiveMember& member : archive.members()) {
-    const std::size_t folder = member.name.find("models/");
-    const bool top = folder == 0 || (folder != std::string_view::npos && member.name.find('/') == folder - 1);
-    if (!top || !member.name.ends_with(".json")) continue;
-    const std::string_view stem = member.name.substr(folder + 7, member.name.size() - folder - 12);
+  for (const ZipMember& member : archive.directory().members()) {
+    const std::string_view path = member.name;
+    const std::size_t folder = path.find("models/");
+    const bool top = folder == 0 || (folder != std::string_view::npos && path.find('/') == folder - 1);
+    if (!top || !path.ends_with(".json")) continue;
+    const std::string_view stem = path.substr(folder + 7, path.size() - folder - 12);
     if (stem.find('/') == std::string_view::npos)
-      found.push_back({std::string(member.name.substr(0, folder)), std::string(stem)});
+      found.push_back({std::string(path.substr(0, folder)), std::string(stem)});
   }
   if (found.size() == 1) return std::move(found.front());
   return fail(ErrorCode::engine_unsupported,
@@ -39,7 +40,7 @@ Result<Location> locate_program(const Archive& archive) {
 Result<Payloads> read_payloads(const Archive& archive, const std::string& prefix, std::string_view folder,
                                std::string_view file) {
   const std::string path = fmt::format("{}data/{}/{}", prefix, folder, file);
-  if (archive.find(path) == nullptr) return Payloads();
+  if (archive.directory().find(path) == nullptr) return Payloads();
   MRUN_ASSIGN(const std::string_view json, archive.stored_bytes(path));
   return parse_payloads(json, folder);
 }

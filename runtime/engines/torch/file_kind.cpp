@@ -2,13 +2,14 @@
 
 namespace mrun::torch_engine {
 
-FileKind kind_of(const Archive& archive) {
+FileKind kind_of(std::span<const ZipMember> members) {
   bool exported = false, script = false, pickled = false, native = false, old_export = false;
-  for (const ArchiveMember& member : archive.members()) {
+  for (const ZipMember& member : members) {
     // Members lie below one folder named after the archive, or at the top.
-    const std::size_t slash = member.name.find('/');
+    const std::string_view whole = member.name;
+    const std::size_t slash = whole.find('/');
     for (const std::string_view name :
-         {member.name, slash == std::string_view::npos ? member.name : member.name.substr(slash + 1)}) {
+         {whole, slash == std::string_view::npos ? whole : whole.substr(slash + 1)}) {
       native = native || name.starts_with("data/aotinductor/");
       exported = exported || (name.starts_with("models/") && name.ends_with(".json"));
       script = script || name.starts_with("code/");

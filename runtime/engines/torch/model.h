@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <span>
 
 #include "common/error.h"
 #include "runtime/engines/torch/archive.h"
@@ -22,10 +22,10 @@ class Model {
 enum class FileKind { exported_program, torchscript, aot_inductor, pickled_tensors, old_export, unknown };
 
 // What an archive holds, by its members' names.
-FileKind kind_of(const Archive& archive);
+FileKind kind_of(std::span<const ZipMember> members);
 
-// Both announce the phases map and build. `archive` and `bytes` live until the model is gone.
+// Both announce the phase build. `archive` is needed during the call only.
 Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive);
-Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, std::string_view bytes);
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive);
 
 } // namespace mrun::torch_engine

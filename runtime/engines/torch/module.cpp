@@ -19,7 +19,6 @@ namespace {
 
 struct LoadedModel {
   const mrun_host& host;
-  Archive archive;
   std::unique_ptr<Model> model;
 };
 
@@ -55,13 +54,12 @@ const mrun_file* find_file(const mrun_model& description) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive,
-                                         std::string_view bytes) {
-  switch (kind_of(archive)) {
+Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive) {
+  switch (kind_of(archive.directory().members())) {
   case FileKind::exported_program:
     return load_exported_program(host, archive);
   case FileKind::torchscript:
-    return load_torchscript(host, bytes);
+    return load_torchscript(host, archive);
   case FileKind::aot_inductor:
     return fail(ErrorCode::engine_unsupported,
                 "the file is an AOTInductor package, which is not supported yet",
@@ -90,15 +88,9 @@ Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mru
   if (file == nullptr)
     return fail(ErrorCode::load_failed,
                 fmt::format("the bundle has no file `{}`", printable(view_of(description.main_file), 200)));
-  const void* data = nullptr;
-  if (file->size == 0 || file->span(file, 0, file->size, &data) != MRUN_OK)
-    return fail(ErrorCode::load_failed,
-                fmt::format("`{}` ({} bytes) can't be mapped", view_of(file->name), file->size));
-  const std::string_view bytes(static_cast<const char*>(data), file->size);
-  MRUN_ASSIGN(Archive archive, Archive::open(bytes));
-  auto loaded = std::make_unique<LoadedModel>(LoadedModel{host, std::move(archive), nullptr});
-  MRUN_ASSIGN(loaded->model, load_kind(host, loaded->archive, bytes));
-  return loaded;
+  MRUN_ASSIGN(const Archive archive, Archive::open(*file));
+  MRUN_ASSIGN(std::unique_ptr<Model> model, load_kind(host, archive));
+  return std::make_unique<LoadedModel>(LoadedModel{host, std::move(model)});
 }
 
 // Nothing may leave the module by throwing.

@@ -1,5 +1,6 @@
 // TorchScript (.pt): a legacy format of PyTorch that many users still hold files of. One file, so that it can
 // go.
+#include <algorithm>
 #include <cstring>
 
 #include <caffe2/serialize/read_adapter_interface.h>
@@ -10,6 +11,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "common/json.h"
+#include "common/limits.h"
 #include "common/text.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/script_check.h"
@@ -18,21 +20,31 @@
 namespace mrun::torch_engine {
 namespace {
 
-// The mapped file as LibTorch's reader wants it.
-class MappedReader : public caffe2::serialize::ReadAdapterInterface {
+// The file as LibTorch's reader wants it. What the reader copies is asked for in pieces, so that a cut file
+// is not joined, and so copied once more, for a long read.
+class DoorReader : public caffe2::serialize::ReadAdapterInterface {
  public:
-  explicit MappedReader(std::string_view bytes) : m_bytes(bytes) {}
-  std::size_t size() const override { return m_bytes.size(); }
+  explicit DoorReader(const mrun_file& file) : m_file(file) {}
+  std::size_t size() const override { return m_file.size; }
   std::size_t read(std::uint64_t position, void* buffer, std::size_t length,
                    const char* what) const override {
-    TORCH_CHECK(position <= m_bytes.size() && length <= m_bytes.size() - position,
+    TORCH_CHECK(position <= m_file.size && length <= m_file.size - position,
                 "a read beyond the file's end: ", what);
-    std::memcpy(buffer, m_bytes.data() + position, length);
+    for (std::size_t done = 0; done < length;) {
+      const std::uint64_t at = position + done;
+      const std::size_t piece = std::min<std::size_t>(length - done, k_piece_bytes - at % k_piece_bytes);
+      const Result<std::string_view> bytes = span_of(m_file, at, piece);
+      TORCH_CHECK(bytes, bytes.error().message);
+      std::memcpy(static_cast<char*>(buffer) + done, bytes->data(), piece);
+      done += piece;
+    }
     return length;
   }
 
  private:
-  std::string_view m_bytes;
+  static constexpr std::size_t k_piece_bytes = 64 * k_kib;
+
+  const mrun_file& m_file;
 };
 
 std::string first_line(std::string_view text) {
@@ -121,16 +133,16 @@ Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& re
 
 } // namespace
 
-Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, std::string_view bytes) {
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive) {
   host.phase(&host, text_of("build"));
   try {
     // The profiling executor makes the first calls of each shape slow and keeps memory; only both switches
     // together are sound (pytorch issue 46380).
     torch::jit::getExecutorMode() = false;
     torch::jit::getProfilingMode() = false;
-    MRUN_TRY(check_script_code(std::make_shared<MappedReader>(bytes)));
+    MRUN_TRY(check_script_code(std::make_shared<DoorReader>(archive.file())));
     torch::jit::Module module =
-        torch::jit::load(std::make_shared<MappedReader>(bytes), c10::Device(c10::DeviceType::CPU));
+        torch::jit::load(std::make_shared<DoorReader>(archive.file()), c10::Device(c10::DeviceType::CPU));
     MRUN_TRY(check_script(module));
     module.eval();
     if (!module.find_method("forward"))
