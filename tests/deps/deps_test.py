@@ -16,7 +16,8 @@ SOURCE = pathlib.Path(os.environ["MRUN_SOURCE"])
 FOLDERS = {
     "common": [],
     "packager": ["common"],
-    "packager/registry": ["common", "packager", "packager/registry"],
+    "packager/signing": ["common", "packager"],
+    "packager/registry": ["common", "packager", "packager/signing", "packager/registry"],
     "kernels": ["common"],
     "runtime/media": ["common", "kernels", "runtime/media"],
     "runtime/tokenizers": ["common", "runtime/tokenizers"],
@@ -26,7 +27,7 @@ FOLDERS = {
     "daemon/api": ["common"],
     "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "daemon/api", "cli"],
-    "cli/remote": ["common", "packager", "packager/registry", "daemon/api", "cli", "cli/remote"],
+    "cli/remote": ["common", "packager", "packager/signing", "packager/registry", "daemon/api", "cli", "cli/remote"],
 }
 LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")
 # program -> pattern of the shared libraries that it may need
