@@ -120,6 +120,14 @@ Result<std::vector<TagEntry>> Store::list() const {
   return out;
 }
 
+Result<std::vector<Digest>> Store::attached(const Digest& version) const {
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_impl->read_index());
+  std::vector<Digest> out;
+  for (const IndexEntry& entry : index->entries)
+    if (entry.subject == version) out.push_back(entry.digest);
+  return out;
+}
+
 Result<void> Store::tag(const Reference& reference, const Digest& digest) {
   if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),

@@ -105,6 +105,8 @@ class Store {
   // Reads a small blob whole (at most `limit` bytes) and verifies its digest.
   Result<std::string> read_blob(const Digest& digest, std::size_t limit) const;
   Result<UniqueFd> open_blob(const Digest& digest) const;
+  // Manifests that were attached to a version (signatures), by digest. Their content is a stranger's.
+  Result<std::vector<Digest>> attached(const Digest& version) const;
   // Whether a blob of this digest and size is there; its content was hashed when it came.
   bool has_blob(const Digest& digest, std::uint64_t size) const;
   // blobs/sha256 as a directory descriptor, for workers.

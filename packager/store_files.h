@@ -71,7 +71,7 @@ struct Store::Impl {
   struct Liveness {
     std::set<Digest> blobs;
     std::set<Digest> ended_leases;
-    std::set<Digest> ended_entries; // untagged versions whose lease has ended
+    std::set<Digest> ended_entries; // untagged versions whose lease has ended, and what belonged to such
   };
   Result<Liveness> find_live(const Store& store);
   Result<GcPlan> plan(const Store& store, const Liveness& live);

@@ -68,6 +68,7 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
   std::set<Digest> roots = leased;
   MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, read_index());
   for (const IndexEntry& entry : index->entries) {
+    if (entry.subject) continue; // below: they keep nothing, they are kept
     const bool kept = !entry.tag.empty() || !entry.foreign.is_null() || leased.contains(entry.digest);
     if (kept)
       roots.insert(entry.digest);
@@ -83,6 +84,15 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
       return fail(ErrorCode::store_corrupt,
                   fmt::format("version {}: {}", version.short_hex(), marked.error().message),
                   "pack it again, or `mrun rm` it, then repeat `mrun gc`");
+  }
+  for (const IndexEntry& entry : index->entries) {
+    if (!entry.subject) continue;
+    std::set<Digest> own;
+    // one that can't be read any more is of no use
+    if (out.blobs.contains(*entry.subject) && mark(store, entry.digest, 0, own))
+      out.blobs.merge(own);
+    else
+      out.ended_entries.insert(entry.digest);
   }
   return out;
 }

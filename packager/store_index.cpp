@@ -21,6 +21,7 @@ constexpr const char* k_created = "run.mrun.created_ns";
 constexpr const char* k_engine = "run.mrun.engine";
 constexpr const char* k_origin = "run.mrun.origin";
 constexpr const char* k_source = "run.mrun.source_digest";
+constexpr const char* k_subject = "run.mrun.subject";
 
 // Annotations that are left out when they are empty.
 constexpr std::pair<const char*, std::string IndexEntry::*> k_texts[] = {
@@ -51,6 +52,11 @@ void read_name(const Json& annotations, IndexEntry& entry) {
     }
     return;
   }
+  if (const auto subject = annotations.find(k_subject);
+      subject != annotations.end() && subject->is_string()) {
+    if (const auto digest = Digest::parse(subject->get_ref<const std::string&>())) entry.subject = *digest;
+    return;
+  }
   if (const auto model = annotations.find(k_model_name); model != annotations.end() && model->is_string())
     entry.model = model->get<std::string>();
 }
@@ -74,22 +80,28 @@ Result<IndexEntry> read_entry(const Json& value) {
       if (const auto text = annotations->find(key); text != annotations->end() && text->is_string())
         entry.*member = text->get<std::string>();
   }
+  if (entry.subject) {
+    const auto type = value.find("artifactType");
+    if (type != value.end() && type->is_string()) entry.artifact_type = type->get<std::string>();
+  }
   if (annotations == value.end() || !annotations->contains(k_created)) entry.foreign = value;
   return entry;
 }
 
 Json entry_json(const IndexEntry& entry) {
   if (!entry.foreign.is_null()) return entry.foreign;
-  Json annotations = {{k_size, std::to_string(entry.size_bytes)},
-                      {k_created, std::to_string(entry.created_ns)}};
+  Json annotations = {{k_created, std::to_string(entry.created_ns)}};
+  if (!entry.subject) annotations[k_size] = std::to_string(entry.size_bytes);
   for (const auto& [key, member] : k_texts)
     if (!(entry.*member).empty()) annotations[key] = entry.*member;
-  if (entry.tag.empty())
+  if (entry.subject)
+    annotations[k_subject] = entry.subject->text();
+  else if (entry.tag.empty())
     annotations[k_model_name] = entry.model;
   else
     annotations[k_ref_name] = entry.model + ":" + entry.tag;
   return {{"mediaType", k_manifest_media_type},
-          {"artifactType", k_artifact_type},
+          {"artifactType", entry.subject ? entry.artifact_type : std::string(k_artifact_type)},
           {"digest", entry.digest.text()},
           {"size", entry.manifest_size},
           {"annotations", std::move(annotations)}};

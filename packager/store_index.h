@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct IndexEntry {
   std::string origin = {}; // host/repository that it was pulled from; "" when packed here
   std::string source = {}; // digest of the other tool's manifest that it was made of; "" for a bundle
   Json foreign = nullptr;  // an entry that another tool wrote, kept as it is
+  // Of a manifest that belongs to a version (a signature), in place of a name: it stays as long as that does.
+  std::optional<Digest> subject = {};
+  std::string artifact_type = {};
 };
 
 struct StoreIndex {

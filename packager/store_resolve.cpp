@@ -50,7 +50,7 @@ Result<std::vector<Digest>> Store::Impl::versions_with_prefix(const Store& store
   std::set<Digest> found;
   MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, read_index());
   for (const IndexEntry& entry : index->entries)
-    if (entry.digest.hex().starts_with(prefix)) found.insert(entry.digest);
+    if (!entry.subject && entry.digest.hex().starts_with(prefix)) found.insert(entry.digest);
   MRUN_ASSIGN(const auto leases, read_leases());
   for (const auto& [digest, end_ns] : leases)
     if (digest.hex().starts_with(prefix)) found.insert(digest);

@@ -302,6 +302,17 @@ Result<void> Store::Writer::tag(const Reference& reference, const Digest& manife
                     facts.engine, from.origin, from.source});
 }
 
+Result<void> Store::Writer::attach(const Digest& manifest, const Digest& subject,
+                                   const std::string& artifact_type) {
+  const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
+  if (index && (*index)->contains(manifest)) return {};
+  IndexEntry entry;
+  entry.digest = manifest;
+  entry.subject = subject;
+  entry.artifact_type = artifact_type;
+  return put_entry(std::move(entry));
+}
+
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                                  std::chrono::seconds lifetime, const Provenance& from) {
   MRUN_TRY(m_store.write_lease(manifest, lifetime));

@@ -95,7 +95,7 @@ class Pushing {
                          }});
     MRUN_TRY(run_transfers(m_registry, std::move(tasks), m_request.transfer));
     if (!m_request.dry_run)
-      MRUN_TRY(connection.put_manifest(tag, std::string(k_manifest_media_type), m_manifest));
+      MRUN_TRY(connection.put_manifest({tag, std::string(k_manifest_media_type), m_manifest}));
     return m_result;
   }
 

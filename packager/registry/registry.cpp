@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "packager/bundle_format.h"
+#include "packager/registry/replies.h"
 #include "packager/sha256.h"
 
 namespace mrun {
@@ -41,23 +42,6 @@ std::string words_of(const HttpReply& reply) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-std::string media_type_of(const HttpReply& reply) {
-  const std::string type = reply.header("content-type");
-  return lower_ascii(trim(type.substr(0, type.find(';'))));
-}
-
-// The `next` target of Link headers (RFC 8288); "" for none.
-std::string next_link(const HttpReply& reply) {
-  for (const std::string& header : reply.all_headers("link")) {
-    const std::size_t open = header.find('<'), close = header.find('>');
-    const std::string rest = close == std::string::npos ? "" : lower_ascii(header.substr(close));
-    const bool next =
-        rest.find("rel=\"next\"") != std::string::npos || rest.find("rel=next") != std::string::npos;
-    if (open < close && next) return header.substr(open + 1, close - open - 1);
-  }
-  return {};
 }
 
 // The manifest of a digest reference must have that digest; of a tag, the one that the registry claims.
@@ -211,6 +195,7 @@ Result<RemoteManifest> RegistryConnection::get_manifest(const std::string& refer
   MRUN_TRY(check_digest(reference, reply, manifest.digest));
   manifest.media_type = media_type_of(reply);
   manifest.size_bytes = reply.body.size();
+  manifest.etag = reply.header("etag");
   manifest.bytes = std::move(reply.body);
   return manifest;
 }
@@ -229,12 +214,15 @@ Result<std::optional<RemoteManifest>> RegistryConnection::head_manifest(const st
   return manifest;
 }
 
-Result<void> RegistryConnection::put_manifest(const std::string& reference, const std::string& media_type,
-                                              const std::string& bytes) {
-  HttpRequest request{.headers = {{"Content-Type", media_type}}, .body = bytes};
-  MRUN_ASSIGN(const HttpReply reply, call_again("PUT", endpoint("manifests/" + reference), request));
+Result<ManifestTaken> RegistryConnection::put_manifest(const ManifestUpload& upload) {
+  HttpRequest request{.headers = {{"Content-Type", upload.media_type}}, .body = upload.bytes};
+  if (!upload.if_match.empty()) request.headers.emplace_back("If-Match", upload.if_match);
+  MRUN_ASSIGN(const HttpReply reply, call_again("PUT", endpoint("manifests/" + upload.reference), request));
+  if (reply.status == 412 && !upload.if_match.empty())
+    return ManifestTaken{.is_outdated = true, .subject = {}};
   if (reply.status != 201 && reply.status != 200) return refused(reply, "the manifest");
-  return check_digest(reference, reply, Sha256::of(bytes));
+  MRUN_TRY(check_digest(upload.reference, reply, Sha256::of(upload.bytes)));
+  return ManifestTaken{.is_outdated = false, .subject = reply.header("oci-subject")};
 }
 
 Result<std::vector<std::string>> RegistryConnection::tags() {

@@ -24,6 +24,25 @@ struct RemoteManifest {
   std::string media_type;
   std::string bytes; // as they came: their digest is the identity; "" after head()
   std::uint64_t size_bytes = 0;
+  std::string etag = {}; // of get(), for ManifestUpload::if_match
+};
+
+struct ManifestUpload {
+  std::string reference; // a tag or a digest
+  std::string media_type;
+  std::string bytes;
+  std::string if_match = {}; // only in place of the one with this etag, where the registry heeds it
+};
+struct ManifestTaken {
+  bool is_outdated = false; // 412: another one came in between, nothing was done
+  std::string subject;      // OCI-Subject: the registry keeps the list of referrers itself
+};
+
+// An artifact that belongs to another one (`subject`), as the registry lists it: nothing of it is verified.
+struct Referrer {
+  Digest digest;
+  std::uint64_t size_bytes = 0;
+  std::string artifact_type; // "" when the list doesn't say
 };
 
 struct RegistryConfig {
@@ -87,8 +106,14 @@ class RegistryConnection {
   // Errors: remote_not_found, registry_*, digest_mismatch.
   Result<RemoteManifest> get_manifest(const std::string& reference);
   Result<std::optional<RemoteManifest>> head_manifest(const std::string& reference); // nullopt: not there
-  Result<void> put_manifest(const std::string& reference, const std::string& media_type,
-                            const std::string& bytes);
+  Result<ManifestTaken> put_manifest(const ManifestUpload& upload);
+
+  // What refers to a manifest (end-12), of one type, at most k_max_signatures and one more; from the tag
+  // `sha256-<hex>` where the registry has no such list. Errors: registry_*.
+  Result<std::vector<Referrer>> referrers(const Digest& subject, const std::string& artifact_type);
+  // Puts a manifest that has a `subject`; where the registry does not list it by itself, into the tag's
+  // index, once. Its blobs are there already.
+  Result<void> put_referrer(const Digest& subject, const std::string& manifest);
 
   Result<bool> has_blob(const Digest& digest, std::uint64_t size_bytes);
   // Streams; resumes where it broke; more or fewer bytes than size_bytes is an error. The content is the
@@ -111,6 +136,8 @@ class RegistryConnection {
   Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
   Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);
   Result<std::optional<HttpReply>> download_once(BlobDownload& download);
+  Result<std::vector<Referrer>> referrers_by_tag(const Digest& subject, const std::string& artifact_type);
+  Result<void> list_referrer(const Digest& subject, const std::string& manifest);
   tl::unexpected<Error> refused(const HttpReply& reply, std::string_view what) const;
 
   Registry& m_registry;

@@ -186,6 +186,46 @@ TEST_CASE("a broken index says what to do, a foreign entry is kept as it is") {
   CHECK(packed.folder.read("store/index.json").find(canonical_json(entry)) != std::string::npos);
 }
 
+TEST_CASE("what is attached to a version is kept as long as the version, and is no version") {
+  Packed packed;
+  const std::string layer = "a signature";
+  const Json manifest = {{"schemaVersion", 2},
+                         {"layers", Json::array({descriptor("x/y", Sha256::of(layer), layer.size())})},
+                         {"subject", descriptor(k_manifest_media_type, packed.digest, 1)}};
+  const std::string text = canonical_json(manifest);
+  {
+    const auto writer = packed.store.begin_write().value();
+    CHECK(writer->attach(Sha256::of(text), packed.digest, "x/y").error().code == ErrorCode::model_not_found);
+    REQUIRE(writer->add_bytes(layer));
+    REQUIRE(writer->add_bytes(text));
+    REQUIRE(writer->attach(Sha256::of(text), packed.digest, "x/y"));
+    REQUIRE(writer->attach(Sha256::of(text), packed.digest, "x/y")); // once
+  }
+  CHECK(packed.store.attached(packed.digest).value() == std::vector<Digest>{Sha256::of(text)});
+  CHECK(packed.store.attached(Sha256::of(text)).value().empty());
+  CHECK(packed.store.list().value().size() == 1);
+  CHECK(packed.store.collect_garbage().value().blobs.empty());
+  const Json index = Json::parse(packed.folder.read("store/index.json"));
+  REQUIRE(index["manifests"].size() == 2);
+  CHECK(index["manifests"][0]["artifactType"] == "x/y");
+  CHECK(index["manifests"][0]["annotations"]["run.mrun.subject"] == packed.digest.text());
+  CHECK(index["manifests"][0]["size"] == text.size());
+  const std::string prefix = Sha256::of(text).hex().substr(0, 12);
+  CHECK(packed.store.resolve(reference(prefix)).error().code == ErrorCode::model_not_found);
+  SUBCASE("the version goes, and it goes along") {
+    REQUIRE(packed.store.untag(reference("demo/small")));
+    CHECK(packed.store.collect_garbage());
+    CHECK(packed.store.attached(packed.digest).value().empty());
+    CHECK(count_files(packed.folder.path / "store/blobs/sha256") == 0);
+  }
+  SUBCASE("damaged it is dropped, and nothing else") {
+    fs::remove(packed.folder.path / packed.blob_path(Sha256::of(text)));
+    CHECK(packed.store.collect_garbage().value().blobs.size() == 1);
+    CHECK(packed.store.attached(packed.digest).value().empty());
+    CHECK(check_whole(packed.folder.path / "store") == 1);
+  }
+}
+
 TEST_CASE("opening says what is wrong with a folder") {
   Folder folder;
   CHECK(Store::open(folder.path / "none", true).error().code == ErrorCode::model_not_found);
