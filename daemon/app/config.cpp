@@ -7,16 +7,13 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include "common/fd.h"
 #include "common/text.h"
-#include "packager/yaml_tree.h"
+#include "packager/config_file.h"
 
 namespace mrun {
 namespace {
 
-constexpr std::size_t k_max_config_bytes = 1 * k_mib;
 constexpr std::int64_t k_max_queue = 100'000;
 constexpr std::uint64_t k_max_time_ms = 7ULL * 24 * 3600 * 1000;
 
@@ -58,9 +55,8 @@ class ConfigReader {
   Result<DaemonConfig> read(const YamlNode& root) const {
     DaemonConfig config;
     if (root.kind == YamlNode::Kind::null) return config;
-    MRUN_TRY(check_keys(root, "the configuration",
-                        {"memory_budget", "max_queue", "idle_unload", "drain_timeout", "zygote", "torch_dir",
-                         "cost", "registry"}));
+    MRUN_ASSIGN(SharingConfig sharing, read_sharing_config(root, m_file_name));
+    config.registry = std::move(sharing.registry);
     for (std::size_t i = 0; i < root.keys.size(); ++i)
       MRUN_TRY(value(root.keys[i].text, root.items[i], config));
     return config;
@@ -71,25 +67,12 @@ class ConfigReader {
     return fail_at(m_file_name, node.place, ErrorCode::config_invalid, message, std::move(hint));
   }
 
-  Result<void> check_keys(const YamlNode& node, std::string_view what,
-                          const std::vector<std::string>& known) const {
-    if (node.kind != YamlNode::Kind::map) return refuse(node, fmt::format("{} is not a map of keys", what));
-    for (const YamlNode::Key& key : node.keys) {
-      if (std::find(known.begin(), known.end(), key.text) != known.end()) continue;
-      const std::string near = nearest(key.text, known);
-      return fail_at(m_file_name, key.place, ErrorCode::config_invalid,
-                     fmt::format("{} has no key `{}`", what, printable(key.text, 60)),
-                     near.empty() ? "see docs/formats/config.md" : fmt::format("did you mean `{}`?", near));
-    }
-    return {};
-  }
-
   Result<void> value(const std::string& key, const YamlNode& node, DaemonConfig& config) const {
+    if (key == "registry" || key == "require_signature") return {}; // read_sharing_config() has read them
     if (key == "cost") return cost(node, config);
     if (node.kind != YamlNode::Kind::scalar)
       return refuse(node, fmt::format("`{}` is not a single value", key));
-    if (key == "torch_dir" || key == "registry")
-      return plain(key, node, key == "torch_dir" ? config.torch_dir : config.registry);
+    if (key == "torch_dir") return torch_dir(node, config);
     if (key == "zygote") return boolean(node, config.zygote);
     std::uint64_t number = 0;
     if (key == "memory_budget") {
@@ -114,10 +97,9 @@ class ConfigReader {
     return {};
   }
 
-  Result<void> plain(const std::string& key, const YamlNode& node, std::string& out) const {
-    if (key == "torch_dir" && !node.text.starts_with('/'))
-      return refuse(node, "`torch_dir` is not an absolute path");
-    out = node.text;
+  Result<void> torch_dir(const YamlNode& node, DaemonConfig& config) const {
+    if (!node.text.starts_with('/')) return refuse(node, "`torch_dir` is not an absolute path");
+    config.torch_dir = node.text;
     return {};
   }
 
@@ -129,8 +111,9 @@ class ConfigReader {
   }
 
   Result<void> cost(const YamlNode& node, DaemonConfig& config) const {
-    MRUN_TRY(check_keys(node, "`cost`", {"rate", "per", "currency"}));
-    for (const char* key : {"rate", "per", "currency"})
+    static constexpr std::string_view k_members[] = {"rate", "per", "currency"};
+    MRUN_TRY(check_config_keys(m_file_name, node, "`cost`", k_members));
+    for (const std::string_view key : k_members)
       if (const YamlNode* member = node.find(key);
           member == nullptr || member->kind != YamlNode::Kind::scalar)
         return refuse(node, fmt::format("`cost` has no `{}`", key),
@@ -157,16 +140,13 @@ class ConfigReader {
 } // namespace
 
 Result<DaemonConfig> parse_config(std::string_view text, std::string_view file_name) {
-  MRUN_ASSIGN(const YamlNode root,
-              parse_yaml(text, file_name, YamlErrors{ErrorCode::config_invalid, ErrorCode::config_invalid}));
+  MRUN_ASSIGN(const YamlNode root, parse_config_tree(text, file_name));
   return ConfigReader(file_name).read(root);
 }
 
 Result<DaemonConfig> load_config(const std::string& path) {
-  if (::access(path.c_str(), F_OK) < 0) return DaemonConfig();
-  MRUN_ASSIGN(const std::string text,
-              read_file(path, k_max_config_bytes, ErrorCode::config_invalid, ErrorCode::config_invalid));
-  return parse_config(text, path);
+  MRUN_ASSIGN(const std::optional<std::string> text, read_config_file(path));
+  return text ? parse_config(*text, path) : DaemonConfig();
 }
 
 } // namespace mrun
