@@ -7,10 +7,16 @@ namespace {
 constexpr PositionalSpec k_positionals[] = {
     {.name = "REMOTE", .help = "registry.example.com/owner/name[:tag][@sha256:…]"}};
 constexpr FlagSpec k_flags[] = {
+    {.name = "key",
+     .value_name = "PUB",
+     .type = FlagType::path,
+     .repeatable = true,
+     .help = "fetch it only when this public key (PEM) has signed it"},
     {.name = "force", .short_name = 'f', .help = "move a tag here that belongs to another model"},
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},
-                                      {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"}};
+                                      {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"},
+                                      {"pull ghcr.io/acme/minilm --key acme.pub", "if acme has signed it"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
 
 } // namespace

@@ -11,6 +11,11 @@ constexpr PositionalSpec k_positionals[] = {
      .help = "where to: registry.example.com/owner/name[:tag]; by default REF itself, when it names a host"}};
 constexpr std::string_view k_formats[] = {"mrun", "modelpack"};
 constexpr FlagSpec k_flags[] = {
+    {.name = "sign",
+     .value_name = "KEY",
+     .type = FlagType::path,
+     .help = "sign it with this private key (PEM: Ed25519, ECDSA P-256 or P-384)"},
+    {.name = "passphrase-stdin", .help = "read the passphrase of the key from standard input"},
     {.name = "format",
      .value_name = "FORMAT",
      .type = FlagType::text,
@@ -21,7 +26,8 @@ constexpr FlagSpec k_flags[] = {
 constexpr ExampleSpec k_examples[] = {
     {"push demo/minilm ghcr.io/acme/minilm", "under another name, tag latest"},
     {"push demo/minilm:v2 localhost:5000/demo/minilm:v2", "to a registry on this machine"},
-    {"push demo/llm ghcr.io/acme/llm:modelpack --format modelpack", "for other tools"}};
+    {"push demo/llm ghcr.io/acme/llm:modelpack --format modelpack", "for other tools"},
+    {"push demo/minilm ghcr.io/acme/minilm --sign acme.pem", "signed, as `cosign verify` reads it"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
 
 } // namespace
@@ -33,6 +39,7 @@ constinit const CommandSpec k_command_push{
     .summary = "send a model to a registry",
     .description =
         "Only what the registry lacks is sent; the tag is set last, so that nobody sees half a model.\n"
+        "A signature (--sign) goes beside it; what was pushed before can be signed by pushing it again.\n"
         "With --format modelpack it goes there as a CNCF ModelPack artifact, which has a digest of its own.",
     .positionals = k_positionals,
     .flags = k_flags,

@@ -5,6 +5,7 @@
 #include "cli/context.h"
 #include "cli/predict/target.h"
 #include "cli/remote/remote_target.h"
+#include "cli/remote/signing.h"
 #include "cli/remote/transfer_line.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
@@ -22,7 +23,14 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"size_bytes", plan.size_bytes},
           {"fetched_bytes", plan.fetch_bytes},
           {"previous", plan.previous ? Json(plan.previous->text()) : Json(nullptr)},
+          {"signed_by", plan.signature.signature ? Json(plan.signature.signed_by) : Json(nullptr)},
           {"dry_run", dry_run}};
+}
+
+void say_signature(const Context& context, const SignatureFinding& finding) {
+  if (finding.problem)
+    context.warn(fmt::format("{} (require_signature says `warn`)", finding.problem->message));
+  if (finding.signature) context.say(fmt::format("signed by {}", printable(finding.signed_by, 200)));
 }
 
 void say_end(const Context& context, const PullPlan& plan, const Store& store) {
@@ -46,10 +54,12 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   PullRequest request;
   request.remote = remote;
   request.force = arguments.has("force");
+  MRUN_ASSIGN(request.signature, demand_for(context, arguments, remote));
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   if (arguments.has("dry-run")) {
     MRUN_ASSIGN(const PullPlan plan, plan_pull(*registry, request, store));
+    say_signature(context, plan.signature);
     if (context.json)
       MRUN_TRY(print_json(context.terminal, result_json(plan, true)));
     else
@@ -62,6 +72,7 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   TransferLine line(context, "pulling");
   request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
   MRUN_ASSIGN(const PullPlan pulled, pull(*registry, request, store));
+  say_signature(context, pulled.signature);
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, result_json(pulled, false)));
     return 0;

@@ -5,6 +5,7 @@
 #include "cli/context.h"
 #include "cli/predict/target.h"
 #include "cli/remote/remote_target.h"
+#include "cli/remote/signing.h"
 #include "cli/remote/transfer_line.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
@@ -36,6 +37,10 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
     return fail(ErrorCode::usage,
                 fmt::format("`{}` holds a digest: that follows from the content", printable(target, 100)),
                 "write the remote name as HOST/OWNER/NAME or HOST/OWNER/NAME:TAG");
+  std::optional<PrivateKey> key; // read first: a wrong one must not be found out after the upload
+  if (arguments.has("sign")) {
+    MRUN_ASSIGN(key, read_signing_key(context, arguments));
+  }
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
   PushRequest request;
@@ -52,6 +57,11 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
   MRUN_ASSIGN(const PushResult pushed, push(*registry, request, store));
+  bool signature_sent = false;
+  if (key && !request.dry_run) {
+    RegistryConnection connection(*registry);
+    MRUN_ASSIGN(signature_sent, push_signature(connection, {pushed.digest, pushed.manifest_bytes}, *key));
+  }
   const std::string name = fmt::format("{}:{}", remote.model(), remote.tag_or_default());
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.push/v1"},
@@ -62,6 +72,8 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
                                            {"was_there", pushed.was_there},
                                            {"size_bytes", pushed.size_bytes},
                                            {"sent_bytes", pushed.sent_bytes},
+                                           {"key_hint", key ? Json(key->public_key().hint()) : Json(nullptr)},
+                                           {"signature_sent", signature_sent},
                                            {"dry_run", request.dry_run}}));
     return 0;
   }
@@ -72,6 +84,12 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
     context.say(fmt::format("{} {} {}: {} of {} {}", name, request.dry_run ? "would be" : "is now",
                             pushed.digest.short_hex(), format_bytes(pushed.sent_bytes),
                             format_bytes(pushed.size_bytes), request.dry_run ? "would be sent" : "sent"));
+  if (key)
+    context.say(fmt::format("{} with {}",
+                            request.dry_run  ? "it would be signed"
+                            : signature_sent ? "signed"
+                                             : "it is signed already",
+                            printable(key->public_key().name(), 200)));
   return 0;
 }
 

@@ -134,6 +134,7 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
       request.remote.digest ? request.remote.digest->text() : request.remote.tag_or_default();
   MRUN_ASSIGN(plan.manifest, connection.get_manifest(asked));
   MRUN_TRY(check_type(plan.manifest));
+  MRUN_ASSIGN(plan.signature, find_signature(connection, plan.manifest.digest, request.signature));
   plan.local = local_reference(request.remote);
   MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   if (is_bundle_manifest(plan.manifest.bytes)) {
@@ -164,6 +165,10 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
     MRUN_ASSIGN(plan.version, pull_foreign(registry, request, plan, store, *writer));
   }
   MRUN_ASSIGN(const Bundle bundle, store.load(*plan.version));
+  // Beside the version, so that it can be checked again without the registry. One of an artifact that another tool made
+  // is of that artifact, not of the version that was made of it here.
+  if (plan.signature.signature && !plan.foreign)
+    MRUN_TRY(keep_signature(*writer, *plan.signature.signature, *plan.version));
   const Provenance from{origin_of(request.remote), plan.foreign ? plan.manifest.digest.text() : ""};
   if (request.remote.digest && request.remote.tag.empty())
     MRUN_TRY(writer->keep(plan.local.model(), *plan.version, facts_of(bundle), k_lease_lifetime, from));

@@ -6,6 +6,7 @@
 
 #include "packager/bundle_format.h"
 #include "packager/interop/foreign_artifact.h"
+#include "packager/registry/signatures.h"
 #include "packager/registry/transfers.h"
 #include "packager/store.h"
 
@@ -14,7 +15,8 @@ namespace mrun {
 struct PullRequest {
   Reference remote;   // with a host
   bool force = false; // move a tag of another origin
-  TransferOptions transfer;
+  SignatureDemand signature = {};
+  TransferOptions transfer = {};
 };
 
 struct PullPlan {
@@ -29,10 +31,11 @@ struct PullPlan {
   std::size_t fetch_blobs = 0;
   std::optional<Digest> previous; // what the tag means here now, if it is something else
   std::string previous_origin;
+  SignatureFinding signature;
 };
 
-// What a pull would do: the manifest is read and checked, nothing is written. Errors: registry_*,
-// bundle_invalid, …
+// What a pull would do: the manifest is read, its signature and itself are checked, nothing is written.
+// Errors: registry_*, signature_*, bundle_invalid, …
 Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store);
 
 // Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and

@@ -77,6 +77,7 @@ class Pushing {
 
   Result<PushResult> run() {
     MRUN_TRY(list_blobs());
+    m_result.manifest_bytes = m_manifest.size();
     RegistryConnection connection(m_registry);
     const std::string tag = m_request.remote.tag_or_default();
     MRUN_ASSIGN(const std::optional<RemoteManifest> present, connection.head_manifest(tag));

@@ -52,6 +52,23 @@ Result<std::vector<SignatureArtifact>> fetch_signatures(RegistryConnection& conn
   return signatures;
 }
 
+Result<SignatureFinding> find_signature(RegistryConnection& connection, const Digest& version,
+                                        const SignatureDemand& demand) {
+  SignatureFinding finding;
+  if (demand.mode == SignatureMode::off) return finding;
+  MRUN_ASSIGN(std::vector<SignatureArtifact> signatures, fetch_signatures(connection, version));
+  Result<Verdict> verdict = check_signatures(signatures, version, demand.keys);
+  if (!verdict && demand.mode == SignatureMode::enforce)
+    return tl::unexpected<Error>(std::move(verdict).error());
+  if (!verdict) {
+    finding.problem = std::move(verdict).error();
+    return finding;
+  }
+  finding.signature = std::move(signatures[verdict->signature]);
+  finding.signed_by = verdict->key->name();
+  return finding;
+}
+
 Result<bool> push_signature(RegistryConnection& connection, const BlobClaim& version, const PrivateKey& key) {
   MRUN_ASSIGN(const std::vector<SignatureArtifact> present, fetch_signatures(connection, version.digest));
   const bool is_signed = std::any_of(present.begin(), present.end(), [&](const SignatureArtifact& signature) {

@@ -92,8 +92,8 @@ Result<Verdict> check_signatures(const std::vector<SignatureArtifact>& signature
   if (signatures.empty())
     return fail(ErrorCode::signature_missing, fmt::format("version {} is not signed", version.short_hex()));
   std::vector<std::string> reasons;
-  for (const SignatureArtifact& signature : signatures)
-    if (const PublicKey* key = signer_of(signature, version, keys, reasons)) return Verdict{key};
+  for (std::size_t i = 0; i < signatures.size(); ++i)
+    if (const PublicKey* key = signer_of(signatures[i], version, keys, reasons)) return Verdict{key, i};
   Error error = fail(ErrorCode::signature_invalid,
                      fmt::format("of {} signature{} of version {} none is valid", signatures.size(),
                                  signatures.size() == 1 ? "" : "s", version.short_hex()))

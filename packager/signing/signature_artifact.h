@@ -30,6 +30,7 @@ Result<BlobClaim> decode_signature_manifest(std::string_view text, const Digest&
 // Who signed: of several signatures and keys one pair that fits is enough.
 struct Verdict {
   const PublicKey* key = nullptr; // one of those given
+  std::size_t signature = 0;      // which one
 };
 // Errors: signature_missing (there is none), signature_invalid (none fits; says why of each).
 Result<Verdict> check_signatures(const std::vector<SignatureArtifact>& signatures, const Digest& version,
