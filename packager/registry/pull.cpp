@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "packager/registry/blob_fetch.h"
 #include "packager/registry/pull_foreign.h"
+#include "packager/signing/kept_signatures.h"
 #include "packager/store_writer.h"
 
 namespace mrun {

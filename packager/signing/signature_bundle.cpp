@@ -84,12 +84,14 @@ Result<std::string> sign_version(const Digest& version, const PrivateKey& key) {
   const std::string payload = encode_statement(version);
   MRUN_ASSIGN(const std::string signature, key.sign(dsse_encoding(k_statement_media_type, payload)));
   Json signatures = Json::array({Json{{"sig", base64_encode(signature)}}});
-  return canonical_json({{"mediaType", k_signature_media_type},
-                         {"verificationMaterial", {{"publicKey", {{"hint", key.public_key().hint()}}}}},
-                         {"dsseEnvelope",
-                          {{"payload", base64_encode(payload)},
-                           {"payloadType", k_statement_media_type},
-                           {"signatures", std::move(signatures)}}}});
+  return canonical_json(
+      {{"mediaType", k_signature_media_type},
+       {"verificationMaterial",
+        {{"publicKey", {{"hint", key.public_key().hint()}}}, {"tlogEntries", Json::array()}}},
+       {"dsseEnvelope",
+        {{"payload", base64_encode(payload)},
+         {"payloadType", k_statement_media_type},
+         {"signatures", std::move(signatures)}}}});
 }
 
 Result<SignatureBundle> decode_signature_bundle(std::string_view text) {

@@ -103,7 +103,7 @@ def openssl_verifies(public, bundle, digest, folder):
                    check=True, capture_output=True)
     der = subprocess.run(["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"], check=True, capture_output=True).stdout
     hint = base64.b64encode(hashlib.sha256(der).digest()).decode()
-    assert bundle == {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": hint}}, "dsseEnvelope": envelope}, bundle
+    assert bundle == {"mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []}, "dsseEnvelope": envelope}, bundle
 
 
 def journey(home, host, pem):
