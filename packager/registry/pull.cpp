@@ -166,8 +166,8 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
     MRUN_ASSIGN(plan.version, pull_foreign(registry, request, plan, store, *writer));
   }
   MRUN_ASSIGN(const Bundle bundle, store.load(*plan.version));
-  // Beside the version, so that it can be checked again without the registry. One of an artifact that another tool made
-  // is of that artifact, not of the version that was made of it here.
+  // Beside the version, so that it can be checked again without the registry. One of an artifact that another
+  // tool made is of that artifact, not of the version that was made of it here.
   if (plan.signature.signature && !plan.foreign)
     MRUN_TRY(keep_signature(*writer, *plan.signature.signature, *plan.version));
   const Provenance from{origin_of(request.remote), plan.foreign ? plan.manifest.digest.text() : ""};

@@ -16,8 +16,8 @@ struct PushRequest {
 };
 
 struct PushResult {
-  Digest digest;                // of the manifest that went there
-  bool was_there = false;       // the tag meant this version already: one request, nothing sent
+  Digest digest;          // of the manifest that went there
+  bool was_there = false; // the tag meant this version already: one request, nothing sent
   std::uint64_t manifest_bytes = 0;
   std::uint64_t size_bytes = 0; // of all blobs
   std::uint64_t sent_bytes = 0; // that the registry lacked
