@@ -62,7 +62,10 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
     MRUN_TRY(context.terminal.out(render_help(context.terminal, *command)));
     return 0;
   }
-  if (command->run == nullptr) return elsewhere.run(context, *command, arguments, elsewhere.argv);
+  const bool needs_registry =
+      command->needs_registry != nullptr && command->needs_registry(context, arguments);
+  if (command->run == nullptr || needs_registry)
+    return elsewhere.run(context, *command, arguments, elsewhere.argv);
   return command->run(context, arguments);
 }
 

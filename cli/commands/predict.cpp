@@ -4,17 +4,20 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/locked.h"
 #include "cli/predict/run.h"
 #include "cli/predict/target.h"
 
 namespace mrun::cli {
 namespace {
 
+constexpr std::string_view k_pull_times[] = {"always", "missing", "never"};
 constexpr std::string_view k_devices[] = {"auto", "cpu", "cuda"};
 constexpr std::string_view k_aliases[] = {"run"};
 constexpr PositionalSpec k_positionals[] = {
     {.name = "REF|DIR",
-     .help = "a model (owner/name[:tag]), a digest, or a model directory (begins with `.`, `/` or `~`)"}};
+     .help = "a model (owner/name[:tag]), a model of a registry (host/owner/name[:tag]), a digest, or a "
+             "model directory (begins with `.`, `/` or `~`)"}};
 constexpr FlagSpec k_flags[] = {
     {.name = "input",
      .short_name = 'i',
@@ -38,6 +41,13 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "TIME",
      .type = FlagType::duration,
      .help = "cancel and give up after this long, as 500ms, 30s, 2m"},
+    {.name = "pull",
+     .value_name = "WHEN",
+     .type = FlagType::text,
+     .choices = k_pull_times,
+     .default_text = "missing",
+     .help = "whether to ask the registry of a REF with a host"},
+    k_locked_flag,
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
     {.name = "print-id", .help = "print the prediction's id on standard error first"},
 };
@@ -45,13 +55,14 @@ constexpr ExampleSpec k_examples[] = {
     {"predict demo/minilm -i text=\"A man is eating food.\"", "a text in, numbers out"},
     {"predict demo/mobilenet -i image=@coffee.png -i top_k=1", "a file in"},
     {"predict ./my-model -i text=hello --timings", "a directory, packed on the fly; where the time went"},
+    {"predict ghcr.io/acme/minilm -i text=hello", "pulled first, if it is not here"},
     {"predict demo/minilm -i text=@- --json < note.txt",
      "standard input in, the whole prediction object out"},
 };
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 6, 7, 10, 75, 124, 130, 143};
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments.positional(0)));
+  MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments));
   return run_prediction(
       context, target,
       {.inputs = arguments.values("input"),
@@ -82,6 +93,7 @@ constinit const CommandSpec k_command_predict{
     .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,
+    .needs_registry = target_needs_pull,
     .run = run,
 };
 

@@ -1,22 +1,28 @@
 // mrun pull REMOTE: a model comes from a registry. Its code is in cli/remote/pull.cpp.
 #include "cli/flags.h"
+#include "cli/locked.h"
 
 namespace mrun::cli {
 namespace {
 
 constexpr PositionalSpec k_positionals[] = {
-    {.name = "REMOTE", .help = "registry.example.com/owner/name[:tag][@sha256:…]"}};
+    {.name = "REMOTE",
+     .required = false,
+     .help =
+         "registry.example.com/owner/name[:tag][@sha256:…]; without a host, of `registry:` in config.yaml"}};
 constexpr FlagSpec k_flags[] = {
     {.name = "key",
      .value_name = "PUB",
      .type = FlagType::path,
      .repeatable = true,
      .help = "fetch it only when this public key (PEM) has signed it"},
+    k_locked_flag,
     {.name = "force", .short_name = 'f', .help = "move a tag here that belongs to another model"},
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},
                                       {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"},
-                                      {"pull ghcr.io/acme/minilm --key acme.pub", "if acme has signed it"}};
+                                      {"pull ghcr.io/acme/minilm --key acme.pub", "if acme has signed it"},
+                                      {"pull --locked", "all that mrun.lock names"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
 
 } // namespace

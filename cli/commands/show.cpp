@@ -28,7 +28,7 @@ Json last_stats(const Context& context, const Digest& version) {
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments.positional(0)));
+  MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments));
   const Json stats = last_stats(context, target.bundle.digest);
   if (context.json)
     MRUN_TRY(print_json(context.terminal, model_json(target.bundle, stats)));

@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "cli/locked.h"
 #include "common/limits.h"
 #include "packager/pack.h"
 #include "packager/reference.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -22,6 +24,32 @@ Result<Digest> pack_on_the_fly(const Context& context, Store& store, const std::
     context.say(fmt::format("packed {} as {} (untagged, kept for {} h)", folder, packed.digest.short_hex(),
                             k_lease_lifetime.count()));
   return packed.digest;
+}
+
+Result<Digest> find_version(const Store& store, const Reference& reference) {
+  if (reference.host.empty()) return store.resolve(reference);
+  MRUN_ASSIGN(const std::optional<Digest> here, pulled_version(store, reference));
+  if (here) return *here;
+  return fail(ErrorCode::model_not_found, fmt::format("{} is not here", reference.text()),
+              fmt::format("mrun pull {0}, or mrun inspect {0}", reference.text()));
+}
+
+// The locked version, if it is here: another one that the tag means by now is no harm, but worth a word.
+Result<PredictTarget> find_locked(const Context& context, const Store& store, const Reference& reference,
+                                  const Digest& locked, const Result<Digest>& tagged) {
+  Result<Bundle> bundle = store.load(locked);
+  if (!bundle && bundle.error().code != ErrorCode::model_not_found)
+    return tl::unexpected<Error>(std::move(bundle).error());
+  if (!bundle)
+    return fail(ErrorCode::lock_mismatch,
+                fmt::format("mrun.lock says that {} is {}, which is not here{}", lock_key(reference),
+                            locked.short_hex(),
+                            tagged ? fmt::format("; here it is {}", tagged->short_hex()) : ""));
+  if (tagged && *tagged != locked)
+    context.warn(fmt::format("{} is {} here by now; mrun.lock keeps {}", lock_key(reference),
+                             tagged->short_hex(), locked.short_hex()));
+  const std::string name = bundle->manifest.name;
+  return PredictTarget{name, std::move(*bundle)};
 }
 
 } // namespace
@@ -63,16 +91,20 @@ void warn_of_engine(const Context& context, const Store& store, const Digest& ve
                   bundle->manifest.engine));
 }
 
-Result<PredictTarget> find_target(const Context& context, const std::string& argument) {
+Result<PredictTarget> find_target(const Context& context, const Arguments& arguments) {
+  const std::string argument = arguments.positional(0);
   if (is_directory_argument(argument)) {
+    if (arguments.has("locked")) return fail(ErrorCode::usage, "--locked needs a reference, not a folder");
     MRUN_ASSIGN(Store store, open_store_to_write(context));
     MRUN_ASSIGN(const Digest digest, pack_on_the_fly(context, store, argument));
     MRUN_ASSIGN(Bundle bundle, store.load(digest));
     return PredictTarget{bundle.manifest.name, std::move(bundle)};
   }
   MRUN_ASSIGN(const Reference reference, Reference::parse(argument));
+  MRUN_ASSIGN(const std::optional<Digest> locked, locked_version(arguments, reference));
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  Result<Digest> digest = store.resolve(reference);
+  Result<Digest> digest = find_version(store, reference);
+  if (locked) return find_locked(context, store, reference, *locked, digest);
   if (!digest) {
     Error error = std::move(digest).error();
     std::error_code ignored;
@@ -82,6 +114,22 @@ Result<PredictTarget> find_target(const Context& context, const std::string& arg
   }
   MRUN_ASSIGN(Bundle bundle, store.load(*digest));
   return PredictTarget{bundle.manifest.name, std::move(bundle)};
+}
+
+bool target_needs_pull(const Context& context, const Arguments& arguments) {
+  const std::string argument = arguments.positional(0);
+  if (is_directory_argument(argument)) return false;
+  const auto reference = Reference::parse(argument);
+  if (!reference || reference->host.empty()) return false; // what is wrong is said by find_target()
+  const std::string when = arguments.value("pull").value_or("missing");
+  if (when != "missing") return when == "always";
+  const auto locked = locked_version(arguments, *reference);
+  if (!locked) return false;
+  const auto store = open_store_to_read(context);
+  if (!store) return store.error().code == ErrorCode::model_not_found;
+  if (*locked) return !store->load(**locked);
+  const auto here = pulled_version(*store, *reference);
+  return here && !*here;
 }
 
 } // namespace mrun::cli

@@ -90,7 +90,7 @@ Result<Json> inspect_foreign(RegistryConnection& connection, const RemoteManifes
 } // namespace
 
 Result<int> run_inspect(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(const Reference remote, parse_remote(arguments.positional(0)));
+  MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
   RegistryConnection connection(*registry);

@@ -3,13 +3,10 @@
 #include "cli/arguments.h"
 #include "cli/client/interrupt.h"
 #include "cli/context.h"
-#include "cli/predict/target.h"
+#include "cli/locked.h"
+#include "cli/remote/pull_here.h"
 #include "cli/remote/remote_target.h"
-#include "cli/remote/signing.h"
-#include "cli/remote/transfer_line.h"
 #include "cli/render/json_text.h"
-#include "common/text.h"
-#include "packager/registry/pull.h"
 
 namespace mrun::cli {
 namespace {
@@ -27,58 +24,45 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"dry_run", dry_run}};
 }
 
-void say_signature(const Context& context, const SignatureFinding& finding) {
-  if (finding.problem)
-    context.warn(fmt::format("{} (require_signature says `warn`)", finding.problem->message));
-  if (finding.signature) context.say(fmt::format("signed by {}", printable(finding.signed_by, 200)));
-}
-
-void say_end(const Context& context, const PullPlan& plan, const Store& store) {
-  const std::string name = fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default());
-  if (plan.previous)
-    context.say(
-        fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(), plan.version->short_hex()));
-  context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.version->short_hex(),
-                          format_bytes(plan.size_bytes), format_bytes(plan.fetch_bytes)));
-  if (!plan.foreign) return;
-  context.say(fmt::format("it was made of {} ({}): see `mrun show {}`", plan.foreign->kind,
-                          plan.manifest.digest.short_hex(), name));
-  warn_of_engine(context, store, *plan.version);
+// The one that was named, or with --locked alone, all that mrun.lock has of registries.
+Result<std::vector<PullHere>> what_to_pull(const Context& context, const Arguments& arguments) {
+  const bool dry_run = arguments.has("dry-run");
+  if (!arguments.positionals().empty()) {
+    MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
+    MRUN_ASSIGN(const std::optional<Digest> locked, locked_version(arguments, remote));
+    return std::vector<PullHere>{{remote, locked, dry_run}};
+  }
+  if (!arguments.has("locked"))
+    return fail(ErrorCode::usage, "`mrun pull` needs REMOTE", "mrun pull registry.example.com/owner/name");
+  MRUN_ASSIGN(const FoundLock found, need_lock());
+  std::vector<PullHere> all;
+  for (const auto& [name, entry] : found.lock.models) {
+    MRUN_ASSIGN(const Reference reference, Reference::parse(name));
+    if (!reference.host.empty()) all.push_back({reference, entry.digest, dry_run});
+  }
+  if (all.empty())
+    return fail(ErrorCode::lock_missing, fmt::format("{} names no model of a registry", found.path.string()));
+  return all;
 }
 
 } // namespace
 
 Result<int> run_pull(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(const Reference remote, parse_remote(arguments.positional(0)));
+  MRUN_ASSIGN(const std::vector<PullHere> wanted, what_to_pull(context, arguments));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  PullRequest request;
-  request.remote = remote;
-  request.force = arguments.has("force");
-  MRUN_ASSIGN(request.signature, demand_for(context, arguments, remote));
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
-  MRUN_ASSIGN(Store store, open_store_to_write(context));
-  if (arguments.has("dry-run")) {
-    MRUN_ASSIGN(const PullPlan plan, plan_pull(*registry, request, store));
-    say_signature(context, plan.signature);
+  Json results = Json::array();
+  for (const PullHere& what : wanted) {
+    MRUN_ASSIGN(const PullPlan plan, pull_here(context, arguments, what, interrupt.fd()));
     if (context.json)
-      MRUN_TRY(print_json(context.terminal, result_json(plan, true)));
-    else
-      context.say(fmt::format("{} is {}: {}, of which {} in {} would be fetched", remote.text(),
-                              plan.manifest.digest.short_hex(), format_bytes(plan.size_bytes),
-                              format_bytes(plan.fetch_bytes),
-                              plan.fetch_blobs == 1 ? "1 blob" : fmt::format("{} blobs", plan.fetch_blobs)));
-    return 0;
+      results.push_back(result_json(plan, what.dry_run));
+    else if (!what.dry_run)
+      MRUN_TRY(context.terminal.out(plan.version->text() + "\n"));
   }
-  TransferLine line(context, "pulling");
-  request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  MRUN_ASSIGN(const PullPlan pulled, pull(*registry, request, store));
-  say_signature(context, pulled.signature);
-  if (context.json) {
-    MRUN_TRY(print_json(context.terminal, result_json(pulled, false)));
-    return 0;
-  }
-  MRUN_TRY(context.terminal.out(pulled.version->text() + "\n"));
-  say_end(context, pulled, store);
+  if (!context.json) return 0;
+  if (!arguments.positionals().empty())
+    MRUN_TRY(print_json(context.terminal, results[0]));
+  else
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.pulls/v1"}, {"models", std::move(results)}}));
   return 0;
 }
 

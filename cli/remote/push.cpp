@@ -32,7 +32,7 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference local, Reference::parse(arguments.positional(0)));
   const std::string target =
       arguments.positional(1).empty() ? arguments.positional(0) : arguments.positional(1);
-  MRUN_ASSIGN(const Reference remote, parse_remote(target));
+  MRUN_ASSIGN(const Reference remote, parse_remote(context, target));
   if (remote.digest)
     return fail(ErrorCode::usage,
                 fmt::format("`{}` holds a digest: that follows from the content", printable(target, 100)),

@@ -3,12 +3,34 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
-#include "packager/registry/pull.h"
+#include "packager/config_file.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 
-Result<Reference> parse_remote(const std::string& text) {
+namespace {
+
+// `registry:` of config.yaml.
+Result<std::string> configured_registry(const Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_ASSIGN(const SharingConfig config, load_sharing_config(home.config_file.string()));
+  if (config.registry.empty()) return std::string();
+  const auto example = Reference::parse(config.registry + "/owner/name");
+  if (!example || example->host != config.registry)
+    return fail(ErrorCode::config_invalid,
+                fmt::format("{}: `registry` is `{}`, which is no host", home.config_file.string(),
+                            printable(config.registry, 100)),
+                "write registry: registry.example.com, or registry: localhost:5000");
+  return config.registry;
+}
+
+} // namespace
+
+Result<Reference> parse_remote(const Context& context, const std::string& text) {
   MRUN_ASSIGN(Reference reference, Reference::parse(text));
+  if (reference.host.empty() && reference.has_name()) {
+    MRUN_ASSIGN(reference.host, configured_registry(context));
+  }
   if (reference.host.empty())
     return fail(ErrorCode::registry_missing, fmt::format("`{}` names no registry", printable(text, 100)));
   if (!reference.digest_prefix.empty() && !reference.digest)

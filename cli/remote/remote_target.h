@@ -10,7 +10,7 @@
 namespace mrun::cli {
 
 // With a host, or the error registry_missing.
-Result<Reference> parse_remote(const std::string& text);
+Result<Reference> parse_remote(const Context& context, const std::string& text);
 // Asks nothing of the network yet. `interrupt_fd`: as InterruptGuard gives it; `push`: with tokens for
 // pushing.
 Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push = false);

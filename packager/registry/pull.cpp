@@ -110,24 +110,6 @@ Result<void> check_type(const RemoteManifest& manifest) {
   return {};
 }
 
-Reference local_reference(const Reference& remote) {
-  Reference local;
-  const std::size_t slash = remote.owner.rfind('/');
-  local.owner = slash == std::string::npos ? remote.owner : remote.owner.substr(slash + 1);
-  if (local.owner.empty()) local.owner = "local";
-  local.name = remote.name;
-  local.tag = remote.tag;
-  return local;
-}
-
-std::string repository_of(const Reference& remote) {
-  return remote.owner.empty() ? remote.name : remote.owner + "/" + remote.name;
-}
-
-std::string origin_of(const Reference& remote) {
-  return remote.host + "/" + repository_of(remote);
-}
-
 Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store) {
   RegistryConnection connection(registry);
   PullPlan plan;

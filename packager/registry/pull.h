@@ -8,6 +8,7 @@
 #include "packager/interop/foreign_artifact.h"
 #include "packager/registry/signatures.h"
 #include "packager/registry/transfers.h"
+#include "packager/remote_name.h"
 #include "packager/store.h"
 
 namespace mrun {
@@ -46,12 +47,5 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
 // Error bundle_invalid: the manifest of a registry is of another type than bundles and other models have (an
 // image index).
 Result<void> check_type(const RemoteManifest& manifest);
-
-// The name that a remote reference gets here: without host, its last two parts.
-Reference local_reference(const Reference& remote);
-// host/repository, as the index keeps it.
-std::string origin_of(const Reference& remote);
-// The repository's path of a reference: owner/name.
-std::string repository_of(const Reference& remote);
 
 } // namespace mrun
