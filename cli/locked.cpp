@@ -22,10 +22,12 @@ Result<std::optional<Digest>> locked_version(const Arguments& arguments, const R
     return fail(ErrorCode::lock_missing,
                 fmt::format("{} does not name {}", printable(found.path.string(), 200), lock_key(reference)),
                 fmt::format("mrun lock {}", lock_key(reference)));
-  if (reference.digest && *reference.digest != entry->digest)
+  const bool is_another = (reference.digest && *reference.digest != entry->digest) ||
+                          !entry->digest.hex().starts_with(reference.digest_prefix);
+  if (is_another)
     return fail(ErrorCode::lock_mismatch,
-                fmt::format("{} says that {} is {}, not {}", printable(found.path.string(), 200),
-                            lock_key(reference), entry->digest.short_hex(), reference.digest->short_hex()));
+                fmt::format("{} says that {} is {}, not what `{}` names", printable(found.path.string(), 200),
+                            lock_key(reference), entry->digest.short_hex(), reference.text()));
   return std::optional<Digest>(entry->digest);
 }
 

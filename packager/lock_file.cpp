@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -89,12 +90,11 @@ Result<LockFile> read_lock_file(const fs::path& path) {
 }
 
 Result<void> write_lock_file(const fs::path& path, const LockFile& lock) {
-  std::string temporary = path.string() + ".XXXXXX";
-  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  const std::string temporary = fmt::format("{}.{}", path.string(), ::getpid());
+  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (!fd)
     return fail_errno(ErrorCode::io, errno,
                       fmt::format("can't write beside {}", printable(path.string(), 200)));
-  ::fchmod(fd.get(), 0644);
   const auto written = real_file_system().write(fd.get(), encode_lock(lock));
   if (written && ::fsync(fd.get()) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
   const int problem = errno;

@@ -29,6 +29,9 @@ Result<std::optional<Digest>> pulled_version(const Store& store, const Reference
     // An interrupted pull leaves the manifest without its layers.
     return store.load(*remote.digest) ? remote.digest : std::nullopt;
   }
+  if (!remote.digest_prefix.empty())
+    return fail(ErrorCode::reference_invalid, remote.text() + " has an abbreviated digest",
+                "with a host, write the whole one: 64 digits");
   const Reference local = local_reference(remote);
   for (const TagEntry& entry : entries)
     if (entry.model == local.model() && entry.tag == local.tag_or_default() &&

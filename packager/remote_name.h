@@ -17,7 +17,8 @@ std::string origin_of(const Reference& remote);
 std::string repository_of(const Reference& remote);
 
 // The version that a pull of this reference left here: the one of its digest, else what the tag means, when
-// it came from there. nullopt: it has to be pulled. Errors: those of the store.
+// it came from there. nullopt: it has to be pulled. Errors: those of the store,
+// reference_invalid (an abbreviated digest).
 Result<std::optional<Digest>> pulled_version(const Store& store, const Reference& remote);
 
 } // namespace mrun

@@ -109,6 +109,8 @@ class Store {
   Result<std::vector<Digest>> attached(const Digest& version) const;
   // Whether a blob of this digest and size is there; its content was hashed when it came.
   bool has_blob(const Digest& digest, std::uint64_t size) const;
+  // What an interrupted download left of a blob, at most its size: so much need not be fetched again.
+  std::uint64_t partial_bytes(const Digest& digest, std::uint64_t size) const;
   // blobs/sha256 as a directory descriptor, for workers.
   int blobs_dir_fd() const;
 

@@ -44,6 +44,14 @@ bool Store::has_blob(const Digest& digest, std::uint64_t size) const {
   return check_blob_size(m_impl->blobs.get(), {digest, size}).has_value();
 }
 
+std::uint64_t Store::partial_bytes(const Digest& digest, std::uint64_t size) const {
+  struct stat status {};
+  const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
+  const bool there = ::fstatat(m_impl->root.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) <= size;
+  return there ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
 Result<std::string> Store::read_blob(const Digest& digest, std::size_t limit) const {
   MRUN_ASSIGN(const UniqueFd fd, open_blob(digest));
   MRUN_ASSIGN(std::string bytes, read_all(fd.get(), limit, fmt::format("blob {}", digest.short_hex()),

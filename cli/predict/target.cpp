@@ -41,10 +41,11 @@ Result<PredictTarget> find_locked(const Context& context, const Store& store, co
   if (!bundle && bundle.error().code != ErrorCode::model_not_found)
     return tl::unexpected<Error>(std::move(bundle).error());
   if (!bundle)
-    return fail(ErrorCode::lock_mismatch,
-                fmt::format("mrun.lock says that {} is {}, which is not here{}", lock_key(reference),
-                            locked.short_hex(),
-                            tagged ? fmt::format("; here it is {}", tagged->short_hex()) : ""));
+    return fail(
+        ErrorCode::lock_mismatch,
+        fmt::format("mrun.lock says that {} is {}, which is not here{}", lock_key(reference),
+                    locked.short_hex(), tagged ? fmt::format("; here it is {}", tagged->short_hex()) : ""),
+        reference.host.empty() ? fmt::format("accept what is here: mrun lock {}", lock_key(reference)) : "");
   if (tagged && *tagged != locked)
     context.warn(fmt::format("{} is {} here by now; mrun.lock keeps {}", lock_key(reference),
                              tagged->short_hex(), locked.short_hex()));

@@ -21,6 +21,7 @@ void say_signature(const Context& context, const SignatureFinding& finding) {
 // A lock file that goes on naming another version is worth a word, without --locked too.
 void compare_with_lock(const Context& context, const PullPlan& plan, const Reference& remote) {
   const auto found = need_lock();
+  if (!found && found.error().code == ErrorCode::lock_invalid) context.warn(found.error().message);
   const LockEntry* entry = found ? found->lock.find(remote) : nullptr;
   if (entry != nullptr && entry->digest != plan.manifest.digest)
     context.warn(fmt::format("{} still says {}; `mrun lock {}` accepts {}",
