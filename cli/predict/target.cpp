@@ -36,8 +36,12 @@ Result<Digest> find_version(const Store& store, const Reference& reference) {
 
 // The locked version, if it is here: another one that the tag means by now is no harm, but worth a word.
 Result<PredictTarget> find_locked(const Context& context, const Store& store, const Reference& reference,
-                                  const Digest& locked, const Result<Digest>& tagged) {
-  Result<Bundle> bundle = store.load(locked);
+                                  const Digest& locked) {
+  const Result<Digest> tagged = find_version(store, reference);
+  Reference exact = reference;
+  exact.digest = locked;
+  const Result<Digest> here = find_version(store, exact);
+  Result<Bundle> bundle = here ? store.load(*here) : tl::unexpected<Error>(here.error());
   if (!bundle && bundle.error().code != ErrorCode::model_not_found)
     return tl::unexpected<Error>(std::move(bundle).error());
   if (!bundle)
@@ -46,9 +50,9 @@ Result<PredictTarget> find_locked(const Context& context, const Store& store, co
         fmt::format("mrun.lock says that {} is {}, which is not here{}", lock_key(reference),
                     locked.short_hex(), tagged ? fmt::format("; here it is {}", tagged->short_hex()) : ""),
         reference.host.empty() ? fmt::format("accept what is here: mrun lock {}", lock_key(reference)) : "");
-  if (tagged && *tagged != locked)
+  if (tagged && *tagged != *here)
     context.warn(fmt::format("{} is {} here by now; mrun.lock keeps {}", lock_key(reference),
-                             tagged->short_hex(), locked.short_hex()));
+                             tagged->short_hex(), here->short_hex()));
   const std::string name = bundle->manifest.name;
   return PredictTarget{name, std::move(*bundle)};
 }
@@ -104,8 +108,8 @@ Result<PredictTarget> find_target(const Context& context, const Arguments& argum
   MRUN_ASSIGN(const Reference reference, Reference::parse(argument));
   MRUN_ASSIGN(const std::optional<Digest> locked, locked_version(arguments, reference));
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
+  if (locked) return find_locked(context, store, reference, *locked);
   Result<Digest> digest = find_version(store, reference);
-  if (locked) return find_locked(context, store, reference, *locked, digest);
   if (!digest) {
     Error error = std::move(digest).error();
     std::error_code ignored;
@@ -128,8 +132,9 @@ bool target_needs_pull(const Context& context, const Arguments& arguments) {
   if (!locked) return false;
   const auto store = open_store_to_read(context);
   if (!store) return store.error().code == ErrorCode::model_not_found;
-  if (*locked) return !store->load(**locked);
-  const auto here = pulled_version(*store, *reference);
+  Reference exact = *reference;
+  if (*locked) exact.digest = *locked;
+  const auto here = pulled_version(*store, exact);
   return here && !*here;
 }
 

@@ -79,7 +79,7 @@ std::optional<Digest> find_made(const Store& store, const std::vector<TagEntry>&
 void count_bundle(const Store& store, PullPlan& plan) {
   for (const BlobClaim& blob : blobs_of(plan.layout)) {
     if (store.has_blob(blob.digest, blob.size)) continue;
-    plan.fetch_bytes += blob.size;
+    plan.fetch_bytes += blob.size - store.partial_bytes(blob.digest, blob.size);
     ++plan.fetch_blobs;
   }
   plan.needed_bytes = plan.fetch_bytes;
@@ -135,12 +135,12 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
       plan.previous = entry.digest;
       plan.previous_origin = entry.origin;
     }
+  MRUN_TRY(check_tag(request, plan));
   return plan;
 }
 
 Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store) {
   MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, store));
-  MRUN_TRY(check_tag(request, plan));
   MRUN_TRY(check_disk(store, plan.needed_bytes));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
   if (!plan.foreign) MRUN_TRY(pull_bundle(registry, request, plan, store, *writer));

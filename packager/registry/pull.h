@@ -36,7 +36,7 @@ struct PullPlan {
 };
 
 // What a pull would do: the manifest is read, its signature and itself are checked, nothing is written.
-// Errors: registry_*, signature_*, bundle_invalid, …
+// Errors: registry_*, signature_*, bundle_invalid, tag_elsewhere, …
 Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store);
 
 // Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and
