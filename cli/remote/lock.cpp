@@ -18,10 +18,18 @@ Result<LockEntry> remote_version(const Reference& remote, int interrupt_fd) {
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
-  MRUN_ASSIGN(const BundleLayout layout, layout_of(manifest));
+  MRUN_TRY(check_type(manifest));
   LockEntry entry{manifest.digest, 0};
-  for (const BlobClaim& layer : layout.layers)
-    entry.size_bytes += layer.size; // at most 100,000 of 2^53 each: no overflow
+  // At most 100,000 layers of 2^53 bytes each: no overflow.
+  if (is_bundle_manifest(manifest.bytes)) {
+    MRUN_ASSIGN(const BundleLayout layout, decode_bundle(manifest.bytes));
+    for (const BlobClaim& layer : layout.layers)
+      entry.size_bytes += layer.size;
+  } else {
+    MRUN_ASSIGN(const ForeignArtifact foreign, decode_foreign(manifest.bytes));
+    for (const ForeignLayer& layer : foreign.layers)
+      entry.size_bytes += layer.blob.size;
+  }
   return entry;
 }
 
