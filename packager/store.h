@@ -120,6 +120,8 @@ class Store {
   Result<void> lease(const Digest& digest, std::chrono::seconds lifetime);
   Result<GcPlan> plan_gc() const;
   Result<GcPlan> collect_garbage(); // what it removed
+  // Removes damaged blobs, so that pack and pull bring them again: one of the right size counts as there.
+  Result<void> discard(const std::vector<Digest>& blobs);
 
   // ---- for writers (pack, pull) --------------------------------------------------------------------------
   class Writer; // holds the shared lock; see packager/store_writer.h

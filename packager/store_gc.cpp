@@ -176,4 +176,14 @@ Result<GcPlan> Store::collect_garbage() {
   return plan;
 }
 
+Result<void> Store::discard(const std::vector<Digest>& blobs) {
+  Impl& impl = *m_impl;
+  MRUN_TRY(impl.need_writable());
+  MRUN_ASSIGN(const FileLock lock, FileLock::take(impl.file_system, impl.root.get(), "lock",
+                                                  FileLock::Kind::exclusive, k_lock_patience));
+  for (const Digest& blob : blobs)
+    MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
+  return {};
+}
+
 } // namespace mrun

@@ -1,0 +1,35 @@
+// mrun verify [REF…]: is the store what its names say? Its code is in cli/remote/verify.cpp.
+#include "cli/flags.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr PositionalSpec k_positionals[] = {{.name = "REF",
+                                             .required = false,
+                                             .repeatable = true,
+                                             .help = "a model or a version; without one: everything"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "all", .help = "the whole store, also what no model needs"},
+    {.name = "remove", .help = "remove what is damaged, so that pull or pack brings it again"}};
+constexpr ExampleSpec k_examples[] = {{"verify demo/minilm", "one model"},
+                                      {"verify --all", "every model and every blob of the store"},
+                                      {"verify --all --json", "for programs"}};
+constexpr int k_exit_codes[] = {0, 1, 2, 5, 10, 75, 130};
+
+} // namespace
+
+extern const CommandSpec k_command_verify;
+constinit const CommandSpec k_command_verify{
+    .name = "verify",
+    .group = CommandGroup::build,
+    .summary = "check that the store holds what it should",
+    .description =
+        "Reads every blob of the models, on all cores, and compares its sha256 with its name. Says what is\n"
+        "damaged or missing, which models need it and how to mend that; then the exit code is 10.",
+    .positionals = k_positionals,
+    .flags = k_flags,
+    .examples = k_examples,
+    .exit_codes = k_exit_codes,
+};
+
+} // namespace mrun::cli
