@@ -20,7 +20,7 @@ constexpr ExitCodeRow k_exit_codes[] = {
     {0, "ok"},
     {1, "the prediction or the model failed, or a file operation did"},
     {2, "usage or invalid input; nothing was run"},
-    {3, "a gate failed (check, bench)"},
+    {3, "a gate failed (check, bench, diff)"},
     {4, "not permitted"},
     {5, "not found: model, version, prediction or file"},
     {6, "the daemon can't be reached or can't start"},

@@ -1,5 +1,5 @@
-// mrun-remote: the commands that talk to registries, in a program of their own, so that libcurl costs the
-// others nothing.
+// mrun-remote: the commands that move models, in a program of their own, so that libcurl and libarchive cost
+// the others nothing.
 #pragma once
 
 #include "cli/arguments.h"

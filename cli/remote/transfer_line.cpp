@@ -16,9 +16,12 @@ constexpr double k_weight_of_new = 0.3;
 } // namespace
 
 std::string transfer_text(const TransferProgress& progress, double bytes_per_second) {
-  std::string text =
-      fmt::format("{} of {}", format_bytes(progress.done_bytes), format_bytes(progress.total_bytes));
+  std::string text = format_bytes(progress.done_bytes);
+  const bool has_end = progress.total_bytes > 0;
+  if (has_end) text += " of " + format_bytes(progress.total_bytes);
   if (bytes_per_second < 1) return text;
+  if (!has_end)
+    return text + fmt::format(", {}/s", format_bytes(static_cast<std::uint64_t>(bytes_per_second)));
   const auto left_bytes =
       static_cast<double>(progress.total_bytes - std::min(progress.done_bytes, progress.total_bytes));
   return text + fmt::format(", {}/s, {} left", format_bytes(static_cast<std::uint64_t>(bytes_per_second)),

@@ -12,7 +12,7 @@ namespace mrun::cli {
 
 class TransferLine {
  public:
-  // `verb`: pulling, pushing.
+  // `verb`: pulling, pushing, …
   TransferLine(const Context& context, std::string verb);
   ~TransferLine() { m_context.terminal.clear_status(); }
   TransferLine(const TransferLine&) = delete;
@@ -33,7 +33,7 @@ class TransferLine {
   double m_rate = 0; // bytes a second, smoothed over a few seconds
 };
 
-// "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"
+// "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"; without a total: "12.3 MiB, 45.0 MiB/s"
 std::string transfer_text(const TransferProgress& progress, double bytes_per_second);
 
 } // namespace mrun::cli

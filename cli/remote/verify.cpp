@@ -160,7 +160,9 @@ Result<Verified> verify(const Context& context, const Store& store, const Target
   Verified verified;
   MRUN_ASSIGN(verified.report, verify_versions(store, targets.versions, options));
   verified.elapsed_ns = std::chrono::nanoseconds(Clock::now() - begin).count();
-  if (arguments.has("remove")) MRUN_ASSIGN(verified.removed, remove_damaged(context, verified.report));
+  if (arguments.has("remove")) {
+    MRUN_ASSIGN(verified.removed, remove_damaged(context, verified.report));
+  }
   return verified;
 }
 

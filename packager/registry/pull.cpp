@@ -1,9 +1,9 @@
 #include "packager/registry/pull.h"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include "common/text.h"
+#include "packager/arrival.h"
 #include "packager/registry/blob_fetch.h"
 #include "packager/registry/pull_foreign.h"
 #include "packager/signing/kept_signatures.h"
@@ -12,27 +12,10 @@
 namespace mrun {
 namespace {
 
-constexpr std::uint64_t k_disk_reserve_bytes = 16 * k_mib; // for the index, and for whoever else writes
-
-Result<void> check_disk(const Store& store, std::uint64_t needed) {
-  struct statvfs disk {};
-  if (::fstatvfs(store.blobs_dir_fd(), &disk) < 0) return {};
-  const std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  if (needed + k_disk_reserve_bytes <= free) return {};
-  return fail(ErrorCode::disk_full,
-              fmt::format("the model needs {} more, {} are free on the disk of the store",
-                          format_bytes(needed), format_bytes(free)),
-              "mrun rm models that you no longer need, then mrun gc");
-}
-
 // A tag that means something of another origin stays, unless told otherwise.
 Result<void> check_tag(const PullRequest& request, const PullPlan& plan) {
   if (!plan.previous || request.force || plan.previous_origin == origin_of(request.remote)) return {};
-  return fail(
-      ErrorCode::tag_elsewhere,
-      fmt::format("{}:{} is {} here, {}", plan.local.model(), plan.local.tag_or_default(),
-                  plan.previous->short_hex(),
-                  plan.previous_origin.empty() ? "packed on this machine" : "from " + plan.previous_origin));
+  return fail_tag_elsewhere(plan.local, *plan.previous, plan.previous_origin);
 }
 
 // The small blobs say what the bundle is: they come first, and are checked before the large ones move.

@@ -18,6 +18,7 @@ FOLDERS = {
     "packager": ["common"],
     "packager/signing": ["common", "packager"],
     "packager/registry": ["common", "packager", "packager/signing", "packager/registry"],
+    "packager/layout": ["common", "packager", "packager/layout"],
     "kernels": ["common"],
     "runtime/media": ["common", "kernels", "runtime/media"],
     "runtime/tokenizers": ["common", "runtime/tokenizers"],
@@ -27,7 +28,7 @@ FOLDERS = {
     "daemon/api": ["common"],
     "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "daemon/api", "cli"],
-    "cli/remote": ["common", "packager", "packager/signing", "packager/registry", "daemon/api", "cli", "cli/remote"],
+    "cli/remote": ["common", "packager", "packager/signing", "packager/registry", "packager/layout", "daemon/api", "cli", "cli/remote"],
 }
 LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")
 # program -> pattern of the shared libraries that it may need
