@@ -50,7 +50,8 @@ def round_trip(home, other, digest):
     home.mrun("save", "demo/echo", "-o", file, "-f")
     assert file.read_bytes() == piped
     home.fails("M1202", 5, "save", "demo/absent", "-o", home.path / "absent.tar")
-    home.fails("M1001", 2, "save", "demo/echo", "--json")
+    both = home.try_mrun("save", "demo/echo", "--json")
+    assert both.code == 2 and "M1001" in both.err and both.out == "", both
     assert {path.name for path in home.path.glob("*.tar")} | set(home.path.glob(".mrun-output*")) == {"echo.tar"}
 
     # Back: by file, by pipe, compressed.
@@ -166,6 +167,7 @@ def hostile(home):
     def refused(code, exit_code, words, data):
         file = home.path / "hostile.tar"
         file.write_bytes(data)
+        victim.mrun("gc", "-y")  # blobs that an earlier one brought would be taken as there
         outcome = victim.fails(code, exit_code, "load", file)
         assert words in outcome.err, (words, outcome)
         assert victim.mrun("ls", "--json").json()["models"] == [], words
