@@ -29,6 +29,7 @@ struct HomePaths {
   std::filesystem::path logs() const { return state / "logs"; }
   std::filesystem::path daemon_lock() const { return state / "mrund.lock"; }
   std::filesystem::path pack_notes() const { return cache / "packed"; }
+  std::filesystem::path push_notes() const { return cache / "pushed.json"; }
   std::filesystem::path start_lock() const { return state / "start.lock"; }
 };
 

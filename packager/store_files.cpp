@@ -134,4 +134,12 @@ Result<std::vector<std::pair<Digest, std::int64_t>>> Store::Impl::read_leases() 
   return leases;
 }
 
+std::uint64_t without_gap(int fd, std::uint64_t size) {
+  constexpr std::uint64_t k_sure_bytes = 64 * k_kib; // no file system has larger blocks
+  const off_t hole = ::lseek(fd, 0, SEEK_HOLE);
+  if (hole < 0 || static_cast<std::uint64_t>(hole) >= size) return size;
+  const std::uint64_t sure = static_cast<std::uint64_t>(hole);
+  return sure > k_sure_bytes ? sure - k_sure_bytes : 0;
+}
+
 } // namespace mrun

@@ -85,6 +85,9 @@ struct Store::Impl {
 // What an interrupted download left: tmp/pull-HEX. gc takes it when nobody has written to it for a day.
 inline constexpr std::string_view k_partial_prefix = "pull-";
 inline constexpr std::chrono::hours k_partial_lifetime{24};
+// The bytes of it before its first hole, where a range did not come. The block before a hole may have been
+// begun only, and is left out; zeros of a power cut are for the hash to find.
+std::uint64_t without_gap(int fd, std::uint64_t size);
 
 // A name in tmp/ that no other writer uses.
 std::string new_temporary_name();

@@ -45,11 +45,13 @@ bool Store::has_blob(const Digest& digest, std::uint64_t size) const {
 }
 
 std::uint64_t Store::partial_bytes(const Digest& digest, std::uint64_t size) const {
-  struct stat status {};
   const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
-  const bool there = ::fstatat(m_impl->root.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                     S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) <= size;
-  return there ? static_cast<std::uint64_t>(status.st_size) : 0;
+  const UniqueFd fd(
+      ::openat(m_impl->root.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  const bool there = fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                     static_cast<std::uint64_t>(status.st_size) <= size;
+  return there ? without_gap(fd.get(), static_cast<std::uint64_t>(status.st_size)) : 0;
 }
 
 Result<std::string> Store::read_blob(const Digest& digest, std::size_t limit) const {

@@ -210,14 +210,28 @@ Result<Store::Writer::Incoming> Store::Writer::resume_blob(const Digest& digest,
     MRUN_TRY(incoming.restart());
     return incoming;
   }
-  MRUN_TRY(read_through(incoming.m_fd.get(), {0, static_cast<std::uint64_t>(named.st_size)},
-                        [&](std::string_view bytes) -> Result<void> {
-                          incoming.m_hash.update(bytes);
-                          incoming.m_size += bytes.size();
-                          return {};
-                        }));
+  const std::uint64_t there = without_gap(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size));
+  if (::ftruncate(incoming.m_fd.get(), static_cast<off_t>(there)) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't cut {}", name));
+  MRUN_TRY(incoming.extend(there));
   ::lseek(incoming.m_fd.get(), 0, SEEK_END);
   return incoming;
+}
+
+Result<Store::Writer::Incoming::Part> Store::Writer::Incoming::part(std::uint64_t offset) {
+  Impl& store = m_writer->m_store;
+  MRUN_ASSIGN(UniqueFd fd, store.file_system.open(store.root.get(), m_name, O_WRONLY, 0));
+  if (::lseek(fd.get(), static_cast<off_t>(offset), SEEK_SET) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_name));
+  return Part(store.file_system, std::move(fd));
+}
+
+Result<void> Store::Writer::Incoming::extend(std::uint64_t upto) {
+  return read_through(m_fd.get(), {m_size, upto - m_size}, [&](std::string_view bytes) -> Result<void> {
+    m_hash.update(bytes);
+    m_size += bytes.size();
+    return {};
+  });
 }
 
 Store::Writer::Incoming::Incoming(Writer& writer, std::string name, UniqueFd fd, bool stays)

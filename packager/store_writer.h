@@ -65,6 +65,22 @@ class Store::Writer {
     Result<void> write(std::string_view bytes);
     std::uint64_t size() const { return m_size; } // what is there
     Result<void> restart();                       // forgets what is there
+
+    // For a blob that comes in several places at once: a part writes from an offset on, on any thread, beyond
+    // what is hashed; extend() hashes what has come up to `upto`, then size() is that.
+    class Part {
+     public:
+      Result<void> write(std::string_view bytes) { return m_file_system.write(m_fd.get(), bytes); }
+
+     private:
+      friend class Incoming;
+      Part(FileSystem& file_system, UniqueFd fd) : m_file_system(file_system), m_fd(std::move(fd)) {}
+      FileSystem& m_file_system;
+      UniqueFd m_fd;
+    };
+    Result<Part> part(std::uint64_t offset);
+    Result<void> extend(std::uint64_t upto);
+
     // Error store_corrupt when the content is not `expected`.
     Result<AddedBlob> finish(const std::optional<Digest>& expected);
     // Instead of finish(), for what is used and not kept (an archive): the descriptor of the whole content,
@@ -85,8 +101,8 @@ class Store::Writer {
     bool m_stays; // when it is not finished
   };
   Result<Incoming> begin_blob();
-  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, which is hashed again first.
-  // While another process is at it, a file of its own.
+  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, up to the first gap, which
+  // is hashed again first. While another process is at it, a file of its own.
   Result<Incoming> resume_blob(const Digest& digest, std::uint64_t size);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.

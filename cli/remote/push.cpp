@@ -26,6 +26,10 @@ Result<ModelPackExport> make_export(const Context& context, const Store& store, 
        }});
 }
 
+std::string mounted_text(std::uint64_t bytes) {
+  return bytes == 0 ? "" : fmt::format(", {} taken from other models on the registry", format_bytes(bytes));
+}
+
 } // namespace
 
 Result<int> run_push(Context& context, const Arguments& arguments) {
@@ -47,6 +51,8 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(request.version, store.resolve(local));
   request.remote = remote;
   request.dry_run = arguments.has("dry-run");
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  request.notes = home.push_notes();
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd(), true));
   std::optional<ModelPackExport> exported;
   if (arguments.value("format") == "modelpack") {
@@ -72,6 +78,7 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
                                            {"was_there", pushed.was_there},
                                            {"size_bytes", pushed.size_bytes},
                                            {"sent_bytes", pushed.sent_bytes},
+                                           {"mounted_bytes", pushed.mounted_bytes},
                                            {"key_hint", key ? Json(key->public_key().hint()) : Json(nullptr)},
                                            {"signature_sent", signature_sent},
                                            {"dry_run", request.dry_run}}));
@@ -81,9 +88,10 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   if (pushed.was_there)
     context.say(fmt::format("{} is {} already", name, pushed.digest.short_hex()));
   else
-    context.say(fmt::format("{} {} {}: {} of {} {}", name, request.dry_run ? "would be" : "is now",
+    context.say(fmt::format("{} {} {}: {} of {} {}{}", name, request.dry_run ? "would be" : "is now",
                             pushed.digest.short_hex(), format_bytes(pushed.sent_bytes),
-                            format_bytes(pushed.size_bytes), request.dry_run ? "would be sent" : "sent"));
+                            format_bytes(pushed.size_bytes), request.dry_run ? "would be sent" : "sent",
+                            mounted_text(pushed.mounted_bytes)));
   if (key)
     context.say(fmt::format("{} with {}",
                             request.dry_run  ? "it would be signed"

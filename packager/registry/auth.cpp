@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/text.h"
+#include "packager/registry/retry.h"
 
 namespace mrun {
 namespace {
@@ -95,7 +96,7 @@ std::optional<Challenge> parse_challenges(const std::vector<std::string>& header
 }
 
 std::string repository_scope(std::string_view repository, bool push) {
-  return fmt::format("repository:{}:{}", repository, push ? "pull,push" : "pull");
+  return repository.empty() ? "" : fmt::format("repository:{}:{}", repository, push ? "pull,push" : "pull");
 }
 
 Authenticator::Authenticator(Url registry, Credentials credentials, const Clock& clock)
@@ -109,21 +110,24 @@ void Authenticator::use(Credential credential) {
   m_looked = true;
 }
 
-std::string Authenticator::header(const std::string& scope) {
+bool Authenticator::is_current(const std::string& scope) const {
+  const auto token = m_tokens.find(scope);
+  return token != m_tokens.end() && token->second.ends_ns > m_clock.monotonic_ns();
+}
+
+Result<std::string> Authenticator::header(HttpSession& session, const std::string& scope) {
   const std::scoped_lock lock(m_mutex);
   if (m_basic && m_credential) return basic_header(*m_credential);
-  const auto token = m_tokens.find(scope);
-  // One that ends in a moment would end on the way.
-  if (token == m_tokens.end() || token->second.ends_ns <= m_clock.monotonic_ns()) return {};
-  return token->second.header;
+  if (!is_current(scope)) {
+    if (!m_asked) return "";
+    MRUN_TRY(fetch_token(session, scope));
+  }
+  return m_tokens[scope].header;
 }
 
 Result<void> Authenticator::find_credential() {
   if (m_looked) return {};
-  const std::string host = m_registry.port == (m_registry.scheme == "https" ? "443" : "80")
-                               ? m_registry.host
-                               : m_registry.host + ":" + m_registry.port;
-  MRUN_ASSIGN(m_credential, m_credentials.find(host));
+  MRUN_ASSIGN(m_credential, m_credentials.find(m_registry.authority()));
   m_looked = true;
   return {};
 }
@@ -132,9 +136,7 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
                                    const std::string& used) {
   const std::scoped_lock lock(m_mutex);
   // Another thread may have got a new token meanwhile.
-  if (const auto token = m_tokens.find(scope); token != m_tokens.end() && token->second.header != used &&
-                                               token->second.ends_ns > m_clock.monotonic_ns())
-    return {};
+  if (is_current(scope) && m_tokens[scope].header != used) return {};
   const auto challenge = parse_challenges(refused.all_headers("www-authenticate"));
   if (!challenge)
     return fail(ErrorCode::registry_auth,
@@ -143,11 +145,11 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
   if (!challenge->bearer) {
     if (!m_credential)
       return fail(ErrorCode::registry_auth, fmt::format("{} wants a user and a password", m_registry.host),
-                  fmt::format("mrun login {}", m_registry.host));
+                  fmt::format("mrun login {}", m_registry.authority()));
     if (m_basic && used == basic_header(*m_credential))
       return fail(ErrorCode::registry_auth,
                   fmt::format("{} does not take the user and password", m_registry.host),
-                  fmt::format("mrun login {}", m_registry.host));
+                  fmt::format("mrun login {}", m_registry.authority()));
     m_basic = true;
     return {};
   }
@@ -158,8 +160,8 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
     m_tokens[scope] = {header, INT64_MAX};
     return {};
   }
-  MRUN_ASSIGN(m_tokens[scope], fetch_token(session, *challenge, scope));
-  return {};
+  m_asked = Asked{*challenge, refused.reach};
+  return fetch_token(session, scope);
 }
 
 // Credentials go to a realm over TLS, or over plain HTTP to this very machine when the registry is there,
@@ -172,57 +174,72 @@ Result<void> Authenticator::check_realm(const Url& realm) const {
               "credentials are not sent unencrypted; tell the registry's operator");
 }
 
-Result<HttpReply> Authenticator::ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge,
-                                           const std::string& scope) {
-  HttpRequest request;
-  request.max_reply_bytes = k_max_token_reply_bytes;
-  request.user_named_host =
-      realm.same_origin(m_registry) || (is_loopback_host(m_registry.host) && is_loopback_host(realm.host));
-  request.headers = {{"Accept", "application/json"}};
-  const bool oauth = m_credential && m_credential->kind == Credential::Kind::identity_token;
-  const std::string service = percent_encode(challenge.service);
-  if (oauth) {
-    request.method = "POST";
-    request.url = realm.text();
-    request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
-    request.body =
-        fmt::format("grant_type=refresh_token&client_id={}&service={}&scope={}&refresh_token={}", k_client_id,
-                    service, percent_encode(scope), percent_encode(m_credential->secret));
-    return session.perform(request);
-  }
-  Url url = realm;
-  const auto add = [&url](std::string_view name, const std::string& value) {
-    url.query += fmt::format("{}{}={}", url.query.empty() ? "" : "&", name, value);
-  };
-  if (!service.empty()) add("service", service);
-  for (const std::string_view one : split(scope, ' '))
-    if (!one.empty()) add("scope", percent_encode(one));
-  if (m_credential) {
-    add("account", percent_encode(m_credential->username));
-    request.headers.emplace_back("Authorization", basic_header(*m_credential));
-  }
-  request.url = url.text();
-  return session.perform(request);
+// OAuth2's way (oauth.md): a secret in the body of a POST.
+HttpRequest Authenticator::form(const std::string& grant, const std::string& scope) const {
+  HttpRequest request{.method = "POST"};
+  request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  request.body = fmt::format("grant_type={}&client_id={}&service={}&scope={}", grant, k_client_id,
+                             percent_encode(m_asked->challenge.service), percent_encode(scope));
+  return request;
 }
 
-Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, const Challenge& challenge,
-                                                        const std::string& scope) {
-  MRUN_ASSIGN(const Url realm, m_registry.resolve(challenge.realm));
-  MRUN_TRY(check_realm(realm));
-  const std::string asked = scope.empty() ? challenge.scope : scope;
-  MRUN_ASSIGN(const HttpReply reply, ask_realm(session, realm, challenge, asked));
+Result<HttpReply> Authenticator::ask_realm(HttpSession& session, const Url& realm, const std::string& scope) {
+  const auto send = [&](HttpRequest request, const Url& url) {
+    request.url = url.text();
+    request.max_reply_bytes = k_max_token_reply_bytes;
+    request.nearest = realm.same_origin(m_registry) ? AddressReach::special : m_asked->reach;
+    request.headers.emplace_back("Accept", "application/json");
+    return session.perform(request);
+  };
+  if (m_credential && m_credential->kind == Credential::Kind::identity_token) {
+    HttpRequest request = form("refresh_token", scope);
+    request.body += "&refresh_token=" + percent_encode(m_credential->secret);
+    return send(std::move(request), realm);
+  }
+  Url url = realm;
+  const auto add = [&url](std::string_view name, std::string_view value) {
+    url.query += fmt::format("{}{}={}", url.query.empty() ? "" : "&", name, percent_encode(value));
+  };
+  if (!m_asked->challenge.service.empty()) add("service", m_asked->challenge.service);
+  for (const std::string_view one : split(scope, ' '))
+    if (!one.empty()) add("scope", one);
+  HttpRequest request;
+  if (m_credential) {
+    add("account", m_credential->username);
+    request.headers.emplace_back("Authorization", basic_header(*m_credential));
+  }
+  MRUN_ASSIGN(HttpReply reply, send(std::move(request), url));
+  if (!m_credential || (reply.status != 404 && reply.status != 405)) return reply;
+  request = form("password", scope); // a server that has only this way
+  request.body += fmt::format("&username={}&password={}", percent_encode(m_credential->username),
+                              percent_encode(m_credential->secret));
+  return send(std::move(request), realm);
+}
+
+Result<HttpReply> Authenticator::ask_realm_again(HttpSession& session, const Url& realm,
+                                                 const std::string& scope) {
+  Retry retry(session.interrupt_fd());
+  while (true) {
+    Result<HttpReply> reply = ask_realm(session, realm, scope);
+    const bool again = reply ? is_worth_retrying(*reply) : is_worth_retrying(reply.error());
+    if (!again) return reply;
+    MRUN_ASSIGN(const bool go_on, retry.again(reply ? retry_after(*reply) : std::nullopt));
+    if (!go_on) return reply;
+  }
+}
+
+tl::unexpected<Error> Authenticator::realm_refused(const HttpReply& reply, const Url& realm) const {
   if (reply.status == 401 || reply.status == 403 || reply.status == 400)
-    return m_credential
-               ? fail(ErrorCode::registry_auth,
-                      fmt::format("{} does not take the credentials for {}", realm.host, m_registry.host),
-                      fmt::format("mrun login {}", m_registry.host))
-               : fail(ErrorCode::registry_auth,
-                      fmt::format("{} gives no access without credentials", m_registry.host),
-                      fmt::format("mrun login {}", m_registry.host));
-  if (reply.status != 200)
-    return fail(reply.status >= 500 || reply.status == 429 ? ErrorCode::registry_unavailable
-                                                           : ErrorCode::registry_reply,
-                fmt::format("{} answered {} to the request for a token", realm.host, reply.status));
+    return fail(ErrorCode::registry_auth,
+                m_credential
+                    ? fmt::format("{} does not take the credentials for {}", realm.host, m_registry.host)
+                    : fmt::format("{} gives no access without credentials", m_registry.host),
+                fmt::format("mrun login {}", m_registry.authority()));
+  return fail(is_worth_retrying(reply) ? ErrorCode::registry_unavailable : ErrorCode::registry_reply,
+              fmt::format("{} answered {} to the request for a token", realm.host, reply.status));
+}
+
+Result<Authenticator::Token> Authenticator::read_token(const HttpReply& reply, const Url& realm) {
   const std::string what = fmt::format("the token of {}", realm.host);
   MRUN_ASSIGN(const Json json,
               parse_json(reply.body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
@@ -233,6 +250,10 @@ Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, co
   }
   if (!token || token->empty() || !is_header_safe(*token))
     return fail(ErrorCode::registry_reply, what + " is missing or no token");
+  // A server that gives out each refresh token once: the next request needs the new one.
+  MRUN_ASSIGN(const auto refresh, json_string(json, "refresh_token", ErrorCode::registry_reply, what));
+  if (refresh && !refresh->empty() && m_credential && m_credential->kind == Credential::Kind::identity_token)
+    m_credential->secret = *refresh;
   const auto expires = json.find("expires_in");
   const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer()
                                       ? expires->get<std::int64_t>()
@@ -240,6 +261,16 @@ Result<Authenticator::Token> Authenticator::fetch_token(HttpSession& session, co
   const std::int64_t used_s = std::clamp<std::int64_t>(lifetime_s, 1, k_max_lifetime_s);
   // Nine tenths of its life: what is left is for the way and for clocks that differ.
   return Token{"Bearer " + *token, m_clock.monotonic_ns() + used_s * 900'000'000};
+}
+
+Result<void> Authenticator::fetch_token(HttpSession& session, const std::string& scope) {
+  MRUN_ASSIGN(const Url realm, m_registry.resolve(m_asked->challenge.realm));
+  MRUN_TRY(check_realm(realm));
+  MRUN_ASSIGN(const HttpReply reply,
+              ask_realm_again(session, realm, scope.empty() ? m_asked->challenge.scope : scope));
+  if (reply.status != 200) return realm_refused(reply, realm);
+  MRUN_ASSIGN(m_tokens[scope], read_token(reply, realm));
+  return {};
 }
 
 } // namespace mrun

@@ -31,7 +31,7 @@ struct Challenge {
 // The one that we can answer, Bearer before Basic; nullopt: none. Never fails: it is a stranger's text.
 std::optional<Challenge> parse_challenges(const std::vector<std::string>& headers);
 
-// "repository:NAME:pull" or "…:pull,push"; several are joined by spaces.
+// "repository:NAME:pull" or "…:pull,push"; several are joined by spaces. "" for no repository.
 std::string repository_scope(std::string_view repository, bool push);
 
 // Shared by the threads that talk to one registry.
@@ -42,8 +42,9 @@ class Authenticator {
   // Instead of what the files hold (`--token-stdin`, login).
   void use(Credential credential);
 
-  // The Authorization header for a request of this scope; "" for none (yet).
-  std::string header(const std::string& scope);
+  // The Authorization header for a request of this scope; "" for none (yet). Once the registry has asked for
+  // tokens, one that has ended is replaced here, so that no body is sent in vain. Errors: those of answer().
+  Result<std::string> header(HttpSession& session, const std::string& scope);
   // After a 401 whose request carried `used`: gets what the next try shall carry. Errors: registry_auth (no
   // credentials, or refused ones), credentials, registry_url (a realm that may not be asked), those of a
   // session.
@@ -55,9 +56,17 @@ class Authenticator {
     std::string header;
     std::int64_t ends_ns = 0; // monotonic
   };
-  Result<Token> fetch_token(HttpSession& session, const Challenge& challenge, const std::string& scope);
-  Result<HttpReply> ask_realm(HttpSession& session, const Url& realm, const Challenge& challenge,
-                              const std::string& scope);
+  struct Asked { // by the registry, for a token
+    Challenge challenge;
+    AddressReach reach = AddressReach::open; // of its address: the realm may be no nearer
+  };
+  bool is_current(const std::string& scope) const;
+  Result<void> fetch_token(HttpSession& session, const std::string& scope);
+  Result<HttpReply> ask_realm(HttpSession& session, const Url& realm, const std::string& scope);
+  Result<HttpReply> ask_realm_again(HttpSession& session, const Url& realm, const std::string& scope);
+  HttpRequest form(const std::string& grant, const std::string& scope) const;
+  Result<Token> read_token(const HttpReply& reply, const Url& realm);
+  tl::unexpected<Error> realm_refused(const HttpReply& reply, const Url& realm) const;
   Result<void> check_realm(const Url& realm) const;
   Result<void> find_credential();
 
@@ -68,7 +77,8 @@ class Authenticator {
   bool m_looked = false;
   std::optional<Credential> m_credential;
   bool m_basic = false; // the registry takes the credential itself
-  std::map<std::string, Token> m_tokens;
+  std::optional<Asked> m_asked;
+  std::map<std::string, Token> m_tokens; // by scope
 };
 
 } // namespace mrun

@@ -34,7 +34,7 @@ Result<void> check_head(const HttpReply& head, BlobDownload& download) {
                             download.offset, download.digest.short_hex(),
                             printable(head.header("content-range"), 80)));
   }
-  if (download.offset == 0) return {};
+  if (download.offset == 0 && !download.end_bytes) return {};
   download.offset = 0; // the whole again
   return download.restart();
 }
@@ -44,36 +44,42 @@ Result<void> check_head(const HttpReply& head, BlobDownload& download) {
 // nullopt: the try ended before the blob did.
 Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload& download) {
   HttpRequest request{.headers = {{"Accept-Encoding", "identity"}}};
-  if (download.offset > 0) request.headers.emplace_back("Range", fmt::format("bytes={}-", download.offset));
+  const std::uint64_t end = download.end_bytes.value_or(download.size_bytes);
+  if (download.offset > 0 || download.end_bytes)
+    request.headers.emplace_back("Range", download.end_bytes
+                                              ? fmt::format("bytes={}-{}", download.offset, end - 1)
+                                              : fmt::format("bytes={}-", download.offset));
   bool checked = false;
   const HttpSink sink = [&](const HttpReply& head, std::string_view bytes) -> Result<void> {
     if (!std::exchange(checked, true)) MRUN_TRY(check_head(head, download));
-    if (bytes.size() > download.size_bytes - download.offset)
+    if (bytes.size() > end - download.offset)
       return fail(ErrorCode::digest_mismatch,
-                  fmt::format("blob {} is longer than the {} bytes that its manifest says",
-                              download.digest.short_hex(), download.size_bytes));
+                  fmt::format("of blob {} more came than the {} bytes that {}", download.digest.short_hex(),
+                              end, download.end_bytes ? "were asked for" : "its manifest says"));
     MRUN_TRY(download.sink(bytes));
     download.offset += bytes.size();
     return {};
   };
   MRUN_ASSIGN(HttpReply reply, follow(endpoint("blobs/" + download.digest.text()), std::move(request), sink));
   const bool success = reply.status == 200 || reply.status == 206;
-  if (success && download.offset < download.size_bytes) return std::nullopt;
+  if (success && download.offset < end) return std::nullopt;
   return reply;
 }
 
 Result<void> RegistryConnection::get_blob(BlobDownload& download) {
-  if (download.offset == download.size_bytes && download.size_bytes > 0) return {};
+  const std::uint64_t end = download.end_bytes.value_or(download.size_bytes);
+  if (download.offset == end && end > 0) return {};
   Retry retry(m_interrupt_fd);
   while (true) {
     const std::uint64_t before = download.offset;
     const Result<std::optional<HttpReply>> ended = download_once(download);
-    if (download.offset > before) retry.progressed();
+    if (download.offset > before) retry.progressed(download.offset - before);
     std::optional<std::chrono::seconds> wait;
     if (ended && *ended) {
       const HttpReply& reply = **ended;
       if (reply.status == 200 || reply.status == 206) return {};
-      if (reply.status == 416 && download.offset > 0) { // it does not have what it had
+      if (reply.status == 416 &&
+          (download.offset > 0 || download.end_bytes)) { // it does not have what it had
         download.offset = 0;
         MRUN_TRY(download.restart());
       } else if (!is_worth_retrying(reply)) {
@@ -87,9 +93,9 @@ Result<void> RegistryConnection::get_blob(BlobDownload& download) {
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     if (*ended) return refused(**ended, fmt::format("blob {}", download.digest.short_hex()));
-    return fail(ErrorCode::registry_unreachable,
-                fmt::format("blob {} ends after {} of {} bytes", download.digest.short_hex(), download.offset,
-                            download.size_bytes));
+    return fail(
+        ErrorCode::registry_unreachable,
+        fmt::format("blob {} ends after {} of {} bytes", download.digest.short_hex(), download.offset, end));
   }
 }
 

@@ -1,9 +1,17 @@
 #include "packager/registry/blob_fetch.h"
 
+#include <algorithm>
+#include <deque>
+#include <mutex>
+
 #include <fmt/format.h>
 
 namespace mrun {
 namespace {
+
+constexpr std::uint64_t k_range_bytes = 64 * k_mib;
+constexpr std::uint64_t k_ranged_bytes = 2 * k_range_bytes; // above, a blob comes in ranges
+constexpr std::uint64_t k_hash_step_bytes = 1 * k_mib;
 
 // Fetches, and ends with `finish`, which checks the content (store_corrupt).
 Result<void> fetch(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
@@ -30,14 +38,130 @@ Result<void> fetch(Store::Writer& writer, const BlobClaim& claim, RegistryConnec
   }
 }
 
-} // namespace
-
 Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
                         ByteCount& done) {
   return fetch(writer, claim, connection, done, [&](Store::Writer::Incoming& incoming) -> Result<void> {
     MRUN_TRY(incoming.finish(claim.digest));
     return {};
   });
+}
+
+// One blob in several ranges. Each is written where it belongs; the hash follows as the beginning grows
+// without a gap, from the page cache. What an interrupted pull keeps is the part before the first gap.
+class RangedBlob {
+ public:
+  RangedBlob(Store::Writer& writer, const BlobClaim& claim)
+      : m_writer(writer),
+        m_claim(claim),
+        m_reached(static_cast<std::size_t>((claim.size + k_range_bytes - 1) / k_range_bytes)) {
+    for (std::size_t i = 0; i < m_reached.size(); ++i)
+      m_reached[i] = begin_of(i);
+    m_left = m_reached.size();
+  }
+
+  std::size_t ranges() const { return m_reached.size(); }
+  std::uint64_t size_of(std::size_t range) const { return end_of(range) - begin_of(range); }
+
+  // Each range once, on any thread.
+  Result<void> fetch(std::size_t range, RegistryConnection& connection, ByteCount& done) {
+    MRUN_TRY(open());
+    if (!m_no_ranges) MRUN_TRY(fetch_range(range, connection, done));
+    if (m_left.fetch_sub(1) > 1) return {};
+    return finish(connection);
+  }
+
+ private:
+  std::uint64_t begin_of(std::size_t range) const { return range * k_range_bytes; }
+  std::uint64_t end_of(std::size_t range) const {
+    return std::min<std::uint64_t>(begin_of(range) + k_range_bytes, m_claim.size);
+  }
+
+  // The first one to come hashes what an earlier pull left.
+  Result<void> open() {
+    const std::scoped_lock lock(m_mutex);
+    if (m_incoming) return {};
+    MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.resume_blob(m_claim.digest, m_claim.size));
+    m_incoming = std::make_unique<Store::Writer::Incoming>(std::move(incoming));
+    for (std::size_t i = 0; i < m_reached.size(); ++i)
+      m_reached[i] = std::clamp(m_incoming->size(), begin_of(i), end_of(i));
+    return {};
+  }
+
+  Result<void> fetch_range(std::size_t range, RegistryConnection& connection, ByteCount& done) {
+    const std::uint64_t begin = m_reached[range];
+    MRUN_ASSIGN(Store::Writer::Incoming::Part part, m_incoming->part(begin));
+    std::uint64_t hashed = begin;
+    BlobDownload download{.digest = m_claim.digest,
+                          .size_bytes = m_claim.size,
+                          .offset = begin,
+                          .end_bytes = end_of(range),
+                          .sink = [&](std::string_view bytes) -> Result<void> {
+                            MRUN_TRY(part.write(bytes));
+                            const std::uint64_t reached = m_reached[range] += bytes.size();
+                            done.store(reached - begin_of(range), std::memory_order_relaxed);
+                            if (reached - hashed < k_hash_step_bytes) return {};
+                            hashed = reached;
+                            // Whoever finds another one hashing goes on.
+                            const std::unique_lock lock(m_mutex, std::try_to_lock);
+                            return lock.owns_lock() ? hash_on() : Result<void>();
+                          },
+                          .restart = [&]() -> Result<void> {
+                            m_no_ranges = true;
+                            return fail(ErrorCode::registry_reply, "the registry has no ranges");
+                          }};
+    const Result<void> got = connection.get_blob(download);
+    if (!got && !m_no_ranges) return got;
+    return {};
+  }
+
+  // Hashes what has come without a gap.
+  Result<void> hash_on() {
+    std::size_t range = static_cast<std::size_t>(m_incoming->size() / k_range_bytes);
+    std::uint64_t upto = m_incoming->size();
+    for (; range < m_reached.size() && m_reached[range] > upto; ++range) {
+      upto = m_reached[range];
+      if (upto < end_of(range)) break;
+    }
+    return m_incoming->extend(upto);
+  }
+
+  // By whoever was the last.
+  Result<void> finish(RegistryConnection& connection) {
+    if (!m_no_ranges) {
+      MRUN_TRY(hash_on()); // alone by now
+      Result<AddedBlob> added = m_incoming->finish(m_claim.digest);
+      if (added) return {};
+      if (added.error().code != ErrorCode::store_corrupt) return tl::unexpected(std::move(added).error());
+    }
+    m_incoming.reset();
+    ByteCount uncounted = 0;
+    return fetch_blob(m_writer, m_claim, connection, uncounted);
+  }
+
+  Store::Writer& m_writer;
+  const BlobClaim m_claim;
+  std::deque<std::atomic<std::uint64_t>> m_reached; // of each range, from its begin on
+  std::atomic<std::size_t> m_left;
+  std::atomic<bool> m_no_ranges = false; // the registry sends the whole, whatever is asked for
+  std::mutex m_mutex;                    // of what follows
+  std::unique_ptr<Store::Writer::Incoming> m_incoming;
+};
+
+} // namespace
+
+void add_fetch_tasks(Store::Writer& writer, const BlobClaim& blob, std::vector<TransferTask>& tasks) {
+  if (blob.size <= k_ranged_bytes) {
+    tasks.push_back({blob.size, [&writer, blob](RegistryConnection& connection, ByteCount& done) {
+                       return fetch_blob(writer, blob, connection, done);
+                     }});
+    return;
+  }
+  // Shared by its tasks, which end on several threads.
+  const auto ranged = std::make_shared<RangedBlob>(writer, blob);
+  for (std::size_t i = 0; i < ranged->ranges(); ++i)
+    tasks.push_back({ranged->size_of(i), [ranged, i](RegistryConnection& connection, ByteCount& done) {
+                       return ranged->fetch(i, connection, done);
+                     }});
 }
 
 Result<void> fetch_and_use(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,

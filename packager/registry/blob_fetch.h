@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "packager/bundle_format.h"
 #include "packager/registry/transfers.h"
@@ -10,10 +11,12 @@
 
 namespace mrun {
 
-// Errors of both: those of RegistryConnection::get_blob(), digest_mismatch, disk_full, …
-Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
-                        ByteCount& done);
-// Gives the verified content to `take` as an open file at its start, and keeps nothing of it.
+// Adds the tasks that fetch a blob: one; of a large one several, each for a range of it, so that a limit of
+// the connection is none of the blob. The writer outlives them. Errors of the tasks: those of
+// RegistryConnection::get_blob(), digest_mismatch, disk_full, …
+void add_fetch_tasks(Store::Writer& writer, const BlobClaim& blob, std::vector<TransferTask>& tasks);
+// Gives the verified content to `take` as an open file at its start, and keeps nothing of it. Errors as
+// above.
 Result<void> fetch_and_use(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
                            ByteCount& done, const std::function<Result<void>(int fd)>& take);
 

@@ -1,4 +1,5 @@
-// A blob's way out: sent in one piece or in chunks (end-4a, 5, 6, 13).
+// A blob's way out: mounted, sent with the first request, in one piece or in chunks (end-4a, 4b, 11, 5, 6,
+// 13).
 #include <algorithm>
 #include <charconv>
 
@@ -11,7 +12,9 @@
 namespace mrun {
 namespace {
 
-constexpr std::uint64_t k_chunk_bytes = 64 * k_mib; // up to here in one piece
+constexpr std::uint64_t k_least_chunk_bytes = 1 * k_mib;
+constexpr std::uint64_t k_at_once_bytes = 64 * k_kib;
+constexpr std::uint64_t k_max_chunk_bytes = 1024 * k_mib; // whatever a registry asks for
 // A registry may hash or move what it got before it answers.
 constexpr std::chrono::seconds k_commit_patience{300};
 
@@ -24,50 +27,58 @@ bool takes_one_piece_only(std::string_view host) {
 
 // "0-b" or "bytes=0-b" → b + 1 bytes are there.
 std::optional<std::uint64_t> received_bytes(const HttpReply& reply) {
-  std::string_view text;
   const std::string header = reply.header("range");
-  text = header;
+  std::string_view text = header;
   if (text.starts_with("bytes=")) text.remove_prefix(6);
   if (!text.starts_with("0-")) return std::nullopt;
   std::uint64_t last = 0;
   const auto [end, failed] = std::from_chars(text.data() + 2, text.data() + text.size(), last);
-  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (failed != std::errc() || end != text.data() + text.size() || last == UINT64_MAX) return std::nullopt;
   // A session without bytes answers 0-0, as does one with a single byte.
   return last == 0 ? 0 : last + 1;
 }
 
+std::uint64_t least_chunk(const HttpReply& reply) {
+  const std::string text = reply.header("oci-chunk-min-length");
+  std::uint64_t bytes = 0;
+  std::from_chars(text.data(), text.data() + text.size(), bytes);
+  return std::min(bytes, k_max_chunk_bytes);
+}
+
 } // namespace
 
-// One upload session of one blob. It lives over several tries: what the registry has is not sent again.
+// One upload of one blob. It lives over several tries: what the registry has is not sent again.
 class UploadSession {
  public:
   UploadSession(RegistryConnection& connection, const BlobUpload& upload)
       : m_connection(connection),
-        m_upload(upload) {}
+        m_upload(upload),
+        m_habits(connection.m_registry.habits()) {
+    if (takes_one_piece_only(connection.m_registry.base().host)) m_habits.one_piece = true;
+  }
 
   // One try. False: worth another one.
   Result<bool> go() {
     m_wait.reset();
-    if (m_tried) { // the last try may have done it, with its answer lost
-      MRUN_ASSIGN(const bool there, m_connection.has_blob(m_upload.digest, size()));
+    if (std::exchange(m_tried, true)) { // the last try may have done it, with its answer lost
+      MRUN_ASSIGN(const bool there, m_connection.has_blob({m_upload.digest, size()}));
       if (there) return true;
     }
-    m_tried = true;
+    if (m_location && m_broken) MRUN_TRY(ask_how_far());
     if (!m_location) {
       MRUN_ASSIGN(const bool began, begin());
       if (!began) return false;
     }
-    return in_one_piece() ? send_whole() : send_chunks();
+    if (!m_location) return true; // begun and done
+    return m_habits.one_piece || size() <= chunk() ? send_whole() : send_chunks();
   }
   std::optional<std::chrono::seconds> asked_wait() const { return m_wait; }
-  std::uint64_t sent() const { return m_sent; }
+  std::uint64_t known() const { return m_known; }
+  bool was_mounted() const { return m_mounted; }
 
  private:
   std::uint64_t size() const { return m_upload.source.size_bytes; }
-  bool in_one_piece() const {
-    return size() <= std::max(k_chunk_bytes, m_min_chunk_bytes) ||
-           takes_one_piece_only(m_connection.m_registry.base().host);
-  }
+  std::uint64_t chunk() const { return std::max(m_habits.chunk_bytes.load(), m_min_chunk_bytes); }
 
   // A reply that may pass: false, for go(). Any other is its error.
   Result<bool> refused_for_now(const HttpReply& reply) {
@@ -75,26 +86,63 @@ class UploadSession {
     if (is_worth_retrying(reply)) return false;
     return m_connection.refused(reply, fmt::format("blob {}", m_upload.digest.short_hex()));
   }
+  // The session is gone, or holds something else: the next try begins anew.
+  bool lost() {
+    m_location.reset();
+    m_known = 0;
+    return false;
+  }
 
+  // True with a place to send to, or without one when that was all.
   Result<bool> begin() {
-    const Url url = m_connection.endpoint("blobs/uploads/");
-    MRUN_ASSIGN(const HttpReply reply, m_connection.call("POST", url, {}));
+    MRUN_ASSIGN(const bool mounted, mount());
+    if (mounted || m_location) return true;
+    Url url = m_connection.endpoint("blobs/uploads/");
+    const bool at_once = size() <= k_at_once_bytes && m_habits.at_once;
+    if (at_once) url.query = "digest=" + percent_encode(m_upload.digest.text());
+    MRUN_ASSIGN(const HttpReply reply,
+                at_once ? send("POST", url, 0, size()) : m_connection.call("POST", url, {}));
+    if (at_once && reply.status == 201) return true;
+    if (at_once) m_habits.at_once = false;
+    if (at_once && reply.status >= 400 && reply.status < 500 && reply.status != 429)
+      return begin(); // it may not know the parameter
     if (reply.status != 202) return refused_for_now(reply);
-    m_sent = 0;
-    const std::string least = reply.header("oci-chunk-min-length");
-    std::from_chars(least.data(), least.data() + least.size(), m_min_chunk_bytes);
-    MRUN_TRY(take_location(reply, url));
+    MRUN_TRY(begun(reply, url));
     return true;
   }
 
+  // True: the other repository's blob is this one's now. An upload that the registry began instead is used;
+  // else the ordinary way is left.
+  Result<bool> mount() {
+    if (m_upload.mount_from.empty() || std::exchange(m_mount_tried, true)) return false;
+    Url url = m_connection.endpoint("blobs/uploads/");
+    url.query = fmt::format("mount={}&from={}", percent_encode(m_upload.digest.text()),
+                            percent_encode(m_upload.mount_from));
+    const std::string scope =
+        m_connection.m_registry.scope() + " " + repository_scope(m_upload.mount_from, false);
+    const Result<HttpReply> reply = m_connection.call("POST", url, {}, nullptr, scope);
+    if (!reply && reply.error().code == ErrorCode::interrupted_by_user) return tl::unexpected(reply.error());
+    if (!reply) return false; // no right to read there, or a broken connection
+    if (reply->status == 202) MRUN_TRY(begun(*reply, url));
+    m_mounted = reply->status == 201;
+    return m_mounted;
+  }
+
+  Result<void> begun(const HttpReply& reply, const Url& base) {
+    m_known = 0;
+    m_broken = false;
+    m_min_chunk_bytes = least_chunk(reply);
+    if (reply.header("location").empty())
+      return fail(ErrorCode::registry_reply, "the registry began an upload and did not say where");
+    return take_location(reply, base);
+  }
+
+  // Where the upload goes on, if the reply says so.
   Result<void> take_location(const HttpReply& reply, const Url& base) {
     const std::string location = reply.header("location");
-    if (location.empty())
-      return fail(ErrorCode::registry_reply, "the registry began an upload and did not say where");
-    MRUN_ASSIGN(Url next, base.resolve(location));
-    if (base.scheme == "https" && next.scheme != "https")
-      return fail(ErrorCode::registry_url, fmt::format("{} wants the upload over plain http", base.host));
-    m_location = std::move(next);
+    if (location.empty()) return {};
+    MRUN_ASSIGN(m_location, m_connection.next_place(base, location));
+    m_reach = reply.reach;
     return {};
   }
 
@@ -115,7 +163,7 @@ class UploadSession {
                             if (m_upload.on_progress) m_upload.on_progress(first + offset + got);
                             return got;
                           }};
-    HttpRequest request{.source = &part, .stall_timeout = k_commit_patience};
+    HttpRequest request{.source = &part, .stall_timeout = k_commit_patience, .nearest = m_reach};
     if (method == "PATCH")
       request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
     return m_connection.call(method, url, std::move(request));
@@ -125,70 +173,99 @@ class UploadSession {
     const Url url = finishing_url();
     m_location.reset(); // used up, whatever comes
     MRUN_ASSIGN(const HttpReply reply, send("PUT", url, 0, size()));
+    if (reply.status == 413 && shrink_chunks(size())) return go_on_later(reply);
+    if (reply.status == 404 || reply.status == 416) return go_on_later(reply);
     if (reply.status != 201) return refused_for_now(reply);
     return true;
   }
 
-  // What the registry has of a session that broke; without an answer a new one begins.
+  // A proxy in between limits the size of a request. False: smaller pieces can't be.
+  bool shrink_chunks(std::uint64_t refused_bytes) {
+    if (m_habits.one_piece || refused_bytes <= k_least_chunk_bytes || refused_bytes <= m_min_chunk_bytes)
+      return false;
+    const std::uint64_t smaller = std::max(refused_bytes / 4, k_least_chunk_bytes);
+    if (smaller < chunk()) m_habits.chunk_bytes = smaller;
+    return true;
+  }
+
+  // A session that ended early is worth a new one a few times, not for ever: the caller counts.
+  Result<bool> go_on_later(const HttpReply& reply) {
+    if (++m_lost_sessions > k_most_lost_sessions) return refused_for_now(reply);
+    return lost();
+  }
+
+  // What the registry has of a session; without a good answer it is lost.
   Result<void> ask_how_far() {
-    MRUN_ASSIGN(const HttpReply reply, m_connection.call("GET", *m_location, {}));
+    MRUN_ASSIGN(const HttpReply reply, m_connection.call("GET", *m_location, {.nearest = m_reach}));
     const auto received = received_bytes(reply);
     if ((reply.status != 204 && reply.status != 200) || !received || *received > size()) {
-      m_location.reset();
+      lost();
       return {};
     }
-    m_sent = *received;
-    return reply.header("location").empty() ? Result<void>() : take_location(reply, *m_location);
+    m_known = *received;
+    return take_location(reply, *m_location);
+  }
+
+  // After a PATCH that was not taken: in one piece where no chunk ever was, else from where the registry is.
+  Result<bool> chunk_refused(const HttpReply& reply, std::uint64_t length) {
+    if (reply.status == 413) return shrink_chunks(length) ? go_on_later(reply) : refused_for_now(reply);
+    if (m_known == 0 && reply.status == 416) m_habits.one_piece = true; // a limit of its own (ghcr.io: 4 MiB)
+    if (m_known == 0 || reply.status == 404) return go_on_later(reply);
+    const std::uint64_t before = m_known;
+    MRUN_TRY(ask_how_far());
+    return m_location && m_known != before ? send_chunks() : go_on_later(reply);
   }
 
   Result<bool> send_chunks() {
-    if (std::exchange(m_broken, true)) MRUN_TRY(ask_how_far());
-    if (!m_location) return false;
-    while (m_sent < size()) {
-      const std::uint64_t length = std::min(std::max(k_chunk_bytes, m_min_chunk_bytes), size() - m_sent);
-      MRUN_ASSIGN(const HttpReply reply, send("PATCH", *m_location, m_sent, length));
-      if (reply.status == 404 || reply.status == 416) { // the session is gone, or holds something else
-        m_location.reset();
-        return false;
+    m_broken = true; // until it has all
+    while (m_known < size()) {
+      const std::uint64_t length = std::min(chunk(), size() - m_known);
+      MRUN_ASSIGN(const HttpReply reply, send("PATCH", *m_location, m_known, length));
+      if (reply.status == 404 || reply.status == 413 || reply.status == 416)
+        return chunk_refused(reply, length);
+      if (reply.status == 201 && reply.header("location").empty()) { // Amazon ECR: no second one
+        m_habits.one_piece = true;
+        return go_on_later(reply);
       }
-      if (reply.status != 202) return refused_for_now(reply);
+      if (reply.status != 202 && reply.status != 201) return refused_for_now(reply);
       // Registries append blindly: only this answer tells what they have.
       const auto received = received_bytes(reply);
-      if (received && *received != m_sent + length) {
-        m_location.reset();
-        return false;
-      }
-      m_sent += length;
+      if (received && *received != m_known + length) return go_on_later(reply);
+      m_known += length;
       MRUN_TRY(take_location(reply, *m_location));
     }
-    MRUN_ASSIGN(const HttpReply reply, m_connection.call("PUT", finishing_url(), {}));
-    if (reply.status == 404 || reply.status == 416) {
-      m_location.reset();
-      return false;
-    }
+    MRUN_ASSIGN(const HttpReply reply, m_connection.call("PUT", finishing_url(), {.nearest = m_reach}));
+    if (reply.status == 404 || reply.status == 416) return go_on_later(reply);
     if (reply.status != 201) return refused_for_now(reply);
     return true;
   }
 
+  static constexpr int k_most_lost_sessions = 5;
+
   RegistryConnection& m_connection;
   const BlobUpload& m_upload;
+  UploadHabits& m_habits;
   std::optional<Url> m_location;
-  std::uint64_t m_sent = 0; // bytes that the registry is known to have
+  AddressReach m_reach = AddressReach::open; // of who named the location
+  std::uint64_t m_known = 0;                 // bytes that the registry is known to have
   std::uint64_t m_min_chunk_bytes = 0;
   std::optional<std::chrono::seconds> m_wait;
+  int m_lost_sessions = 0;
   bool m_tried = false;
-  bool m_broken = false; // a try with this session has ended early
+  bool m_mount_tried = false;
+  bool m_mounted = false;
+  bool m_broken = false; // chunks were sent: a try that comes again has ended early
 };
 
-Result<void> RegistryConnection::push_blob(const BlobUpload& upload) {
+Result<bool> RegistryConnection::push_blob(const BlobUpload& upload) {
   Retry retry(m_interrupt_fd);
   UploadSession session(*this, upload);
   while (true) {
-    const std::uint64_t before = session.sent();
+    const std::uint64_t before = session.known();
     const Result<bool> ended = session.go();
-    if (ended && *ended) return {};
+    if (ended && *ended) return !session.was_mounted();
     if (!ended && !is_worth_retrying(ended.error())) return tl::unexpected(ended.error());
-    if (session.sent() > before) retry.progressed();
+    if (session.known() > before) retry.progressed(session.known() - before);
     MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait()));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());

@@ -1,8 +1,8 @@
-// HTTP over libcurl, one exchange at a time: what the registry client stands on.
+// HTTP over libcurl: what the registry client stands on.
 //
-// A session keeps its connections, offers HTTP/2, verifies TLS against the system's roots, sends nothing that
-// it was not given (no cookies, no .netrc) and follows no redirect: its caller decides where credentials may
-// go. What a server sends is untrusted: header and body sizes are bounded, a transfer that stalls is ended.
+// A session keeps its connections, offers HTTP/2, verifies TLS (tls_trust.h), sends nothing that it was not
+// given (no cookies, no .netrc) and follows no redirect: its caller decides where credentials may go. What a
+// server sends is untrusted: header and body sizes are bounded, a transfer that stalls is ended.
 #pragma once
 
 #include <chrono>
@@ -15,9 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include <sys/socket.h>
-
 #include "common/error.h"
+#include "packager/registry/address_reach.h"
 
 namespace mrun {
 
@@ -37,14 +36,17 @@ struct HttpRequest {
   std::string body = {};                          // sent unless there is a source
   const HttpSource* source = nullptr;             // of a PUT, POST or PATCH
   std::size_t max_reply_bytes = 4u * 1024 * 1024; // of a body that goes into HttpReply::body
-  std::chrono::seconds stall_timeout{60};         // without a byte in either direction
-  bool user_named_host = true; // false: a server gave the URL, so it may not lead into a private network
+  std::chrono::seconds stall_timeout{60};         // with less than 1 KiB/s in both directions
+  // The nearest that the URL's host may be. Of a host that the user named: anywhere. Of one that a server
+  // named: no nearer than that server itself (HttpReply::reach).
+  AddressReach nearest = AddressReach::open;
 };
 
 struct HttpReply {
   int status = 0;
   HttpHeaders headers = {}; // names in lower case, in the order they came
   std::string body = {};
+  AddressReach reach = AddressReach::open; // of the server's address; behind a proxy `special`: unknown
 
   std::string header(std::string_view lower_name) const; // the first one; "" when absent
   std::vector<std::string> all_headers(std::string_view lower_name) const;
@@ -71,15 +73,15 @@ class HttpSession {
   // worth another try), registry_tls, registry_reply (too large, not HTTP), registry_url, and what source or
   // sink gave.
   Result<HttpReply> perform(const HttpRequest& request, const HttpSink& sink = nullptr);
+  // Many small ones at once, of hosts that the user named: over one connection where the server speaks
+  // HTTP/2, else over a few. The results are in the order of the requests.
+  std::vector<Result<HttpReply>> perform_all(std::span<const HttpRequest> requests);
+
+  int interrupt_fd() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };
-
-// An address that a stranger's URL may not lead to: loopback, private, shared, link-local, unspecified,
-// multicast, reserved, and IPv6 forms of these (RFC 1918, 4193, 4291, 6598, 6890). What is no IP address
-// counts as private.
-bool is_private_address(const sockaddr& address);
 
 } // namespace mrun

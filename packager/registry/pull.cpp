@@ -37,12 +37,8 @@ Result<void> pull_bundle(Registry& registry, const PullRequest& request, const P
                          Store::Writer& writer) {
   MRUN_TRY(fetch_description(registry, writer, store, plan));
   std::vector<TransferTask> tasks;
-  for (const BlobClaim& blob : blobs_of(plan.layout)) {
-    if (store.has_blob(blob.digest, blob.size)) continue;
-    tasks.push_back({blob.size, [&writer, blob](RegistryConnection& connection, ByteCount& done) {
-                       return fetch_blob(writer, blob, connection, done);
-                     }});
-  }
+  for (const BlobClaim& blob : blobs_of(plan.layout))
+    if (!store.has_blob(blob.digest, blob.size)) add_fetch_tasks(writer, blob, tasks);
   MRUN_TRY(run_transfers(registry, std::move(tasks), request.transfer));
   MRUN_TRY(writer.add_bytes(plan.manifest.bytes));
   return {};

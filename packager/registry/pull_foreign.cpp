@@ -68,8 +68,11 @@ class ForeignPull {
       const bool raw = layer.packing == LayerPacking::raw;
       if (raw && !raw_ones.insert(layer.blob.digest).second) continue;
       if (raw && m_store.has_blob(layer.blob.digest, layer.blob.size)) continue;
-      tasks.push_back({layer.blob.size, [this, &layer, raw](RegistryConnection& connection, ByteCount& done) {
-                         if (raw) return fetch_blob(m_writer, layer.blob, connection, done);
+      if (raw) {
+        add_fetch_tasks(m_writer, layer.blob, tasks);
+        continue;
+      }
+      tasks.push_back({layer.blob.size, [this, &layer](RegistryConnection& connection, ByteCount& done) {
                          return fetch_and_use(m_writer, layer.blob, connection, done,
                                               [&](int fd) { return unpack(fd, layer); });
                        }});

@@ -1,5 +1,6 @@
 #include "packager/registry/push.h"
 
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -10,6 +11,8 @@
 
 #include "packager/bundle_file_reader.h"
 #include "packager/bundle_format.h"
+#include "packager/registry/pull.h"
+#include "packager/registry/push_notes.h"
 
 namespace mrun {
 namespace {
@@ -56,47 +59,41 @@ HttpSource source_of_text(const std::string& text) {
           }};
 }
 
-// What the tag's present manifest names, if it is one: the registry has these.
-std::set<Digest> known_blobs(RegistryConnection& connection, const std::string& tag) {
-  std::set<Digest> known;
-  const auto present = connection.get_manifest(tag);
-  if (!present) return known;
-  const auto layout = decode_bundle(present->bytes);
-  if (!layout) return known;
-  for (const BlobClaim& blob : blobs_of(*layout))
-    known.insert(blob.digest);
-  return known;
-}
+// Where this machine has reason to believe that a blob is already.
+struct KnownBlobs {
+  std::set<Digest> here;                   // in the target's repository
+  std::map<Digest, std::string> elsewhere; // in another one of the same registry, that is named
+};
 
 class Pushing {
  public:
   Pushing(Registry& registry, const PushRequest& request, const Store& store)
       : m_registry(registry),
         m_request(request),
-        m_store(store) {}
+        m_store(store),
+        m_tag(request.remote.tag_or_default()) {}
 
   Result<PushResult> run() {
     MRUN_TRY(list_blobs());
     m_result.manifest_bytes = m_manifest.size();
-    RegistryConnection connection(m_registry);
-    const std::string tag = m_request.remote.tag_or_default();
-    MRUN_ASSIGN(const std::optional<RemoteManifest> present, connection.head_manifest(tag));
     for (const OutgoingBlob& blob : m_blobs)
       m_result.size_bytes += blob.claim.size;
+    RegistryConnection connection(m_registry);
+    MRUN_ASSIGN(const std::optional<RemoteManifest> present, connection.head_manifest(m_tag));
     if (present && present->digest == m_result.digest) {
       m_result.was_there = true;
+      remember();
       return m_result;
     }
-    if (present) m_known = known_blobs(connection, tag);
-    std::vector<TransferTask> tasks;
-    for (const OutgoingBlob& blob : m_blobs)
-      if (!m_known.contains(blob.claim.digest))
-        tasks.push_back({blob.claim.size, [this, &blob](RegistryConnection& own, ByteCount& done) {
-                           return send(blob, own, done);
-                         }});
-    MRUN_TRY(run_transfers(m_registry, std::move(tasks), m_request.transfer));
-    if (!m_request.dry_run)
-      MRUN_TRY(connection.put_manifest({tag, std::string(k_manifest_media_type), m_manifest}));
+    look_around(connection, present);
+    Result<void> sent = send_all(connection);
+    // What was taken as known may have been deleted there.
+    if (!sent && sent.error().code == ErrorCode::remote_not_found && !m_known.here.empty()) {
+      m_known.here.clear();
+      sent = send_all(connection);
+    }
+    MRUN_TRY(sent);
+    if (!m_request.dry_run) remember();
     return m_result;
   }
 
@@ -122,19 +119,79 @@ class Pushing {
     return {};
   }
 
-  Result<void> send(const OutgoingBlob& blob, RegistryConnection& connection, ByteCount& done) {
-    MRUN_ASSIGN(const bool there, connection.has_blob(blob.claim.digest, blob.claim.size));
-    if (there) return {};
-    {
-      const std::scoped_lock lock(m_mutex);
-      m_result.sent_bytes += blob.claim.size;
+  std::string origin() const { return origin_of(m_request.remote); }
+  void remember() const { PushNotes(m_request.notes).add({origin(), m_result.digest}); }
+
+  // What the tag's present manifest names, and what was pushed to or pulled from this registry before.
+  // Nothing here can fail the push.
+  void look_around(RegistryConnection& connection, const std::optional<RemoteManifest>& present) {
+    if (present) {
+      auto text = m_store.read_blob(present->digest, k_max_oci_manifest_bytes);
+      if (!text)
+        if (auto manifest = connection.get_manifest(m_tag)) text = std::move(manifest->bytes);
+      if (text) note_manifest(*text, origin());
     }
-    if (m_request.dry_run) return {};
-    const auto push = [&](HttpSource source) {
-      return connection.push_blob(
-          {.digest = blob.claim.digest, .source = std::move(source), .on_progress = [&](std::uint64_t sent) {
-             done.store(sent, std::memory_order_relaxed);
-           }});
+    std::vector<PushNote> notes = PushNotes(m_request.notes).read();
+    if (const auto entries = m_store.list())
+      for (const TagEntry& entry : *entries)
+        if (!entry.origin.empty()) notes.push_back({entry.origin, entry.digest});
+    for (const PushNote& note : notes) {
+      if (!note.origin.starts_with(m_request.remote.host + "/")) continue;
+      if (const auto text = m_store.read_blob(note.version, k_max_oci_manifest_bytes))
+        note_manifest(*text, note.origin);
+    }
+  }
+  void note_manifest(const std::string& text, const std::string& where) {
+    const auto layout = decode_bundle(text);
+    if (!layout) return;
+    const std::string repository = where.substr(m_request.remote.host.size() + 1);
+    for (const BlobClaim& blob : blobs_of(*layout))
+      if (where == origin())
+        m_known.here.insert(blob.digest);
+      else
+        m_known.elsewhere.emplace(blob.digest, repository);
+  }
+
+  // All that is not known to be there, then the manifest.
+  Result<void> send_all(RegistryConnection& connection) {
+    std::vector<BlobClaim> questions;
+    std::vector<const OutgoingBlob*> wanted, unknown;
+    for (const OutgoingBlob& blob : m_blobs) {
+      if (m_known.here.contains(blob.claim.digest)) continue;
+      const bool mountable = m_known.elsewhere.contains(blob.claim.digest);
+      (mountable ? wanted : unknown).push_back(&blob);
+      if (!mountable) questions.push_back(blob.claim);
+    }
+    MRUN_ASSIGN(const std::vector<bool> there, connection.have_blobs(questions));
+    for (std::size_t i = 0; i < unknown.size(); ++i)
+      if (!there[i]) wanted.push_back(unknown[i]);
+    if (m_request.dry_run) {
+      for (const OutgoingBlob* blob : wanted)
+        count(blob->claim, !m_known.elsewhere.contains(blob->claim.digest));
+      return {};
+    }
+    std::vector<TransferTask> tasks;
+    for (const OutgoingBlob* blob : wanted)
+      tasks.push_back({blob->claim.size, [this, blob](RegistryConnection& own, ByteCount& done) {
+                         return send(*blob, own, done);
+                       }});
+    MRUN_TRY(run_transfers(m_registry, std::move(tasks), m_request.transfer));
+    MRUN_TRY(connection.put_manifest({m_tag, std::string(k_manifest_media_type), m_manifest}));
+    return {};
+  }
+
+  Result<void> send(const OutgoingBlob& blob, RegistryConnection& connection, ByteCount& done) {
+    const auto push = [&](HttpSource source) -> Result<void> {
+      const auto other = m_known.elsewhere.find(blob.claim.digest);
+      MRUN_ASSIGN(const bool sent,
+                  connection.push_blob({.digest = blob.claim.digest,
+                                        .source = std::move(source),
+                                        .mount_from = other == m_known.elsewhere.end() ? "" : other->second,
+                                        .on_progress = [&](std::uint64_t bytes) {
+                                          done.store(bytes, std::memory_order_relaxed);
+                                        }}));
+      count(blob.claim, sent);
+      return {};
     };
     if (blob.text != nullptr) return push(source_of_text(*blob.text));
     if (blob.file != nullptr) {
@@ -144,13 +201,18 @@ class Pushing {
     MRUN_ASSIGN(const UniqueFd fd, m_store.open_blob(blob.claim.digest));
     return push(source_of_blob(fd.get(), blob.claim));
   }
+  void count(const BlobClaim& blob, bool sent) {
+    const std::scoped_lock lock(m_mutex);
+    (sent ? m_result.sent_bytes : m_result.mounted_bytes) += blob.size;
+  }
 
   Registry& m_registry;
   const PushRequest& m_request;
   const Store& m_store;
+  const std::string m_tag;
   std::string m_manifest;
   std::vector<OutgoingBlob> m_blobs;
-  std::set<Digest> m_known;
+  KnownBlobs m_known; // not changed while tasks run
   std::mutex m_mutex; // of m_result, while tasks run
   PushResult m_result;
 };

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "packager/bundle_format.h"
 #include "packager/registry/replies.h"
+#include "packager/registry/tls_trust.h"
 #include "packager/sha256.h"
 
 namespace mrun {
@@ -19,6 +20,8 @@ constexpr int k_max_redirects = 5;
 constexpr int k_max_authorizations =
     2; // of one request: a first token, and one more should it end on the way
 constexpr std::size_t k_max_tags = 100'000;
+constexpr std::size_t k_max_tag_pages = 1000;
+constexpr std::size_t k_most_questions = 256; // with one token
 constexpr std::size_t k_max_small_blob_bytes = 64 * k_mib;
 constexpr std::string_view k_accepted_manifests =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "
@@ -42,6 +45,15 @@ std::string words_of(const HttpReply& reply) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Whether a reply to a HEAD says that the blob is there; nullopt: it says neither.
+std::optional<bool> says_there(const HttpReply& reply, const BlobClaim& blob) {
+  if (reply.status == 404) return false;
+  if (is_redirect(reply.status)) return true; // to where it lies
+  if (reply.status != 200) return std::nullopt;
+  const std::string length = reply.header("content-length");
+  return length.empty() || length == std::to_string(blob.size);
 }
 
 // The manifest of a digest reference must have that digest; of a tag, the one that the registry claims.
@@ -68,7 +80,7 @@ Result<std::unique_ptr<Registry>> Registry::make(RegistryConfig config) {
   // Plain HTTP never leaves the machine.
   const std::string name =
       host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
-  const std::string scheme = is_loopback_host(name) ? "http" : "https";
+  const std::string scheme = is_loopback_host(name) && !has_certificates_for(host) ? "http" : "https";
   auto base = Url::parse(fmt::format("{}://{}/", scheme, host));
   if (!base)
     return fail(ErrorCode::reference_invalid,
@@ -100,24 +112,36 @@ Url RegistryConnection::endpoint(std::string_view rest) const {
 }
 
 Result<HttpReply> RegistryConnection::call(const std::string& method, const Url& url, HttpRequest request,
-                                           const HttpSink& sink) {
+                                           const HttpSink& sink, std::string scope) {
   const bool at_home = url.same_origin(m_registry.base());
+  if (scope.empty()) scope = m_registry.scope();
   request.method = method;
   request.url = url.text();
-  request.user_named_host = at_home;
+  if (at_home) request.nearest = AddressReach::special; // the user named it
   const HttpHeaders plain = request.headers;
   for (int authorizations = 0;; ++authorizations) {
     request.headers = plain;
-    const std::string header = at_home ? m_registry.authenticator().header(m_registry.scope()) : "";
+    std::string header;
+    if (at_home) {
+      MRUN_ASSIGN(header, m_registry.authenticator().header(m_session, scope));
+    }
     if (!header.empty()) request.headers.emplace_back("Authorization", header);
     MRUN_ASSIGN(HttpReply reply, m_session.perform(request, sink));
     if (reply.status != 401 || !at_home) return reply;
     if (authorizations == k_max_authorizations) return refused(reply, "the request");
-    MRUN_TRY(m_registry.authenticator().answer(m_session, reply, m_registry.scope(), header));
+    MRUN_TRY(m_registry.authenticator().answer(m_session, reply, scope, header));
   }
 }
 
-// Credentials stay with the host that the user named; from TLS no redirect leads to plain HTTP.
+// From TLS nothing leads to plain HTTP, and plain HTTP stays on this machine.
+Result<Url> RegistryConnection::next_place(const Url& from, const std::string& location) const {
+  MRUN_ASSIGN(Url next, from.resolve(location));
+  if (next.scheme == "https" || (from.scheme == "http" && is_loopback_host(next.host))) return next;
+  return fail(ErrorCode::registry_url, fmt::format("{} leads from {} to plain http at {}", from.host,
+                                                   from.scheme, printable(next.host, 100)));
+}
+
+// Credentials stay with the host that the user named.
 Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const HttpSink& sink) {
   for (int redirects = 0;; ++redirects) {
     MRUN_ASSIGN(HttpReply reply, call("GET", url, request, sink));
@@ -125,10 +149,8 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
     if (redirects == k_max_redirects)
       return fail(ErrorCode::registry_url,
                   fmt::format("{} redirects more than {} times", m_registry.base().host, k_max_redirects));
-    MRUN_ASSIGN(Url next, url.resolve(reply.header("location")));
-    if (url.scheme == "https" && next.scheme != "https")
-      return fail(ErrorCode::registry_url, fmt::format("{} redirects from https to plain http", url.host));
-    url = std::move(next);
+    MRUN_ASSIGN(url, next_place(url, reply.header("location")));
+    request.nearest = reply.reach;
   }
 }
 
@@ -220,6 +242,9 @@ Result<ManifestTaken> RegistryConnection::put_manifest(const ManifestUpload& upl
   MRUN_ASSIGN(const HttpReply reply, call_again("PUT", endpoint("manifests/" + upload.reference), request));
   if (reply.status == 412 && !upload.if_match.empty())
     return ManifestTaken{.is_outdated = true, .subject = {}};
+  if (words_of(reply).starts_with("MANIFEST_BLOB_UNKNOWN"))
+    return fail(ErrorCode::remote_not_found,
+                fmt::format("{} has lost a blob that the manifest names", m_registry.config().host));
   if (reply.status != 201 && reply.status != 200) return refused(reply, "the manifest");
   MRUN_TRY(check_digest(upload.reference, reply, Sha256::of(upload.bytes)));
   return ManifestTaken{.is_outdated = false, .subject = reply.header("oci-subject")};
@@ -230,7 +255,7 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
   Url url = endpoint("tags/list");
   url.query = "n=1000";
   std::set<std::string> seen;
-  while (seen.insert(url.text()).second) {
+  while (seen.size() < k_max_tag_pages && seen.insert(url.text()).second) {
     MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {.headers = {{"Accept", "application/json"}}}));
     if (reply.status != 200)
       return refused(reply, fmt::format("repository {}", m_registry.config().repository));
@@ -252,13 +277,38 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
 // ---- small blobs
 // -------------------------------------------------------------------------------------------
 
-Result<bool> RegistryConnection::has_blob(const Digest& digest, std::uint64_t size_bytes) {
-  MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", endpoint("blobs/" + digest.text()), {}));
-  if (reply.status == 404) return false;
-  if (is_redirect(reply.status)) return true; // to where it lies
-  if (reply.status != 200) return refused(reply, fmt::format("blob {}", digest.short_hex()));
-  const std::string length = reply.header("content-length");
-  return length.empty() || length == std::to_string(size_bytes);
+Result<bool> RegistryConnection::has_blob(const BlobClaim& blob) {
+  MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", endpoint("blobs/" + blob.digest.text()), {}));
+  if (const auto there = says_there(reply, blob)) return *there;
+  return refused(reply, fmt::format("blob {}", blob.digest.short_hex()));
+}
+
+Result<std::vector<bool>> RegistryConnection::have_blobs(std::span<const BlobClaim> blobs) {
+  std::vector<bool> there(blobs.size());
+  for (std::size_t first = 0; first < blobs.size(); first += k_most_questions) {
+    const auto batch = blobs.subspan(first, std::min(k_most_questions, blobs.size() - first));
+    MRUN_ASSIGN(const std::string header, m_registry.authenticator().header(m_session, m_registry.scope()));
+    std::vector<HttpRequest> requests;
+    for (const BlobClaim& blob : batch) {
+      HttpRequest& request = requests.emplace_back();
+      request.method = "HEAD";
+      request.url = endpoint("blobs/" + blob.digest.text()).text();
+      request.nearest = AddressReach::special;
+      if (!header.empty()) request.headers.emplace_back("Authorization", header);
+    }
+    const std::vector<Result<HttpReply>> replies = m_session.perform_all(requests);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto answer = replies[i] ? says_there(*replies[i], batch[i]) : std::nullopt;
+      if (!replies[i] && !is_worth_retrying(replies[i].error())) return tl::unexpected(replies[i].error());
+      if (answer) {
+        there[first + i] = *answer;
+      } else { // a token that ended, a server that is busy: one by one, with patience
+        MRUN_ASSIGN(const bool one, has_blob(batch[i]));
+        there[first + i] = one;
+      }
+    }
+  }
+  return there;
 }
 
 Result<std::string> RegistryConnection::read_blob(const Digest& digest, std::uint64_t size_bytes) {

@@ -5,17 +5,21 @@
 // shown.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/digest.h"
+#include "common/limits.h"
 #include "packager/registry/auth.h"
 #include "packager/registry/http.h"
 #include "packager/registry/retry.h"
+#include "packager/store.h"
 
 namespace mrun {
 
@@ -55,6 +59,13 @@ struct RegistryConfig {
   const Clock* clock = nullptr;         // system_clock() unless a test moves it
 };
 
+// How a registry takes blobs, as its answers have told.
+struct UploadHabits {
+  std::atomic<bool> at_once = true;    // a small blob with the request that begins an upload (end-4b)
+  std::atomic<bool> one_piece = false; // large ones too: its chunks differ from the specification
+  std::atomic<std::uint64_t> chunk_bytes = 64 * k_mib;
+};
+
 class Registry {
  public:
   // Plain HTTP for loopback hosts, else HTTPS. Error reference_invalid for a host that is none.
@@ -65,11 +76,14 @@ class Registry {
   Authenticator& authenticator() { return m_authenticator; }
   std::string scope() const { return repository_scope(m_config.repository, m_config.push); }
 
+  UploadHabits& habits() { return m_habits; }
+
  private:
   Registry(RegistryConfig config, Url base);
   RegistryConfig m_config;
   Url m_base;
   Authenticator m_authenticator;
+  UploadHabits m_habits;
 };
 
 using ByteSink = std::function<Result<void>(std::string_view bytes)>;
@@ -79,14 +93,16 @@ struct BlobDownload {
   Digest digest;
   std::uint64_t size_bytes = 0;
   std::uint64_t offset = 0; // the bytes before are here already; moves as bytes come
+  std::optional<std::uint64_t> end_bytes = std::nullopt; // only up to here
   ByteSink sink;
-  // The server can't continue in the middle: forget what came, offset is 0 again.
+  // The server can't begin in the middle: forget what came, offset is 0 again. (Of a range: an error.)
   std::function<Result<void>()> restart;
 };
 
 struct BlobUpload {
   Digest digest;
   HttpSource source;
+  std::string mount_from; // another repository of this registry that may have it; "" for none
   std::function<void(std::uint64_t sent_bytes)> on_progress;
 };
 
@@ -115,13 +131,16 @@ class RegistryConnection {
   // index, once. Its blobs are there already.
   Result<void> put_referrer(const Digest& subject, const std::string& manifest);
 
-  Result<bool> has_blob(const Digest& digest, std::uint64_t size_bytes);
+  // Of each whether the repository has it, many questions at once.
+  Result<std::vector<bool>> have_blobs(std::span<const BlobClaim> blobs);
+  Result<bool> has_blob(const BlobClaim& blob);
   // Streams; resumes where it broke; more or fewer bytes than size_bytes is an error. The content is the
   // caller's to hash. Errors: remote_not_found, registry_*.
   Result<void> get_blob(BlobDownload& download);
   // A small one, whole and verified. Error digest_mismatch.
   Result<std::string> read_blob(const Digest& digest, std::uint64_t size_bytes);
-  Result<void> push_blob(const BlobUpload& upload);
+  // False: no byte was sent, since it could be mounted from the other repository.
+  Result<bool> push_blob(const BlobUpload& upload);
 
   // All tags (end-8), sorted; follows Link.
   Result<std::vector<std::string>> tags();
@@ -129,15 +148,17 @@ class RegistryConnection {
  private:
   friend class UploadSession;
   Url endpoint(std::string_view rest) const; // /v2/NAME/rest
-  // Authorizes, follows redirects by hand, asks for a new token after a 401. One try.
+  // Authorizes at home, asks for a new token after a 401. One try. `scope`: "" for the registry's own.
   Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request,
-                         const HttpSink& sink = nullptr);
+                         const HttpSink& sink = nullptr, std::string scope = {});
   // The same with retries for what may pass.
   Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
   Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);
   Result<std::optional<HttpReply>> download_once(BlobDownload& download);
   Result<std::vector<Referrer>> referrers_by_tag(const Digest& subject, const std::string& artifact_type);
   Result<void> list_referrer(const Digest& subject, const std::string& manifest);
+  // Where a reply sends us: resolved, and refused when that would leave TLS or the machine in plain HTTP.
+  Result<Url> next_place(const Url& from, const std::string& location) const;
   tl::unexpected<Error> refused(const HttpReply& reply, std::string_view what) const;
 
   Registry& m_registry;

@@ -40,10 +40,19 @@ bool sleep_unless(int interrupt_fd, std::chrono::milliseconds time) {
 
 Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for) {
   if (++m_attempt >= k_attempts || (asked_for && *asked_for > k_longest_asked_wait)) return false;
+  if (m_clock.monotonic_ns() - m_since_ns > std::chrono::nanoseconds(k_deadline).count()) return false;
   const auto backoff = std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1)));
   const auto wait = asked_for ? std::chrono::milliseconds(*asked_for) : jittered(backoff);
   if (!sleep_unless(m_interrupt_fd, wait)) return fail(ErrorCode::interrupted_by_user, "interrupted");
   return true;
+}
+
+void Retry::progressed(std::uint64_t bytes) {
+  m_bytes += bytes;
+  if (m_bytes < k_progress_bytes) return;
+  m_bytes = 0;
+  m_attempt = 0;
+  m_since_ns = m_clock.monotonic_ns();
 }
 
 std::optional<std::chrono::seconds> retry_after(const HttpReply& reply) {

@@ -5,27 +5,36 @@
 #include <functional>
 #include <optional>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "packager/registry/http.h"
 
 namespace mrun {
 
 // Full jitter over an exponential backoff (0.25 s doubling to 16 s). A Retry-After of the server counts
-// instead, up to 60 s; a longer one ends the attempts. Progress resets the count: a transfer of hours may
-// break many times.
+// instead, up to 60 s; a longer one ends the attempts. Progress starts the count and the deadline anew: a
+// transfer of hours may break many times.
 class Retry {
  public:
   static constexpr int k_attempts = 6;
+  static constexpr std::chrono::minutes k_deadline{10};         // without progress
+  static constexpr std::uint64_t k_progress_bytes = 64u * 1024; // less is none: a drip never ends
 
-  explicit Retry(int interrupt_fd) : m_interrupt_fd(interrupt_fd) {}
+  explicit Retry(int interrupt_fd, const Clock& clock = system_clock())
+      : m_interrupt_fd(interrupt_fd),
+        m_clock(clock),
+        m_since_ns(clock.monotonic_ns()) {}
 
   // Waits before the next try. False when there is none: give the error to the user. Error
   // interrupted_by_user.
   Result<bool> again(std::optional<std::chrono::seconds> asked_for = std::nullopt);
-  void progressed() { m_attempt = 0; }
+  void progressed(std::uint64_t bytes);
 
  private:
   int m_interrupt_fd;
+  const Clock& m_clock;
+  std::int64_t m_since_ns; // of the last progress
+  std::uint64_t m_bytes = 0;
   int m_attempt = 0;
 };
 

@@ -25,13 +25,14 @@ Result<SignatureArtifact> fetch_one(RegistryConnection& connection, const Referr
 
 Result<void> put_blob(RegistryConnection& connection, std::string_view bytes) {
   const Digest digest = Sha256::of(bytes);
-  MRUN_ASSIGN(const bool there, connection.has_blob(digest, bytes.size()));
+  MRUN_ASSIGN(const bool there, connection.has_blob({digest, bytes.size()}));
   if (there) return {};
   const HttpSource source{bytes.size(),
                           [bytes](std::uint64_t offset, std::span<char> to) -> Result<std::size_t> {
                             return bytes.copy(to.data(), to.size(), static_cast<std::size_t>(offset));
                           }};
-  return connection.push_blob({.digest = digest, .source = source, .on_progress = [](std::uint64_t) {}});
+  MRUN_TRY(connection.push_blob({.digest = digest, .source = source}));
+  return {};
 }
 
 } // namespace

@@ -80,10 +80,12 @@ Result<Url> Url::resolve(std::string_view reference) const {
   return read(handle.get(), reference);
 }
 
+std::string Url::authority() const {
+  return port == (scheme == "https" ? "443" : "80") ? host : host + ":" + port;
+}
+
 std::string Url::text() const {
-  const bool usual = port == (scheme == "https" ? "443" : "80");
-  return fmt::format("{}://{}{}{}{}{}{}", scheme, host, usual ? "" : ":", usual ? "" : port, path,
-                     query.empty() ? "" : "?", query);
+  return fmt::format("{}://{}{}{}{}", scheme, authority(), path, query.empty() ? "" : "?", query);
 }
 
 bool Url::same_origin(const Url& other) const {

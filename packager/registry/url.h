@@ -21,6 +21,7 @@ struct Url {
   Result<Url> resolve(std::string_view reference) const;
 
   std::string text() const;
+  std::string authority() const;            // HOST, or HOST:PORT where the port is not the scheme's own
   bool same_origin(const Url& other) const; // scheme, host and port
 };
 

@@ -4,33 +4,10 @@ import json
 import subprocess
 import tarfile
 
+from foreign_artifacts import push_layer, push_raw
 from harness import Home, run
 from model_files import gguf, huggingface_files, tar
 from registry_server import Registry
-
-PACK = "application/vnd.cncf.model"
-CONFIG_TYPE = PACK + ".config.v1+json"
-ARTIFACT = PACK + ".manifest.v1+json"
-CONFIG = json.dumps({"descriptor": {"name": "tiny"}, "config": {}, "modelfs": {"type": "layers", "diffIds": []}}).encode()
-
-
-def weight_class(name):
-    if name.endswith(".safetensors") or name.endswith(".gguf"):
-        return "weight"
-    return "doc" if name.endswith(".md") else "weight.config"
-
-
-def push_raw(registry, repository, files, tag="latest", prefix="org.cncf.model"):
-    config = registry.put_blob(repository, CONFIG, CONFIG_TYPE)
-    layers = [registry.put_blob(repository, content, f"{PACK}.{weight_class(name)}.v1.raw", {f"{prefix}.filepath": name})
-              for name, content in files.items()]
-    return registry.put_artifact(repository, tag, config, layers, ARTIFACT)
-
-
-def push_layer(registry, repository, content, packing, tag="latest"):
-    config = registry.put_blob(repository, CONFIG, CONFIG_TYPE)
-    layer = registry.put_blob(repository, content, f"{PACK}.weight.v1.{packing}")
-    return registry.put_artifact(repository, tag, config, [layer], ARTIFACT)
 
 
 def main(home):

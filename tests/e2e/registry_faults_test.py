@@ -1,182 +1,321 @@
-"""Goal: a registry that misbehaves costs time or an error that says so, never a wrong byte, a leaked secret or a lost piece."""
+"""Goal: a registry that misbehaves costs time or an error that says so, never a wrong byte, a leaked secret or a lost piece.
 
+Each row of PULLS, TAGS and LOGINS is a fault and how it ends: "ok", or the error's code. Pushes: registry_push_faults_test.py.
+"""
+
+import concurrent.futures
+import email.utils
 import hashlib
 import http.server
 import json
 import os
 import pathlib
 import signal
+import ssl
+import subprocess
 import threading
 import time
 
+from faulty_registry import BASIC, Faulty
 from harness import Home, run, wait_for
 
-SECRET = "Basic bWU6czNjcmV0"  # me:s3cret
+SECRETS = ("s3cret-word", BASIC.split()[1], "SIGNATURE")
+EXIT = {"M1701": 75, "M1702": 1, "M1703": 1, "M1704": 1, "M1705": 75, "M1706": 4, "M1707": 4, "M1708": 5, "M1709": 10, "M1112": 10}
+PARTS = {"manifest": "/manifests/", "any": ""}
 
 
-class Faulty:
-    """Serves the blobs and manifests of an OCI layout (our own store), and breaks them as told."""
+class Row:
+    """One server, one plan. `fault(handler, n)`: the n-th request of the row's part (1, 2, …); true when it answered."""
 
-    def __init__(self, store):
-        self.store = pathlib.Path(store)
-        self.plan = lambda handler: False  # True: it has answered
-        self.seen = []
-        faulty = self
+    def __init__(self, name, part, fault, ends="ok", after=None, login=False):
+        self.name, self.part, self.fault, self.ends, self.after, self.login = name, part, fault, ends, after, login
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def log_message(self, *_):
-                pass
+def times(count, answer):
+    return lambda handler, n: n <= count and (answer(handler) or True)
 
-            def reply(self, status, body=b"", headers=(), length=None):
-                self.send_response(status)
-                for name, value in headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body) if length is None else length))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
 
-            def do_GET(self):
-                faulty.seen.append((self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization")))
-                try:
-                    if not faulty.plan(self):
-                        self.serve()
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True
+def always(answer):
+    return lambda handler, n: answer(handler) or True
 
-            do_HEAD = do_POST = do_PUT = do_PATCH = do_GET
 
-            def content(self):
-                name = self.path.split("?")[0].rsplit("/", 1)[1]
-                if "/manifests/" in self.path and not name.startswith("sha256:"):
-                    name = json.loads((faulty.store / "index.json").read_text())["manifests"][0]["digest"]
-                file = faulty.store / "blobs/sha256" / name.removeprefix("sha256:")
-                return file.read_bytes() if file.exists() else None
+def says(status, body=b"", **headers):
+    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return lambda handler: handler.reply(status, body, pairs)
 
-            def serve(self, cut=None):
-                body = self.content()
-                if body is None:
-                    return self.reply(404, b'{"errors":[{"code":"BLOB_UNKNOWN","message":"no"}]}')
-                if "/manifests/" in self.path:
-                    return self.reply(200, body, [("Content-Type", "application/vnd.oci.image.manifest.v1+json")])
-                first = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-                headers = [("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")] if first else []
-                part = body[first:]
-                if cut is None or cut >= len(part):
-                    return self.reply(206 if first else 200, part, headers)
-                self.reply(206 if first else 200, part[:cut], headers, length=len(part))
-                self.close_connection = True
-                self.connection.shutdown(2)
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"localhost:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+def cuts(*lengths):
+    """The first answers break off after so many bytes."""
+    return lambda handler, n: n <= len(lengths) and (handler.serve(lengths[n - 1]) or True)
 
-    def close(self):
-        self.server.shutdown()
+
+def first_cut_then(answer):
+    return lambda handler, n: handler.serve(1_000_000) or True if n == 1 else n == 2 and (answer(handler) or True)
+
+
+def redirects(location):
+    return lambda handler: handler.reply(307, b"", [("Location", location.replace("HERE", handler.path))])
+
+
+def without_ranges(handler, n):
+    del handler.headers["Range"]
+    handler.serve(1_000_000 if n == 1 else None)
+    return True
+
+
+def bearer(realm):
+    """A challenge; the token itself is asked for at the row's own server when the realm says HOST."""
+    def answer(handler):
+        host = handler.headers["Host"]
+        return handler.reply(401, b"", [("WWW-Authenticate", f'Bearer realm="{realm.replace("HOST", host)}",service="s"')])
+    return answer
+
+
+def token_says(body):
+    def fault(handler, _):
+        if "/token" in handler.path:
+            return handler.reply(200, body)
+        return bearer("http://HOST/token")(handler)
+    return fault
+
+
+def resumed_once(faulty, big):
+    ranges = [seen[2] for seen in faulty.seen if big in seen[1]]
+    assert ranges == [None, "bytes=1000000-", None], ranges
+
+
+def went_on(faulty, big):
+    starts = [int(seen[2].removeprefix("bytes=").split("-")[0]) for seen in faulty.seen if big in seen[1] and seen[2]]
+    assert len(starts) == 8 and starts == sorted(starts) and starts[-1] > 1_900_000, starts
+
+
+def asked_so_often(count):
+    def check(faulty, big):
+        assert len(faulty.methods(big)) == count, faulty.methods(big)
+    return check
+
+
+SIZE = 4_000_000
+OTHER = b"x" * SIZE
+SOON = email.utils.formatdate(time.time() + 2, usegmt=True)
+LATER = email.utils.formatdate(time.time() + 7200, usegmt=True)
+FORBIDDEN = "https://169.254.169.254/latest", "https://0.0.0.0/x", "https://[::]/x", "https://[fe80::1]/x", "https://224.0.0.1/x"
+
+PULLS = [
+    Row("nothing", "any", lambda handler, n: False),
+    # transport
+    Row("breaks off at byte k, eight times", "big", cuts(1, 100_000, 700_000, 1, 900_000, 5, 300_000, 2), after=went_on),
+    Row("TCP reset before a byte", "big", times(2, lambda handler: handler.reset())),
+    Row("TCP reset always", "big", always(lambda handler: handler.reset()), "M1701", asked_so_often(6)),
+    Row("drips: a byte, then the end", "big", always(lambda handler: handler.serve(1)), "M1701", asked_so_often(6)),
+    # server state
+    Row("429 with Retry-After in seconds", "big", times(1, says(429, b"slow down", Retry_After="1"))),
+    Row("429 with Retry-After as a date", "big", times(1, says(429, b"slow down", Retry_After=SOON))),
+    Row("429 with Retry-After of an hour", "big", always(says(429, Retry_After="3600")), "M1705", asked_so_often(1)),
+    Row("429 with Retry-After of a far date", "big", always(says(429, Retry_After=LATER)), "M1705", asked_so_often(1)),
+    Row("503 in HTML, once", "big", times(1, says(503, b"<html>busy</html>"))),
+    Row("a storm of 500, 502, 503, 504", "big",
+        lambda handler, n: n <= 4 and handler.reply((500, 502, 503, 504)[n - 1], b"<html>")),
+    Row("503 always", "big", always(says(503)), "M1705", asked_so_often(6)),
+    Row("500 for the manifest always", "manifest", always(says(500)), "M1705"),
+    Row("501 is final", "big", always(says(501)), "M1704", asked_so_often(1)),
+    # content
+    Row("a body that ends early, properly", "big", times(1, says(200, b"short"))),
+    Row("another content", "big", always(says(200, OTHER)), "M1709"),
+    Row("one byte more", "big", always(says(200, OTHER + b"x")), "M1709"),
+    Row("a gzip encoding", "big", always(says(200, b"x", Content_Encoding="gzip")), "M1704"),
+    Row("an HTML page for the manifest", "manifest", always(says(200, b"<html>proxy</html>", Content_Type="text/html")), "M1112"),
+    Row("an image index", "manifest", always(says(200, b"{}", Content_Type="application/vnd.oci.image.index.v1+json")), "M1112"),
+    Row("a manifest of over 4 MiB", "manifest", always(says(200, b"{" + b" " * (4 << 20))), "M1704"),
+    Row("a manifest without Docker-Content-Digest", "manifest",
+        lambda handler, n: handler.reply(200, handler.content(), [("Content-Type", "application/vnd.oci.image.manifest.v1+json")])),
+    Row("a manifest of another Docker-Content-Digest", "manifest",
+        lambda handler, n: handler.reply(200, handler.content(), [("Docker-Content-Digest", "sha256:" + "0" * 64)]), "M1709"),
+    Row("a head of 100 KB", "big", always(says(200, b"x", X_Large="y" * 100_000)), "M1704"),
+    Row("a head of 500 lines", "big", lambda handler, n: handler.reply(200, b"x", [("X", "y")] * 500), "M1704"),
+    Row("a teapot", "manifest", always(says(418, b"teapot")), "M1704"),
+    Row("403", "manifest", always(says(403, b'{"errors":[{"code":"DENIED","message":"not yours"}]}')), "M1707"),
+    Row("404", "manifest", always(says(404, b"<html>")), "M1708"),
+    Row("a blob that is gone", "big", always(says(404)), "M1708"),
+    # ranges
+    Row("200 to a range: the whole again", "big", without_ranges),
+    Row("416 to a range: from the start", "big", first_cut_then(says(416)), after=resumed_once),
+    Row("another range than was asked for", "big", first_cut_then(says(206, b"x", Content_Range=f"bytes 5-5/{SIZE}")), "M1704"),
+    Row("a range that is none", "big", first_cut_then(says(206, b"x", Content_Range="lines 1-2")), "M1704"),
+    Row("a range that is not said", "big", first_cut_then(says(206, b"x")), "M1704"),
+    # URLs
+    Row("a relative redirect", "big", lambda handler, n: "?" not in handler.path and redirects("?there=1")(handler)),
+    Row("a redirect to itself", "big", always(redirects("HERE")), "M1703", asked_so_often(6)),
+    Row("a redirect to plain HTTP elsewhere", "big", always(redirects("http://registry.example/x?SIGNATURE")), "M1703"),
+    Row("a redirect to a file", "big", always(redirects("file:///etc/passwd")), "M1703"),
+    Row("a redirect with a password", "big", always(redirects("https://a:b@registry.example/x?SIGNATURE")), "M1703"),
+    Row("a redirect without a place", "big", always(says(307)), "M1703"),
+    Row("a redirect of 100 KB", "big", always(redirects("/" + "a" * 20_000)), "M1703"),
+    *[Row(f"a redirect to {link}", "big", always(redirects(link)), "M1703") for link in FORBIDDEN],
+    # credentials
+    Row("a password is wanted, and there is none", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706"),
+    Row("a password is not taken", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706", login=True),
+    Row("a way that nobody knows", "any", always(says(401, b"", WWW_Authenticate='Negotiate abc')), "M1706", login=True),
+    Row("a token server over plain HTTP", "any", always(bearer("http://auth.example/token")), "M1703", login=True),
+    Row("a token server that is a file", "any", always(bearer("file:///etc/passwd")), "M1703", login=True),
+    Row("a token server with a password", "any", always(bearer("https://a:b@auth.example/t")), "M1703", login=True),
+    *[Row(f"a token server at {link}", "any", always(bearer(link)), "M1703", login=True) for link in FORBIDDEN],
+    Row("a token that is HTML", "any", token_says(b"<html>"), "M1704", login=True),
+    Row("a token with a line end", "any", token_says(b'{"token":"a\\r\\nb"}'), "M1704", login=True),
+    Row("a token of 2 MB", "any", token_says(b'{"token":"' + b"a" * 2_000_000 + b'"}'), "M1704", login=True),
+    Row("a token that is never good enough", "any", token_says(b'{"token":"abc"}'), "M1706", login=True),
+]
+
+
+def pages(*answers):
+    """Pages of tags: (tags, Link) by the query's `page`."""
+    def fault(handler, _):
+        page = int(handler.path.partition("page=")[2] or 0)
+        tags, link = answers[page]
+        headers = [("Link", link.replace("HOST", handler.headers["Host"]))] if link else []
+        return handler.reply(200, json.dumps({"tags": tags}).encode(), headers)
+    return fault
+
+
+TAGS = [
+    (Row("unsorted and twice", "any", pages((["b", "a", "c", "a"], ""))), "a\nb\nc\n"),
+    (Row("no list", "any", pages((None, ""))), ""),
+    (Row("a relative Link", "any", pages((["b"], '</v2/demo/big/tags/list?page=1>; rel="next"'), (["a"], ""))), "a\nb\n"),
+    (Row("an absolute Link", "any", pages((["b"], '<http://HOST/v2/demo/big/tags/list?page=1>; rel=next'), (["a"], ""))), "a\nb\n"),
+    (Row("Links in a circle", "any", pages((["b"], '<?page=1>; rel="next"'), (["a"], '<?page=0>; rel="next"'))), "a\nb\n"),
+    (Row("a Link to another host", "any", pages((["b"], '<http://127.0.0.1:1/x>; rel="next"')), "M1703"), ""),
+    (Row("a Link to a file", "any", pages((["b"], '<file:///etc/passwd>; rel="next"')), "M1703"), ""),
+    (Row("no JSON", "any", always(says(200, b"<html>")), "M1704"), ""),
+    (Row("escape sequences in a tag", "any", pages((["\x1b[31mred"], ""))), "\\x1b[31mred\n"),
+]
+
+
+class Rows:
+    def __init__(self, home):
+        folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(SIZE)})
+        (folder / "mrun.yaml").write_text((folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin]"))
+        self.store = home.home / "data"
+        self.digest = home.mrun("pack", folder).out.strip()
+        layers = json.loads((self.store / "blobs/sha256" / self.digest.removeprefix("sha256:")).read_text())["layers"]
+        self.big = max(layers, key=lambda layer: layer["size"])["digest"]
+        assert max(layer["size"] for layer in layers) == SIZE, layers  # one piece
+
+    def serve(self, row):
+        faulty, count = Faulty(self.store), iter(range(1, 1_000_000))
+        part = PARTS.get(row.part, self.big)
+        faulty.plan = lambda handler: part in handler.path and row.fault(handler, next(count))
+        return faulty
+
+    def check(self, row, command, other, faulty, env):
+        if row.ends == "ok":
+            outcome = other.try_mrun(*command, env=env, timeout=100)
+            assert outcome.code == 0, outcome
+        else:
+            outcome = other.fails(row.ends, EXIT[row.ends], *command, env=env, timeout=100)
+        assert not any(secret in outcome.out + outcome.err for secret in SECRETS), outcome
+        if row.after:
+            row.after(faulty, self.big)
+        return outcome
+
+    def config(self, row, other, host):
+        folder = other.path / "docker"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": BASIC.split()[1]}}} if row.login else {}))
+        return {"DOCKER_CONFIG": str(folder), "MRUN_LOG": "debug"}
+
+    def pull(self, row):
+        faulty, other = self.serve(row), Home()
+        try:
+            outcome = self.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, self.config(row, other, faulty.host))
+            for blob in (other.home / "data/blobs/sha256").glob("*"):
+                assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name, blob
+            if row.ends == "ok":
+                assert outcome.out.strip() == self.digest, outcome
+            else:
+                assert other.mrun("ls").out == "", outcome
+            if not row.login:
+                assert {seen[3] for seen in faulty.seen} == {None}, faulty.seen
+        finally:
+            faulty.close()
+            other.close()
+
+    def tags(self, row, wanted):
+        faulty, other = self.serve(row), Home()
+        try:
+            outcome = self.check(row, ("tags", f"{faulty.host}/demo/big"), other, faulty, {})
+            assert outcome.out == wanted, outcome
+        finally:
+            faulty.close()
+            other.close()
 
 
 def main(home):
-    folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(4_000_000)})
-    (folder / "mrun.yaml").write_text((folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin]"))
-    digest = home.mrun("pack", folder).out.strip()
-    big = hashlib.sha256((folder / "weights.bin").read_bytes()).hexdigest()
-    faulty = Faulty(home.home / "data")
-    remote = f"{faulty.host}/demo/big"
-
-    def pull(plan, code=None, exit_code=None, env=None):
-        """Pulls into an empty home under a plan of faults."""
-        other = Home()
-        faulty.plan, faulty.seen = plan, []
-        try:
-            if code:
-                outcome = other.fails(code, exit_code, "pull", remote, env=env)
-                assert not [p for p in (other.home / "data/blobs/sha256").glob("*") if hashlib.sha256(p.read_bytes()).hexdigest() != p.name]
-                assert other.mrun("ls").out == ""
-                return outcome
-            assert other.mrun("pull", remote, env=env).out.strip() == digest
-        finally:
-            faulty.plan = lambda handler: False
-            other.close()
-
-    def once(path, answer):
-        state = {"left": 1}
-
-        def plan(handler):
-            if path not in handler.path or state["left"] == 0:
-                return False
-            state["left"] -= 1
-            answer(handler)
-            return True
-        return plan
-
-    pull(lambda handler: False)
-    # A connection that breaks in the middle of a blob, many times: it goes on where it was.
-    cuts = iter([1, 100_000, 700_000, 1, 900_000, 5, 300_000, 2])
-
-    def cutting(handler):
-        if big not in handler.path:
-            return False
-        cut = next(cuts, None)
-        handler.serve(cut)
-        return True
-    pull(cutting)
-    ranges = [int(seen[2].removeprefix("bytes=").rstrip("-")) for seen in faulty.seen if big in seen[1] and seen[2]]
-    assert len(ranges) == 8 and ranges == sorted(ranges) and ranges[-1] > 1_900_000, ranges
-    # 429 with Retry-After, 503, a body that ends early and properly: once each.
-    pull(once(big, lambda h: h.reply(429, b"slow down", [("Retry-After", "1")])))
-    pull(once(big, lambda h: h.reply(503, b"<html>busy</html>")))
-    pull(once(big, lambda h: h.reply(200, b"short")))
-    # A server without ranges sends the whole again.
-    state = {"cut": True}
-
-    def no_ranges(handler):
-        if big not in handler.path:
-            return False
-        handler.headers.replace_header("Range", "bytes=0-") if handler.headers.get("Range") else None
-        handler.serve(1_000_000 if state.pop("cut", False) else None)
-        return True
-    pull(no_ranges)
-    # A redirect within the machine is followed; the Authorization header stays at home.
-    elsewhere = Faulty(home.home / "data")
-    config = home.path / "docker"
-    config.mkdir()
-    (config / "config.json").write_text(json.dumps({"auths": {faulty.host: {"auth": SECRET.split()[1]}}}))
-
-    def locked(handler):
-        if handler.headers.get("Authorization") != SECRET:
-            handler.reply(401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
-            return True
-        if big in handler.path:
-            handler.reply(307, b"", [("Location", f"http://{elsewhere.host}/v2/x/blobs/sha256:{big}?sig=1")])
-            return True
-        return False
-    outcome = pull(locked, "M1703", 1, env={"DOCKER_CONFIG": str(config)})
-    assert "private network" in outcome.err and not elsewhere.seen, (outcome, elsewhere.seen)
-    pull(lambda handler: locked(handler) if handler.headers.get("Authorization") != SECRET else False, env={"DOCKER_CONFIG": str(config)})
-    elsewhere.close()
-
-    # What stays wrong is an error of its own.
-    pull(lambda h: big in h.path and (h.reply(200, b"x" * 4_000_000) or True), "M1709", 10)
-    pull(lambda h: big in h.path and (h.reply(200, b"x" * 4_000_001) or True), "M1709", 10)
-    pull(lambda h: "/manifests/" in h.path and (h.reply(200, b"<html>proxy</html>", [("Content-Type", "text/html")]) or True), "M1112", 10)
-    pull(lambda h: "/manifests/" in h.path and (h.reply(418, b"teapot") or True), "M1704", 1)
-    pull(lambda h: "/manifests/" in h.path and (h.reply(403, b'{"errors":[{"code":"DENIED","message":"not yours"}]}') or True), "M1707", 4)
-    pull(lambda h: big in h.path and (h.reply(307, b"", [("Location", h.path)]) or True), "M1703", 1)
-    pull(lambda h: big in h.path and (h.reply(200, b"x", [("Content-Encoding", "gzip")]) or True), "M1704", 1)
-    pull(lambda h: big in h.path and (h.reply(503) or True), "M1705", 75)
-    pull(lambda h: big in h.path and (h.reply(429, b"", [("Retry-After", "3600")]) or True), "M1705", 75)
-    outcome = pull(lambda h: (h.reply(401, b"", [("WWW-Authenticate", 'Bearer realm="http://auth.example/token"')]) or True), "M1703", 1)
-    assert "plain HTTP" in outcome.err, outcome
-    pull(lambda h: (h.reply(401, b"", [("WWW-Authenticate", f'Bearer realm="http://{faulty.host}/token"')]) or True) if "token" not in h.path
-         else (h.reply(200, b"not json") or True), "M1704", 1)
-    faulty.close()
+    rows = Rows(home)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # they wait more than they work
+        under_way = [(row.name, pool.submit(rows.pull, row)) for row in PULLS]
+        under_way += [(row.name, pool.submit(rows.tags, row, wanted)) for row, wanted in TAGS]
+        failed = [(name, one.exception()) for name, one in under_way if one.exception()]
+    for name, error in failed:
+        print(f"--- {name}\n{error}")
+    assert not failed, [name for name, _ in failed]
     home.fails("M1701", 75, "tags", "localhost:1/demo/big")
-
-    killed(home, digest, big)
+    redirected(rows)
+    kept_secret(home, rows)
+    killed(home, rows.digest, rows.big.removeprefix("sha256:"))
     tls(home)
+
+
+def redirected(rows):
+    """A redirect within the machine is followed; the Authorization header stays at home."""
+    elsewhere, other = Faulty(rows.store), Home()
+    row = Row("to another port", "big", lambda handler, n: False, login=True)
+    faulty = rows.serve(row)
+    try:
+        def plan(handler):
+            if handler.headers.get("Authorization") != BASIC:
+                return handler.reply(401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
+            return rows.big in handler.path and handler.reply(307, b"", [("Location", f"http://{elsewhere.host}/v2/x/blobs/{rows.big}?SIGNATURE")])
+        faulty.plan = plan
+        rows.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, rows.config(row, other, faulty.host))
+        assert elsewhere.seen == [("GET", f"/v2/x/blobs/{rows.big}?SIGNATURE", None, None)], elsewhere.seen
+    finally:
+        faulty.close()
+        elsewhere.close()
+        other.close()
+
+
+def kept_secret(home, rows):
+    """No process has a secret among its arguments, and a helper gets the host on its standard input."""
+    faulty = Faulty(rows.store)
+    faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(
+        401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
+    folder = home.path / "helper"
+    folder.mkdir()
+    helper = folder / "docker-credential-noting"
+    helper.write_text(f"""#!/bin/sh
+cat > {folder}/input; echo "$0 $@" >> {folder}/arguments
+[ "$1" = get ] && echo '{{"ServerURL":"x","Username":"me","Secret":"s3cret-word"}}'
+exit 0
+""")
+    helper.chmod(0o755)
+    (folder / "config.json").write_text(json.dumps({"credsStore": "noting"}))
+    env = {"PATH": f"{folder}:{os.environ['PATH']}", "DOCKER_CONFIG": str(folder)}
+    try:
+        trace = folder / "trace"
+        for command, input in ((["login", faulty.host, "-u", "me", "--token-stdin"], "s3cret-word\n"), (["inspect", f"{faulty.host}/demo/big"], "")):
+            done = subprocess.run(["strace", "-f", "-qq", "-s", "9999", "-e", "trace=execve", "-o", trace, home_program(), *command], input=input,
+                                  capture_output=True, text=True, env=home.env | env, timeout=100)
+            assert done.returncode == 0, done
+            assert not any(secret in trace.read_text() + done.stdout + done.stderr for secret in SECRETS), trace.read_text()
+        told = (folder / "arguments").read_text()
+        assert "store" in told and "get" in told and "s3cret" not in told and faulty.host not in told, told
+        assert (folder / "input").read_text().strip() == faulty.host
+    finally:
+        faulty.close()
+
+
+def home_program():
+    return str(pathlib.Path(os.environ["MRUN_BUILD"]) / "bin/mrun")
 
 
 def killed(home, digest, big):
@@ -223,19 +362,30 @@ def killed(home, digest, big):
 
 
 def tls(home):
-    """A certificate that nobody signed is not taken."""
-    import ssl
-    import subprocess
+    """A certificate that nobody signed is not taken, nor a redirect from https to http."""
     key, certificate = home.path / "key.pem", home.path / "cert.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
-                    "/CN=mrun-test.invalid"], check=True, capture_output=True)
+                    "/CN=mrun-test.invalid", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+
+    class Downgrading(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.send_response(307)
+            self.send_header("Location", f"http://127.0.0.1:{server.server_port}/x?SIGNATURE")
+            self.end_headers()
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Downgrading)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    remote = f"0x7f.1:{server.server_port}/demo/x"  # loopback by another name: HTTPS
     try:
-        home.fails("M1702", 1, "tags", f"0x7f.1:{server.server_port}/demo/x")  # loopback by another name: HTTPS
+        home.fails("M1702", 1, "tags", remote)
+        outcome = home.fails("M1703", 1, "pull", remote, env={"SSL_CERT_FILE": str(certificate)})
+        assert "plain http" in outcome.err and "SIGNATURE" not in outcome.err, outcome
     finally:
         server.shutdown()
 

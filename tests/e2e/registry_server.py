@@ -1,4 +1,4 @@
-"""Debian's docker-registry on a free loopback port, with or without a password."""
+"""Debian's docker-registry on a free loopback port: open, with a password, or with tokens of a token server."""
 
 import hashlib
 import http.client
@@ -12,7 +12,7 @@ from harness import wait_for
 
 
 class Registry:
-    def __init__(self, folder, user=None, password=None):
+    def __init__(self, folder, user=None, password=None, tokens=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         with socket.socket() as probe:
@@ -24,6 +24,9 @@ class Registry:
             line = subprocess.run(["htpasswd", "-Bbn", user, password], capture_output=True, text=True, check=True).stdout
             (self.folder / "htpasswd").write_text(line)
             auth = f"auth:\n  htpasswd:\n    realm: test\n    path: {self.folder}/htpasswd\n"
+        if tokens:
+            auth = (f"auth:\n  token:\n    realm: {tokens.url}\n    service: {tokens.service}\n    issuer: {tokens.issuer}\n"
+                    f"    rootcertbundle: {tokens.certificate}\n")
         config = self.folder / "config.yml"
         config.write_text(f"version: 0.1\nlog:\n  accesslog:\n    disabled: false\nstorage:\n  filesystem:\n    rootdirectory: {self.folder}/data\n"
                           f"http:\n  addr: 127.0.0.1:{self.port}\n{auth}")
@@ -39,12 +42,17 @@ class Registry:
         except OSError:
             return False
 
-    def requests(self):
-        """The request lines since the last call."""
+    def answers_since(self):
+        """The request lines since the last call, with the status of each."""
         self.log.flush()
         text = (self.folder / "log").read_text()
         fresh, self.seen = text[getattr(self, "seen", 0):], len(text)
-        return [line.split('"')[1] for line in fresh.splitlines() if '"' in line and " HTTP/1" in line and "level=" not in line]
+        lines = [line.split('"') for line in fresh.splitlines() if '"' in line and " HTTP/1" in line and "level=" not in line]
+        return [(parts[1], int(parts[2].split()[0])) for parts in lines]
+
+    def requests(self):
+        """The request lines since the last call."""
+        return [line for line, _ in self.answers_since()]
 
     # --- artifacts that no mrun made -------------------------------------------------------------------------
 

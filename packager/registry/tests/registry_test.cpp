@@ -6,15 +6,16 @@
 #include <filesystem>
 #include <fstream>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/stat.h>
 
+#include "packager/registry/address_reach.h"
 #include "packager/registry/auth.h"
 #include "packager/registry/credentials.h"
-#include "packager/registry/http.h"
+#include "packager/registry/push_notes.h"
 #include "packager/registry/retry.h"
+#include "packager/registry/tls_trust.h"
 #include "packager/registry/url.h"
+#include "packager/sha256.h"
 #include "packager/tests/support.h"
 
 using namespace mrun;
@@ -28,20 +29,6 @@ fs::path write_with_mode(const Folder& folder, const std::string& name, std::str
   folder.write(name, text);
   fs::permissions(folder.path / name, mode);
   return folder.path / name;
-}
-
-bool is_private(const std::string& address) {
-  sockaddr_storage storage{};
-  if (address.find(':') == std::string::npos) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
-    v4.sin_family = AF_INET;
-    REQUIRE(::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1);
-  } else {
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
-    v6.sin6_family = AF_INET6;
-    REQUIRE(::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr) == 1);
-  }
-  return is_private_address(reinterpret_cast<const sockaddr&>(storage));
 }
 
 } // namespace
@@ -91,29 +78,16 @@ TEST_CASE("plain HTTP is for this machine only, whatever a name looks like") {
 }
 
 TEST_CASE("addresses inside private networks are known in all their forms") {
-  for (const char* address : {"127.0.0.1",
-                              "10.1.2.3",
-                              "172.16.0.1",
-                              "172.31.255.255",
-                              "192.168.1.1",
-                              "169.254.169.254",
-                              "0.0.0.0",
-                              "100.64.0.1",
-                              "224.0.0.1",
-                              "255.255.255.255",
-                              "::1",
-                              "::",
-                              "fe80::1",
-                              "fc00::1",
-                              "fd12::1",
-                              "ff02::1",
-                              "::ffff:10.0.0.1",
-                              "::ffff:169.254.169.254",
-                              "64:ff9b::a00:1",
-                              "2002:a00:1::"})
-    CHECK_MESSAGE(is_private(address), address);
+  for (const char* address : {"127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"})
+    CHECK_MESSAGE(reach_of(address) == AddressReach::loopback, address);
+  for (const char* address : {"10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1",
+                              "fc00::1", "fd12::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"})
+    CHECK_MESSAGE(reach_of(address) == AddressReach::private_network, address);
+  for (const char* address : {"169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "fe80::1",
+                              "ff02::1", "::ffff:169.254.169.254", "not an address", ""})
+    CHECK_MESSAGE(reach_of(address) == AddressReach::special, address);
   for (const char* address : {"8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8"})
-    CHECK_FALSE_MESSAGE(is_private(address), address);
+    CHECK_MESSAGE(reach_of(address) == AddressReach::open, address);
 }
 
 TEST_CASE("Retry-After is seconds or a date, and bounded") {
@@ -129,6 +103,82 @@ TEST_CASE("Retry-After is seconds or a date, and bounded") {
   CHECK(is_worth_retrying(HttpReply{.status = 503, .headers = {}, .body = {}}));
   CHECK_FALSE(is_worth_retrying(HttpReply{.status = 501, .headers = {}, .body = {}}));
   CHECK_FALSE(is_worth_retrying(HttpReply{.status = 404, .headers = {}, .body = {}}));
+}
+
+TEST_CASE("attempts end: by their count, by the deadline, by a pause that is too long") {
+  ManualClock clock;
+  const auto none = std::chrono::seconds(0);
+  Retry counted(-1, clock);
+  int attempts = 1;
+  while (counted.again(none).value())
+    ++attempts;
+  CHECK(attempts == Retry::k_attempts);
+  Retry late(-1, clock);
+  CHECK(late.again(none).value());
+  clock.advance_ns(std::chrono::nanoseconds(Retry::k_deadline).count() + 1);
+  CHECK_FALSE(late.again(none).value());
+  Retry patient(-1, clock);
+  CHECK_FALSE(patient.again(std::chrono::seconds(61)).value());
+  // What a drip brings is no progress; what a transfer brings is.
+  Retry drip(-1, clock);
+  attempts = 1;
+  for (; drip.again(none).value(); ++attempts)
+    drip.progressed(100);
+  CHECK(attempts == Retry::k_attempts);
+  Retry moving(-1, clock);
+  for (int i = 0; i < 50; ++i) {
+    moving.progressed(Retry::k_progress_bytes);
+    REQUIRE(moving.again(none).value());
+  }
+}
+
+TEST_CASE("a host's folder of certs.d adds to what TLS trusts") {
+  const Folder folder;
+  ::setenv("XDG_CONFIG_HOME", folder.path.c_str(), 1);
+  ::setenv("SSL_CERT_FILE", "/roots.pem", 1);
+  ::unsetenv("CURL_CA_BUNDLE");
+  folder.write("containers/certs.d/reg.example:5000/a.crt", "ONE");
+  folder.write("containers/certs.d/reg.example:5000/b.crt", "TWO");
+  folder.write("containers/certs.d/reg.example:5000/me.cert", "C");
+  folder.write("containers/certs.d/alone.example/me.cert", "C");
+  CHECK(tls_trust_for("reg.example:5000").error().message.find("has no key") != std::string::npos);
+  folder.write("containers/certs.d/reg.example:5000/me.key", "K");
+  const TlsTrust trust = tls_trust_for("reg.example:5000").value();
+  CHECK(trust.authorities == "ONE\nTWO\n");
+  CHECK(trust.certificate_file.ends_with("me.cert"));
+  CHECK(trust.key_file.ends_with("me.key"));
+  CHECK(trust.authorities_file == "/roots.pem");
+  CHECK(tls_trust_for("alone.example").error().code == ErrorCode::registry_tls);
+  CHECK(has_certificates_for("reg.example:5000"));
+  for (const char* other : {"reg.example", "..", ".", "", "reg.example:5000/..", "/etc"})
+    CHECK_FALSE_MESSAGE(has_certificates_for(other), other);
+  CHECK(tls_trust_for("other.example").value().authorities.empty());
+  ::unsetenv("XDG_CONFIG_HOME");
+  ::unsetenv("SSL_CERT_FILE");
+}
+
+TEST_CASE("what was pushed is noted once, the latest first, and noise is no note") {
+  const Folder folder;
+  const PushNotes notes(folder.path / "cache/pushed.json");
+  CHECK(notes.read().empty());
+  const Digest one = Sha256::of("one"), two = Sha256::of("two");
+  notes.add({"a.example/x/y", one});
+  notes.add({"b.example/x/y", two});
+  notes.add({"a.example/x/y", one});
+  const std::vector<PushNote> read = notes.read();
+  REQUIRE(read.size() == 2);
+  CHECK(read[0].origin == "a.example/x/y");
+  CHECK(read[0].version == one);
+  CHECK(read[1].version == two);
+  for (const char* noise :
+       {"", "{", "[]", R"({"schema":"mrun.push-notes/v1"})",
+        R"({"schema":"mrun.push-notes/v1","pushed":[["a"]]})",
+        R"({"schema":"mrun.push-notes/v1","pushed":[["a","zz"]]})",
+        R"({"schema":"mrun.push-notes/v1","pushed":7})", R"({"schema":1,"pushed":[["a","b"]]})"}) {
+    folder.write("cache/pushed.json", noise);
+    CHECK_MESSAGE(notes.read().empty(), noise);
+  }
+  PushNotes("").add({"a", one});
 }
 
 TEST_CASE("credentials come from the Docker config, and go there") {
