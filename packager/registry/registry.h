@@ -102,8 +102,8 @@ struct BlobDownload {
 struct BlobUpload {
   Digest digest;
   HttpSource source;
-  std::string mount_from; // another repository of this registry that may have it; "" for none
-  std::function<void(std::uint64_t sent_bytes)> on_progress;
+  std::string mount_from = {}; // another repository of this registry that may have it; "" for none
+  std::function<void(std::uint64_t sent_bytes)> on_progress = nullptr;
 };
 
 class RegistryConnection {
