@@ -11,8 +11,7 @@ constexpr PositionalSpec k_positionals[] = {
      .help = "[host/]owner/name[:tag]; by default all that mrun.lock names"}};
 constexpr ExampleSpec k_examples[] = {
     {"lock ghcr.io/acme/minilm demo/mobilenet:v2", "adds both, or moves them"},
-    {"lock", "what each name of mrun.lock means by now"},
-    {"pull --locked", "gets all of them, on another machine"}};
+    {"lock", "what each name of mrun.lock means by now"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
 
 } // namespace

@@ -46,7 +46,7 @@ class ReferrersServer:
 
             def blobs(self, _, rest):
                 if self.command == "POST":
-                    return self.reply(202, headers=[("Location", self.path.rstrip("/") + "/one")])
+                    return self.reply(202, headers=[("Location", self.path.partition("?")[0].rstrip("/") + "/one")])
                 if self.command == "PUT":
                     digest = self.query["digest"][0]
                     if digest != "sha256:" + hashlib.sha256(self.content).hexdigest():

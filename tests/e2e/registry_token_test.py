@@ -91,9 +91,7 @@ def goes_on_when_tokens_end(home, tokens, registry, link, digest):
         assert len(posts) == pushed_blobs(home, digest), posts
         assert len(tokens.seen) >= 2, tokens.seen
         refused = [line for line, status in answers if status == 401]
-        if claimed == 1:
-            assert len(refused) <= 1, refused  # the first question; later tokens are got in time
-        else:
+        if claimed != 1:  # else a fast machine gets its tokens in time, and a slow one may not
             assert len(refused) >= 2, refused
         pulled = Home()
         assert pulled.mrun("pull", remote, env=env).out.strip() == digest
