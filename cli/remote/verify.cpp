@@ -10,6 +10,7 @@
 #include "cli/context.h"
 #include "cli/predict/target.h"
 #include "cli/remote/transfer_line.h"
+#include "cli/remote/verify_signatures.h"
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/text.h"
@@ -119,6 +120,14 @@ Json report_json(const Targets& targets, const Verified& verified) {
           {"removed", std::move(removed)}};
 }
 
+Json signatures_json(const SignatureReport& signatures) {
+  Json list = Json::array();
+  for (const SignedReference& one : signatures.found)
+    list.push_back(
+        {{"reference", one.reference}, {"digest", one.digest.text()}, {"signed_by", one.signed_by}});
+  return list;
+}
+
 std::string problems_text(const Targets& targets, const VerifyReport& report) {
   std::string text;
   for (const BlobProblem& problem : report.problems) {
@@ -172,12 +181,22 @@ Result<int> run_verify(Context& context, const Arguments& arguments) {
   if (arguments.has("all") && !arguments.positionals().empty())
     return fail(ErrorCode::usage, "`--all` verifies every model, and one is named",
                 "leave out `--all`, or the names");
+  MRUN_ASSIGN(const SignatureReport signatures, verify_signatures(context, arguments));
+  if (arguments.has("key") && signatures.local.empty()) { // in registries only
+    if (context.json)
+      MRUN_TRY(print_json(
+          context.terminal,
+          {{"schema", "mrun.verify/v1"}, {"ok", true}, {"signatures", signatures_json(signatures)}}));
+    return 0;
+  }
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const Targets targets, find_targets(store, arguments.positionals()));
+  MRUN_ASSIGN(const Targets targets, find_targets(store, signatures.local));
   MRUN_ASSIGN(const Verified verified, verify(context, store, targets, arguments));
   const VerifyReport& report = verified.report;
   if (context.json) {
-    MRUN_TRY(print_json(context.terminal, report_json(targets, verified)));
+    Json json = report_json(targets, verified);
+    if (arguments.has("key")) json["signatures"] = signatures_json(signatures);
+    MRUN_TRY(print_json(context.terminal, json));
     return report.problems.empty() ? 0 : error_row(ErrorCode::store_corrupt).exit_code;
   }
   MRUN_TRY(context.terminal.out(problems_text(targets, report)));

@@ -151,6 +151,16 @@ def journey(home, host, pem):
         stranger.mrun("gc", "-y")
         assert len([entry for entry in index_of(stranger) if entry["artifactType"] == BUNDLE]) == 3
 
+        # They verify there and, without the registry, here; what was packed here has none.
+        seen = stranger.mrun("verify", remote, "--key", pem / "p384.pub", "--json").json()
+        assert seen["signatures"] == [{"reference": f"{remote}:latest", "digest": digest, "signed_by": str(pem / "p384.pub")}], seen
+        seen = stranger.mrun("verify", "acme/echo", "--key", pem / "ed.pub", "--json").json()
+        assert seen["ok"] and seen["signatures"][0]["digest"] == digest and seen["hashed_bytes"] > 0, seen
+        stranger.fails("M1804", 4, "verify", "acme/echo", "--key", pem / "other.pub")
+        stranger.fails("M1804", 4, "verify", remote, "--key", pem / "other.pub")
+        stranger.fails("M1001", 2, "verify", "--key", pem / "ed.pub")
+        home.fails("M1803", 4, "verify", "acme/echo", "--key", pem / "ed.pub")
+
         # Another version under the same tag has no signature of its own.
         folder = home.path / "acme-echo"
         (folder / "label.txt").write_text("two")
