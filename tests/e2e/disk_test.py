@@ -49,8 +49,6 @@ def full_state(home):
 
 def main(home):
     folder = home.model("test/big", pack=False, files={"weights.bin": os.urandom(3_000_000)})
-    text = (folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin]")
-    (folder / "mrun.yaml").write_text(text)
     home.model("test/small", pack=False)
     data = home.home / "data"
     data.mkdir(parents=True, mode=0o700)

@@ -14,6 +14,20 @@ import urllib.parse
 BASIC = "Basic " + base64.b64encode(b"me:s3cret-word").decode()
 
 
+# Faults of a plan: `handler` answers the n-th request (1, 2, …) of the part that is broken; true when it did.
+def times(count, answer):
+    return lambda handler, n: n <= count and (answer(handler) or True)
+
+
+def always(answer):
+    return lambda handler, n: answer(handler) or True
+
+
+def says(status, body=b"", **headers):
+    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return lambda handler: handler.reply(status, body, pairs)
+
+
 class Faulty:
     def __init__(self, store=None):
         self.store = store and pathlib.Path(store)  # an OCI layout, our own

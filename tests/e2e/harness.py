@@ -99,11 +99,12 @@ class Home:
 
     # --- models ---------------------------------------------------------------------------------------------
 
-    def model(self, name="test/echo", folder=None, pack=True, files=None, text=None, **keys):
-        """Writes a model directory around the echo engine (or from `text`) and packs it; returns the folder."""
+    def model(self, name="test/echo", folder=None, pack=True, files=None, globs=None, text=None, **keys):
+        """Writes a model directory around the echo engine (or from `text`) and packs it; returns the folder. The manifest
+        lists `globs`, by default what `files` holds."""
         folder = self.path / (folder or name.replace("/", "-"))
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mrun.yaml").write_text(text if text is not None else echo_manifest(name, **keys))
+        (folder / "mrun.yaml").write_text(text if text is not None else echo_manifest(name, files=globs or files or (), **keys))
         for path, content in (files or {}).items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,11 +179,11 @@ class Home:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def echo_manifest(name, inputs="", output="type: any", options="", extra=""):
+def echo_manifest(name, inputs="", output="type: any", options="", extra="", files=()):
     """A manifest for the echo engine. `inputs`, `options` and `extra` are YAML at their own indentation."""
     inputs = inputs or "text: {type: string, default: hello}\nmode: {type: string, default: echo}"
     block = "".join(f"  {line}\n" for line in inputs.splitlines())
-    text = f"mrun: 1\nname: {name}\nlicense: Apache-2.0\nengine: echo\nfiles: []\nthreads: 1\ninputs:\n{block}"
+    text = f"mrun: 1\nname: {name}\nlicense: Apache-2.0\nengine: echo\nfiles: {json.dumps(list(files))}\nthreads: 1\ninputs:\n{block}"
     text += "output:\n" + "".join(f"  {line}\n" for line in output.splitlines())
     if options:
         text += "options:\n" + "".join(f"  {line}\n" for line in options.splitlines())

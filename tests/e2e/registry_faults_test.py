@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 
-from faulty_registry import BASIC, Faulty
+from faulty_registry import BASIC, Faulty, always, says, times
 from harness import Home, run, wait_for
 
 SECRETS = ("s3cret-word", BASIC.split()[1], "SIGNATURE")
@@ -29,19 +29,6 @@ class Row:
 
     def __init__(self, name, part, fault, ends="ok", after=None, login=False):
         self.name, self.part, self.fault, self.ends, self.after, self.login = name, part, fault, ends, after, login
-
-
-def times(count, answer):
-    return lambda handler, n: n <= count and (answer(handler) or True)
-
-
-def always(answer):
-    return lambda handler, n: answer(handler) or True
-
-
-def says(status, body=b"", **headers):
-    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return lambda handler: handler.reply(status, body, pairs)
 
 
 def cuts(*lengths):
@@ -193,7 +180,6 @@ TAGS = [
 class Rows:
     def __init__(self, home):
         folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(SIZE)})
-        (folder / "mrun.yaml").write_text((folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin]"))
         self.store = home.home / "data"
         self.digest = home.mrun("pack", folder).out.strip()
         layers = json.loads((self.store / "blobs/sha256" / self.digest.removeprefix("sha256:")).read_text())["layers"]

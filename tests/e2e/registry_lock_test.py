@@ -8,8 +8,6 @@ from registry_server import Registry
 
 def pack(home, label):
     folder = home.model("demo/echo", pack=False, files={"label.txt": label})
-    text = (folder / "mrun.yaml").read_text().replace("files: []", "files: [label.txt]")
-    (folder / "mrun.yaml").write_text(text)
     return home.mrun("pack", folder).out.strip()
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 
-from faulty_registry import Faulty
+from faulty_registry import Faulty, always, says, times
 from harness import Home, run
 
 EXIT = {"M1703": 1, "M1704": 1, "M1705": 75, "M1706": 4, "M1707": 4, "M1708": 5, "M1709": 10}
@@ -33,19 +33,6 @@ def once(answer):
 
 def nth(which, answer):
     return lambda handler, n: n == which and (answer(handler) or True)
-
-
-def times(count, answer):
-    return lambda handler, n: n <= count and (answer(handler) or True)
-
-
-def always(answer):
-    return lambda handler, n: answer(handler) or True
-
-
-def says(status, body=b"", **headers):
-    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return lambda handler: handler.reply(status, body, pairs)
 
 
 def chunked(faulty):
@@ -197,9 +184,8 @@ ROWS = [
 class Pushes:
     def __init__(self, home):
         self.home = home
-        folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(SIZE), "a.txt": "a", "b.txt": "b"})
-        text = (folder / "mrun.yaml").read_text().replace("files: []", 'files: [weights.bin, "*.txt"]')
-        (folder / "mrun.yaml").write_text(text)
+        folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(SIZE), "a.txt": "a", "b.txt": "b"},
+                            globs=["weights.bin", "*.txt"])
         self.digest = home.mrun("pack", folder).out.strip()
         self.blobs = home.home / "data/blobs/sha256"
         self.manifest = (self.blobs / self.digest.removeprefix("sha256:")).read_bytes()

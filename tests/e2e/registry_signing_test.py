@@ -292,8 +292,6 @@ def main(home):
     registry, api = Registry(home.path / "registry"), ReferrersServer()
     try:
         folder = home.model("acme/echo", pack=False, files={"label.txt": "one"})
-        manifest = (folder / "mrun.yaml").read_text().replace("files: []", "files: [label.txt]")
-        (folder / "mrun.yaml").write_text(manifest)
         home.mrun("pack", folder)
         journey(home, registry.host, pem)
         (folder / "label.txt").write_text("three")

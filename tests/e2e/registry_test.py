@@ -17,8 +17,6 @@ def main(home):
         remote = f"{registry.host}/demo/echo"
         weights = os.urandom(3_000_000)
         folder = home.model("demo/echo", pack=False, files={"weights.bin": weights, "label.txt": "one"})
-        text = (folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin, label.txt]")
-        (folder / "mrun.yaml").write_text(text)
         digest = home.mrun("pack", folder).out.strip()
 
         # Push: what the registry lacks; a second time one request and nothing.

@@ -15,9 +15,7 @@ def main(home):
     front = Front(home.path / "front", authority, registry.port)
     try:
         files = {f"part{i}.txt": os.urandom(3000) for i in range(FILES)}
-        folder = home.model("demo/many", pack=False, files=files | {"big.bin": os.urandom(9_000_000)})
-        text = (folder / "mrun.yaml").read_text().replace("files: []", 'files: ["*.txt", big.bin]')
-        (folder / "mrun.yaml").write_text(text)
+        folder = home.model("demo/many", pack=False, files=files | {"big.bin": os.urandom(9_000_000)}, globs=["*.txt", "big.bin"])
         digest = home.mrun("pack", folder).out.strip()
         trusts(home, front, authority)
         asks_over_http2(home, front, registry, digest)

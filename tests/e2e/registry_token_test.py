@@ -18,8 +18,6 @@ def scopes_of(tokens):
 
 def model(home, name, files):
     folder = home.model(name, pack=False, files=files)
-    text = (folder / "mrun.yaml").read_text().replace("files: []", f"files: [{', '.join(files)}]")
-    (folder / "mrun.yaml").write_text(text)
     return home.mrun("pack", folder).out.strip()
 
 

@@ -9,8 +9,6 @@ from harness import Home, run
 def main(home):
     weights = os.urandom(3_000_000)
     folder = home.model("demo/echo", pack=False, files={"weights.bin": weights, "label.txt": "one"})
-    text = (folder / "mrun.yaml").read_text().replace("files: []", "files: [weights.bin, label.txt]")
-    (folder / "mrun.yaml").write_text(text)
     digest = home.mrun("pack", folder).out.strip()
     home.mrun("tag", "demo/echo", "demo/echo:v1")
     home.model("demo/other")
