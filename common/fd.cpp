@@ -89,6 +89,16 @@ Result<void> read_range(int fd, std::uint64_t offset, std::uint64_t length, std:
   return {};
 }
 
+Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length, std::string_view what,
+                              ErrorCode too_short) {
+  std::string bytes;
+  MRUN_TRY(read_range(fd, offset, length, what, too_short, [&](std::string_view more) -> Result<void> {
+    bytes += more;
+    return {};
+  }));
+  return bytes;
+}
+
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what) {
   while (!bytes.empty()) {
     const ssize_t done = ::write(fd, bytes.data(), bytes.size());

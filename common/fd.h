@@ -71,6 +71,9 @@ Result<std::string> read_file(const std::string& path, std::size_t limit, ErrorC
 // Errors: io, `too_short` when the file ends before, those of `take`.
 Result<void> read_range(int fd, std::uint64_t offset, std::uint64_t length, std::string_view what,
                         ErrorCode too_short, const std::function<Result<void>(std::string_view)>& take);
+// The same as one string; the caller knows that it is small enough for memory.
+Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length, std::string_view what,
+                              ErrorCode too_short);
 // Writes all of it, over short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes, std::string_view what);
 Result<void> set_nonblocking(int fd);

@@ -1,13 +1,13 @@
 #include "common/zip_directory.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
 
 #include "common/limits.h"
+#include "common/little_endian.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -27,14 +27,6 @@ constexpr std::uint64_t k_max_comment_bytes = 65535;
 constexpr std::uint64_t k_max_directory_bytes = 64 * k_mib;
 constexpr std::uint16_t k_flag_encrypted = 1;
 constexpr std::uint32_t k_in_zip64 = 0xFFFFFFFF; // the value stands in a ZIP64 record
-
-// Little-endian number at `offset`, which the caller has checked.
-template<class T>
-T number(std::string_view bytes, std::uint64_t offset) {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof(T));
-  return value; // ZIP is little-endian, as is every machine that mrun runs on
-}
 
 bool inside(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
   return offset <= size && length <= size - offset;
@@ -66,8 +58,8 @@ struct EndRecord {
 std::optional<EndRecord> find_end(std::string_view tail, std::uint64_t file_bytes) {
   if (tail.size() < k_end_bytes) return std::nullopt;
   for (std::uint64_t at = tail.size() - k_end_bytes + 1; at-- > 0;) {
-    if (number<std::uint32_t>(tail, at) != k_end_signature) continue;
-    if (at + k_end_bytes + number<std::uint16_t>(tail, at + 20) == tail.size())
+    if (read_little_endian<std::uint32_t>(tail, at) != k_end_signature) continue;
+    if (at + k_end_bytes + read_little_endian<std::uint16_t>(tail, at + 20) == tail.size())
       return EndRecord{file_bytes - tail.size() + at, std::string(tail.substr(at, k_end_bytes))};
   }
   return std::nullopt;
@@ -93,23 +85,25 @@ Result<Extent> read_extent64(const Source& source, std::uint64_t end) {
   if (end < k_locator64_bytes) return broken("its ZIP64 locator is missing");
   const std::uint64_t locator_at = end - k_locator64_bytes;
   MRUN_ASSIGN(const std::string locator, source.read(locator_at, k_locator64_bytes));
-  if (number<std::uint32_t>(locator, 0) != k_locator64_signature)
+  if (read_little_endian<std::uint32_t>(locator, 0) != k_locator64_signature)
     return broken("its ZIP64 locator is missing");
-  const auto at = number<std::uint64_t>(locator, 8);
+  const auto at = read_little_endian<std::uint64_t>(locator, 8);
   const std::string misplaced = "its ZIP64 end record is not where the locator says";
   if (!inside(at, k_end64_bytes, locator_at)) return broken(misplaced);
   MRUN_ASSIGN(const std::string record, source.read(at, k_end64_bytes));
-  if (number<std::uint32_t>(record, 0) != k_end64_signature) return broken(misplaced);
-  const Extent extent{number<std::uint64_t>(record, 48), number<std::uint64_t>(record, 40),
-                      number<std::uint64_t>(record, 32)};
+  if (read_little_endian<std::uint32_t>(record, 0) != k_end64_signature) return broken(misplaced);
+  const Extent extent{read_little_endian<std::uint64_t>(record, 48),
+                      read_little_endian<std::uint64_t>(record, 40),
+                      read_little_endian<std::uint64_t>(record, 32)};
   if (!inside(extent.offset, extent.size, at)) return broken("its directory lies outside of the file");
   return extent;
 }
 
 Result<Extent> read_extent(const Source& source) {
   MRUN_ASSIGN(const EndRecord end, read_end(source));
-  Extent extent{number<std::uint32_t>(end.bytes, 16), number<std::uint32_t>(end.bytes, 12),
-                number<std::uint16_t>(end.bytes, 10)};
+  Extent extent{read_little_endian<std::uint32_t>(end.bytes, 16),
+                read_little_endian<std::uint32_t>(end.bytes, 12),
+                read_little_endian<std::uint16_t>(end.bytes, 10)};
   if (extent.offset == k_in_zip64 || extent.size == k_in_zip64 || extent.count == 0xFFFF) {
     MRUN_ASSIGN(extent, read_extent64(source, end.offset));
   } else if (!inside(extent.offset, extent.size, end.offset)) {
@@ -127,15 +121,15 @@ Result<Extent> read_extent(const Source& source) {
 bool read_extra64(std::string_view extra, std::uint64_t& size, std::uint64_t& stored_size,
                   std::uint64_t& offset) {
   while (extra.size() >= 4) {
-    const auto id = number<std::uint16_t>(extra, 0);
-    const std::size_t length = number<std::uint16_t>(extra, 2);
+    const auto id = read_little_endian<std::uint16_t>(extra, 0);
+    const std::size_t length = read_little_endian<std::uint16_t>(extra, 2);
     if (length > extra.size() - 4) return false;
     if (id == 1) {
       std::string_view field = extra.substr(4, length);
       for (std::uint64_t* value : {&size, &stored_size, &offset}) {
         if (*value != k_in_zip64) continue;
         if (field.size() < 8) return false;
-        *value = number<std::uint64_t>(field, 0);
+        *value = read_little_endian<std::uint64_t>(field, 0);
         field.remove_prefix(8);
       }
       return true;
@@ -148,14 +142,15 @@ bool read_extra64(std::string_view extra, std::uint64_t& size, std::uint64_t& st
 // The entry at the start of `directory`, which then begins with the next one. The member's data is not
 // located yet.
 Result<ZipMember> take_entry(std::string_view& directory) {
-  if (directory.size() < k_central_bytes || number<std::uint32_t>(directory, 0) != k_central_signature)
+  if (directory.size() < k_central_bytes ||
+      read_little_endian<std::uint32_t>(directory, 0) != k_central_signature)
     return broken("its directory ends early");
-  const auto flags = number<std::uint16_t>(directory, 8);
-  const auto method = number<std::uint16_t>(directory, 10);
-  const std::size_t name_bytes = number<std::uint16_t>(directory, 28);
-  const std::size_t extra_bytes = number<std::uint16_t>(directory, 30);
+  const auto flags = read_little_endian<std::uint16_t>(directory, 8);
+  const auto method = read_little_endian<std::uint16_t>(directory, 10);
+  const std::size_t name_bytes = read_little_endian<std::uint16_t>(directory, 28);
+  const std::size_t extra_bytes = read_little_endian<std::uint16_t>(directory, 30);
   const std::size_t entry_bytes =
-      k_central_bytes + name_bytes + extra_bytes + number<std::uint16_t>(directory, 32);
+      k_central_bytes + name_bytes + extra_bytes + read_little_endian<std::uint16_t>(directory, 32);
   if (entry_bytes > directory.size()) return broken("a directory entry is cut off");
   if (name_bytes == 0 || name_bytes > k_max_zip_name_bytes)
     return broken("a member's name is empty or too long");
@@ -163,9 +158,9 @@ Result<ZipMember> take_entry(std::string_view& directory) {
   ZipMember member;
   member.name = directory.substr(k_central_bytes, name_bytes);
   member.stored = method == 0;
-  member.size_bytes = number<std::uint32_t>(directory, 20);
-  member.local_offset = number<std::uint32_t>(directory, 42);
-  std::uint64_t size = number<std::uint32_t>(directory, 24);
+  member.size_bytes = read_little_endian<std::uint32_t>(directory, 20);
+  member.local_offset = read_little_endian<std::uint32_t>(directory, 42);
+  std::uint64_t size = read_little_endian<std::uint32_t>(directory, 24);
   const std::string_view extra = directory.substr(k_central_bytes + name_bytes, extra_bytes);
   const bool has_numbers = read_extra64(extra, size, member.size_bytes, member.local_offset);
   directory.remove_prefix(entry_bytes);
@@ -189,12 +184,12 @@ Result<void> locate(const Source& source, std::uint64_t limit, ZipMember& member
   const std::uint64_t header_bytes = k_local_bytes + member.name.size();
   if (!inside(at, header_bytes, limit)) return absent();
   MRUN_ASSIGN(const std::string header, source.read(at, header_bytes));
-  if (number<std::uint32_t>(header, 0) != k_local_signature) return absent();
-  if (number<std::uint16_t>(header, 26) != member.name.size() ||
+  if (read_little_endian<std::uint32_t>(header, 0) != k_local_signature) return absent();
+  if (read_little_endian<std::uint16_t>(header, 26) != member.name.size() ||
       std::string_view(header).substr(k_local_bytes) != member.name)
     return broken(
         fmt::format("member `{}` has another name in its local header", printable(member.name, 80)));
-  member.offset = at + header_bytes + number<std::uint16_t>(header, 28);
+  member.offset = at + header_bytes + read_little_endian<std::uint16_t>(header, 28);
   if (!inside(member.offset, member.size_bytes, limit))
     return broken(fmt::format("member `{}` of {} bytes lies outside of the file", printable(member.name, 80),
                               member.size_bytes));

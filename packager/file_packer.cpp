@@ -1,15 +1,14 @@
 #include "packager/file_packer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <deque>
 #include <mutex>
 #include <set>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "common/fd.h"
 #include "common/text.h"
 #include "packager/cut/cut_plan.h"
 #include "packager/job_pool.h"
@@ -22,7 +21,6 @@ constexpr std::size_t k_piece_layer_bytes = 160;         // of a piece in the ma
 constexpr std::size_t k_file_layer_bytes = 400;          // of a whole file with a name of some length
 constexpr std::size_t k_least_pieces = 1000;
 constexpr int k_most_scale = 20;
-constexpr std::size_t k_scan_bytes = 1 * k_mib;
 
 // A run of a file's bytes that is one blob, or (glue) a part of one.
 struct Piece {
@@ -42,6 +40,7 @@ struct CutFile {
   struct stat before {};
   std::optional<WeightLayout> layout;
   bool likely_known = false;
+  std::vector<CutPiece> plan;
   std::optional<PackNote> noted; // it has not changed since the last pack
   std::deque<Stretch> stretches;
   struct Glue {
@@ -55,18 +54,6 @@ struct CutFile {
 
 unsigned mode_of(const struct stat& status) {
   return (status.st_mode & 0100) != 0 ? 0755U : 0644U;
-}
-
-Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length) {
-  std::string bytes(static_cast<std::size_t>(length), '\0');
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t got = ::pread(fd, bytes.data() + at, bytes.size() - at, static_cast<off_t>(offset + at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(ErrorCode::io, errno, "can't read a file");
-    if (got == 0) return fail(ErrorCode::pack_file_changed, "it became shorter while it was read");
-    at += static_cast<std::size_t>(got);
-  }
-  return bytes;
 }
 
 // Counts bytes for whoever watches.
@@ -113,10 +100,10 @@ class FilePacker {
       else
         m_pool.add([this, i] { return add_whole(i); });
     }
-    const CutSizes sizes = choose_sizes();
+    const CutSizes sizes = plan_cuts();
     for (CutFile& file : m_cut) {
       file.noted = find_note(file.selected->path, file.before, sizes.scale);
-      if (!file.noted) plan_file(file, sizes);
+      if (!file.noted) add_jobs(file, sizes);
     }
     MRUN_TRY(m_pool.run());
     for (CutFile& file : m_cut)
@@ -188,32 +175,33 @@ class FilePacker {
     const int fd = file.fd.get();
     Result<std::optional<WeightLayout>> layout =
         read_weight_layout(file.size(), [fd](std::uint64_t offset, std::uint64_t length) {
-          return read_part(fd, offset, length);
+          return read_part(fd, offset, length, "a file", ErrorCode::pack_file_changed);
         });
     if (!layout) return named(file, std::move(layout).error());
     file.layout = std::move(*layout);
     return {};
   }
 
-  // The smallest sizes with which all pieces fit into a manifest that registries take.
-  CutSizes choose_sizes() const {
+  // Plans all files with the smallest sizes with which the pieces fit into a manifest that registries take.
+  CutSizes plan_cuts() {
     const std::size_t whole = m_selected.size() - m_cut.size();
     const std::size_t budget =
         k_manifest_goal_bytes - std::min(k_manifest_goal_bytes, whole * k_file_layer_bytes);
     const std::size_t allowed = std::max(k_least_pieces, budget / k_piece_layer_bytes);
-    for (int scale = 0; scale < k_most_scale; ++scale) {
+    for (int scale = 0;; ++scale) {
       const CutSizes sizes(scale);
       std::size_t pieces = 0;
-      for (const CutFile& file : m_cut)
-        pieces += most_pieces(cut_file(file.size(), file.layout, sizes), sizes);
-      if (pieces <= allowed) return sizes;
+      for (CutFile& file : m_cut) {
+        file.plan = cut_file(file.size(), file.layout, sizes);
+        pieces += most_pieces(file.plan, sizes);
+      }
+      if (pieces <= allowed || scale == k_most_scale) return sizes;
     }
-    return CutSizes(k_most_scale);
   }
 
-  void plan_file(CutFile& file, const CutSizes& sizes) {
+  void add_jobs(CutFile& file, const CutSizes& sizes) {
     std::uint64_t glue_bytes = 0;
-    for (const CutPiece& piece : cut_file(file.size(), file.layout, sizes)) {
+    for (const CutPiece& piece : file.plan) {
       Stretch& stretch = file.stretches.emplace_back(Stretch{piece, {}});
       const FileRange range{piece.offset, piece.length};
       if (const auto chunks = content_cuts(piece, sizes)) {
@@ -253,22 +241,23 @@ class FilePacker {
   // Finds where the content cuts a stretch; others hash what lies behind.
   Result<void> scan(CutFile& file, Stretch& stretch, ChunkSizes sizes) {
     ContentCutter cutter(sizes);
-    const std::uint64_t end = stretch.plan.offset + stretch.plan.length;
-    std::uint64_t begin = stretch.plan.offset;
-    for (std::uint64_t at = begin; at < end;) {
-      const auto bytes = read_part(file.fd.get(), at, std::min<std::uint64_t>(k_scan_bytes, end - at));
-      if (!bytes) return named(file, bytes.error());
-      for (std::string_view rest = *bytes; !rest.empty();) {
+    std::uint64_t begin = stretch.plan.offset, at = begin;
+    const auto cut = [&](std::string_view bytes) -> Result<void> {
+      while (!bytes.empty()) {
         bool ends = false;
-        const std::size_t taken = cutter.take(rest, ends);
-        rest.remove_prefix(taken);
+        const std::size_t taken = cutter.take(bytes, ends);
+        bytes.remove_prefix(taken);
         at += taken;
         if (!ends) continue;
         add_piece(file, stretch, {begin, at - begin}, true);
         begin = at;
       }
-    }
-    if (begin < end) add_piece(file, stretch, {begin, end - begin}, true);
+      return {};
+    };
+    auto read = read_range(file.fd.get(), stretch.plan.offset, stretch.plan.length, "a file",
+                           ErrorCode::pack_file_changed, cut);
+    if (!read) return named(file, std::move(read).error());
+    if (begin < at) add_piece(file, stretch, {begin, at - begin}, true);
     return {};
   }
 

@@ -1,16 +1,9 @@
 #include "packager/lock_file.h"
 
-#include <cerrno>
-#include <cstdlib>
-
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/fd.h"
-#include "common/fs.h"
-#include "common/json.h"
+#include "common/replace_file.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -67,12 +60,16 @@ Result<LockFile> parse_lock(std::string_view text, std::string_view file_name) {
   return lock;
 }
 
-std::string encode_lock(const LockFile& lock) {
+Json models_json(const LockFile& lock) {
   Json models = Json::object();
   for (const auto& [name, entry] : lock.models)
     models[name] = {{"digest", entry.digest.text()}, {"size_bytes", entry.size_bytes}};
+  return models;
+}
+
+std::string encode_lock(const LockFile& lock) {
   // `models` before `schema`: keys are sorted everywhere
-  return Json{{"schema", k_schema}, {"models", std::move(models)}}.dump(2) + "\n";
+  return Json{{"schema", k_schema}, {"models", models_json(lock)}}.dump(2) + "\n";
 }
 
 std::optional<fs::path> find_lock_file(const fs::path& folder) {
@@ -90,17 +87,7 @@ Result<LockFile> read_lock_file(const fs::path& path) {
 }
 
 Result<void> write_lock_file(const fs::path& path, const LockFile& lock) {
-  const std::string temporary = fmt::format("{}.{}", path.string(), ::getpid());
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
-  if (!fd)
-    return fail_errno(ErrorCode::io, errno,
-                      fmt::format("can't write beside {}", printable(path.string(), 200)));
-  const auto written = real_file_system().write(fd.get(), encode_lock(lock));
-  if (written && ::fsync(fd.get()) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0) return {};
-  const int problem = errno;
-  ::unlink(temporary.c_str());
-  MRUN_TRY(written);
-  return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", printable(path.string(), 200)));
+  return replace_file(path, encode_lock(lock), 0666, Durable::yes, ErrorCode::io);
 }
 
 } // namespace mrun

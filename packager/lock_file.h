@@ -11,6 +11,7 @@
 
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/json.h"
 #include "packager/reference.h"
 
 namespace mrun {
@@ -33,6 +34,8 @@ std::string lock_key(const Reference& reference);
 
 // Error lock_invalid.
 Result<LockFile> parse_lock(std::string_view text, std::string_view file_name);
+// {NAME: {"digest": …, "size_bytes": …}}
+Json models_json(const LockFile& lock);
 // Sorted, two spaces of indentation, a newline at the end: one line of a diff a change.
 std::string encode_lock(const LockFile& lock);
 

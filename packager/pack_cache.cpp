@@ -12,7 +12,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
-#include "common/fs.h"
+#include "common/replace_file.h"
 #include "packager/cut/cut_plan.h"
 
 namespace mrun {
@@ -173,12 +173,8 @@ void PackCache::save() const {
   std::error_code ignored;
   fs::create_directories(m_file.parent_path(), ignored);
   remove_old(m_file.parent_path());
-  const std::string temporary = fmt::format("{}.{}", m_file.string(), ::getpid());
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return;
-  // Not synced: a note that is lost or cut off is none.
-  if (!real_file_system().write(fd.get(), text) || ::rename(temporary.c_str(), m_file.c_str()) < 0)
-    ::unlink(temporary.c_str());
+  // A note that a crash takes or cuts off is none.
+  (void)replace_file(m_file, text, 0600, Durable::no, ErrorCode::io);
 }
 
 } // namespace mrun

@@ -15,7 +15,6 @@
 namespace mrun {
 namespace {
 
-constexpr std::size_t k_copy_bytes = 1 * k_mib;
 constexpr std::uint64_t k_verify_bytes =
     1 * k_mib; // a blob up to here is hashed again before it is taken as there
 
@@ -38,26 +37,6 @@ bool same_content(const struct stat& a, int fd) {
 
 namespace {
 
-// Reads a stretch of `from` in order and gives each part to `take`.
-Result<void> read_through(int from, FileRange range,
-                          const std::function<Result<void>(std::string_view)>& take) {
-  std::string buffer(static_cast<std::size_t>(
-                         std::min<std::uint64_t>(k_copy_bytes, std::max<std::uint64_t>(range.length, 1))),
-                     '\0');
-  ::posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
-  const std::uint64_t end = range.offset + range.length;
-  for (std::uint64_t at = range.offset; at < end;) {
-    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at));
-    const ssize_t got = ::pread(from, buffer.data(), wanted, static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(ErrorCode::io, errno, "can't read a file");
-    if (got == 0) return fail(ErrorCode::pack_file_changed, "it became shorter while it was read");
-    MRUN_TRY(take(std::string_view(buffer.data(), static_cast<std::size_t>(got))));
-    at += static_cast<std::uint64_t>(got);
-  }
-  return {};
-}
-
 // Reads, hashes and, with `to`, writes.
 Result<Digest> pass_through(int from, std::span<const FileRange> ranges,
                             const Store::Writer::Progress& progress,
@@ -71,8 +50,9 @@ Result<Digest> pass_through(int from, std::span<const FileRange> ranges,
     if (progress) progress(done);
     return {};
   };
+  ::posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
   for (const FileRange& range : ranges)
-    MRUN_TRY(read_through(from, range, take));
+    MRUN_TRY(read_range(from, range.offset, range.length, "it", ErrorCode::pack_file_changed, take));
   return hash.finish();
 }
 
@@ -227,11 +207,12 @@ Result<Store::Writer::Incoming::Part> Store::Writer::Incoming::part(std::uint64_
 }
 
 Result<void> Store::Writer::Incoming::extend(std::uint64_t upto) {
-  return read_through(m_fd.get(), {m_size, upto - m_size}, [&](std::string_view bytes) -> Result<void> {
-    m_hash.update(bytes);
-    m_size += bytes.size();
-    return {};
-  });
+  return read_range(m_fd.get(), m_size, upto - m_size, m_name, ErrorCode::pack_file_changed,
+                    [&](std::string_view bytes) -> Result<void> {
+                      m_hash.update(bytes);
+                      m_size += bytes.size();
+                      return {};
+                    });
 }
 
 Store::Writer::Incoming::Incoming(Writer& writer, std::string name, UniqueFd fd, bool stays)

@@ -92,12 +92,9 @@ Result<int> run_lock(Context& context, const Arguments& arguments) {
   }
   MRUN_TRY(write_lock_file(found.path, lock)); // all of them, or none
   if (!context.json) return 0;
-  Json models = Json::object();
-  for (const auto& [name, entry] : lock.models)
-    models[name] = {{"digest", entry.digest.text()}, {"size_bytes", entry.size_bytes}};
   MRUN_TRY(print_json(
       context.terminal,
-      {{"schema", "mrun.locked/v1"}, {"path", found.path.string()}, {"models", std::move(models)}}));
+      {{"schema", "mrun.locked/v1"}, {"path", found.path.string()}, {"models", models_json(lock)}}));
   return 0;
 }
 

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "common/limits.h"
 #include "packager/sha256.h"
 
 namespace mrun {
 namespace {
 
-constexpr std::uint64_t k_mib = 1ULL << 20;
-constexpr std::uint64_t k_kib = 1ULL << 10;
 // GGUF pads each tensor to its alignment; the padding goes with the tensor before it.
 constexpr std::uint64_t k_max_padding_bytes = 65'536;
 
@@ -79,7 +78,7 @@ class TensorCutter {
 
 CutSizes::CutSizes(int scale_bits)
     : scale(scale_bits),
-      piece_bytes((64 * k_mib) << scale),
+      piece_bytes((64ULL * k_mib) << scale),
       own_bytes(k_mib << scale),
       group_bytes((256 * k_kib) << scale),
       content{(2 * k_mib) << scale, (16 * k_mib) << scale, 22 + scale},

@@ -33,7 +33,7 @@ ModelSource source_of(const FoundFiles& found) {
                             [folder = found.folder.get(), file](std::uint64_t offset,
                                                                 std::uint64_t length) -> Result<std::string> {
                               MRUN_ASSIGN(const UniqueFd fd, open_selected(folder, file));
-                              return read_part(fd.get(), offset, length);
+                              return read_part(fd.get(), offset, length, "a file", ErrorCode::io);
                             }});
   return source;
 }

@@ -28,16 +28,6 @@ Result<std::string> ModelSource::read_small(std::string_view path, std::size_t l
   return file->read_at(0, file->size);
 }
 
-Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length) {
-  std::string bytes;
-  MRUN_TRY(
-      read_range(fd, offset, length, "a file", ErrorCode::io, [&](std::string_view more) -> Result<void> {
-        bytes += more;
-        return {};
-      }));
-  return bytes;
-}
-
 ModelSource source_of(const Store& store, const std::vector<BundleFile>& files) {
   ModelSource source;
   for (const BundleFile& file : files) {

@@ -28,9 +28,6 @@ struct ModelSource {
   Result<std::string> read_small(std::string_view path, std::size_t limit) const;
 };
 
-// `length` bytes of an open file at `offset`; what is not there is an error (io).
-Result<std::string> read_part(int fd, std::uint64_t offset, std::uint64_t length);
-
 // The files of a bundle, read out of the store that holds their blobs. The store outlives the source.
 ModelSource source_of(const Store& store, const std::vector<BundleFile>& files);
 

@@ -1,10 +1,8 @@
 #include "packager/interop/whole_digests.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/replace_file.h"
 #include "packager/sha256.h"
 
 namespace mrun {
@@ -53,12 +51,8 @@ void WholeDigests::save() const {
     notes[segments.hex()] = whole.hex();
   std::error_code error;
   std::filesystem::create_directories(m_file.parent_path(), error);
-  const std::string temporary = m_file.string() + "." + std::to_string(::getpid());
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (fd && write_all(fd.get(), canonical_json(notes), temporary))
-    std::filesystem::rename(temporary, m_file, error);
-  else
-    std::filesystem::remove(temporary, error);
+  (void)replace_file(m_file, canonical_json(notes), 0600, Durable::no,
+                     ErrorCode::io); // else they are hashed again
 }
 
 } // namespace mrun

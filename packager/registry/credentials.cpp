@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/fd.h"
+#include "common/replace_file.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -81,14 +79,7 @@ Result<void> write_config(const std::filesystem::path& file, const Json& config)
   if (failed)
     return fail(ErrorCode::credentials,
                 fmt::format("can't make the folder of {}: {}", file.string(), failed.message()));
-  const std::string temporary = fmt::format("{}.mrun-{}", file.string(), ::getpid());
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return fail_errno(ErrorCode::credentials, errno, fmt::format("can't write {}", temporary));
-  Result<void> written = write_all(fd.get(), config.dump(2) + "\n", temporary);
-  if (written && (::fsync(fd.get()) < 0 || ::rename(temporary.c_str(), file.c_str()) < 0))
-    written = fail_errno(ErrorCode::credentials, errno, fmt::format("can't write {}", file.string()));
-  if (!written) ::unlink(temporary.c_str());
-  return written;
+  return replace_file(file, config.dump(2) + "\n", 0600, Durable::yes, ErrorCode::credentials);
 }
 
 } // namespace

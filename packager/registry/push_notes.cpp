@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/replace_file.h"
 
 namespace mrun {
 namespace {
@@ -48,12 +48,9 @@ void PushNotes::add(PushNote note) const {
     pushed.push_back({one.origin, one.version.hex()});
   std::error_code ignored;
   std::filesystem::create_directories(m_file.parent_path(), ignored);
-  const std::string temporary = fmt::format("{}.{}", m_file.string(), ::getpid());
-  const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return;
   const std::string text = canonical_json({{"schema", k_schema}, {"pushed", std::move(pushed)}});
-  if (!write_all(fd.get(), text, temporary) || ::rename(temporary.c_str(), m_file.c_str()) < 0)
-    ::unlink(temporary.c_str());
+  (void)replace_file(m_file, text, 0600, Durable::no,
+                     ErrorCode::io); // without it, more is asked for next time
 }
 
 } // namespace mrun

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "packager/weights/little_endian.h"
+#include "common/little_endian.h"
 #include "packager/weights/weight_layout.h"
 
 namespace mrun {

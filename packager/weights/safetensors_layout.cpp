@@ -6,8 +6,8 @@
 #include <unordered_set>
 
 #include "common/json.h"
+#include "common/little_endian.h"
 #include "packager/weights/layout_readers.h"
-#include "packager/weights/little_endian.h"
 
 namespace mrun {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/limits.h"
+#include "common/little_endian.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -34,13 +35,6 @@ constexpr std::array<TypeName, 10> k_types = {{{"F32", DType::f32},
 tl::unexpected<Error> broken(std::string_view why, std::string hint = {}) {
   return fail(ErrorCode::input_file, fmt::format("the safetensors file can't be read: {}", why),
               std::move(hint));
-}
-
-std::uint64_t read_u64(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 8; i-- > 0;)
-    value = value << 8 | static_cast<unsigned char>(bytes[i]);
-  return value;
 }
 
 bool is_size(const Json& value) {
@@ -123,7 +117,7 @@ Result<std::string> pick(const Json& header, std::string_view name) {
 
 Result<Tensor> read_safetensors(std::string_view bytes, std::string_view name) {
   if (bytes.size() < k_length_bytes) return broken("it has fewer than 8 bytes");
-  const std::uint64_t length = read_u64(bytes);
+  const std::uint64_t length = read_little_endian<std::uint64_t>(bytes, 0);
   if (length > k_max_header_bytes || length > bytes.size() - k_length_bytes)
     return broken(fmt::format("its header says that it has {} bytes; the file has {} and a header at most {}",
                               length, bytes.size(), k_max_header_bytes));

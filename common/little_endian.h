@@ -1,4 +1,4 @@
-// Numbers of weight files: little-endian, at any offset.
+// Little-endian numbers in files, at any offset.
 #pragma once
 
 #include <string_view>

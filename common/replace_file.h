@@ -1,0 +1,18 @@
+// A file that is there whole, old or new, whenever someone looks.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "common/error.h"
+
+namespace mrun {
+
+enum class Durable { no, yes }; // yes: on the disk before the old one goes; no: of what a crash may take
+
+// Writes a file of its own beside `path` (mode by the umask), then renames it there; its folder is there. A
+// failure leaves nothing behind. The error has the code `code`.
+Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode,
+                          Durable durable, ErrorCode code);
+
+} // namespace mrun
