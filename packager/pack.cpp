@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "packager/bundle_add.h"
 #include "packager/bundle_format.h"
+#include "packager/consent.h"
 #include "packager/file_packer.h"
 #include "packager/file_select.h"
 #include "packager/store_writer.h"
@@ -108,6 +109,7 @@ Result<PackResult> pack_selected(Store& store, int folder_fd, const std::vector<
   result.new_bytes = packed.new_bytes;
   result.file_count = packed.parts.files.size();
   MRUN_ASSIGN(result.digest, add_bundle(*writer, manifest, std::move(packed.parts), result.new_bytes));
+  if (runs_own_code(manifest)) MRUN_TRY(writer->trust(result.digest));
   const VersionFacts facts{result.size_bytes, manifest.engine};
   if (options.untagged) {
     MRUN_TRY(writer->keep(manifest.name, result.digest, facts, k_lease_lifetime));

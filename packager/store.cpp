@@ -82,7 +82,7 @@ Result<Store> Store::open(const fs::path& folder, bool read_only, FileSystem& fi
   MRUN_ASSIGN(impl->root, open_folder(AT_FDCWD, folder.c_str()));
   const int root = impl->root.get();
   if (!read_only) {
-    for (const char* name : {"blobs", "blobs/sha256", "tmp", "leases"})
+    for (const char* name : {"blobs", "blobs/sha256", "tmp", "leases", "trusted"})
       if (!exists(root, name)) MRUN_TRY(file_system.make_dir(root, name, 0755));
     MRUN_ASSIGN(impl->tmp, open_folder(root, "tmp"));
     if (!exists(root, "index.json")) MRUN_TRY(impl->create_index());
@@ -157,6 +157,22 @@ Result<void> Store::lease(const Digest& digest, std::chrono::seconds lifetime) {
   MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc does not run now
   MRUN_ASSIGN(const UniqueFd manifest, open_blob(digest));
   return m_impl->write_lease(digest, lifetime);
+}
+
+bool Store::is_trusted(const Digest& version) const {
+  return exists(m_impl->root.get(), ("trusted/" + version.hex()).c_str());
+}
+
+Result<void> Store::trust(const Digest& version) {
+  MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc does not run now
+  MRUN_ASSIGN(const UniqueFd manifest, open_blob(version));
+  return writer->trust(version);
+}
+
+Result<void> Store::Writer::trust(const Digest& version) {
+  if (exists(m_store.root.get(), ("trusted/" + version.hex()).c_str())) return {};
+  MRUN_ASSIGN(const UniqueFd folder, open_folder(m_store.root.get(), "trusted"));
+  return m_store.write_file(folder.get(), "trusted", version.hex(), "", 0644);
 }
 
 // leases/<hex> holds the end as nanoseconds since 1970; a lease never becomes shorter.

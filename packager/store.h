@@ -105,6 +105,8 @@ class Store {
   // Reads a small blob whole (at most `limit` bytes) and verifies its digest.
   Result<std::string> read_blob(const Digest& digest, std::size_t limit) const;
   Result<UniqueFd> open_blob(const Digest& digest) const;
+  // Whether the owner of this store lets the version run code of its own (packager/consent.h).
+  bool is_trusted(const Digest& version) const;
   // Manifests that were attached to a version (signatures), by digest. Their content is a stranger's.
   Result<std::vector<Digest>> attached(const Digest& version) const;
   // Whether a blob of this digest and size is there; its content was hashed when it came.
@@ -118,6 +120,8 @@ class Store {
   Result<void> untag(const Reference& reference);                     // model_not_found
   // Keeps a version from gc until the lease ends, without a tag.
   Result<void> lease(const Digest& digest, std::chrono::seconds lifetime);
+  // Remembered until the version is gone.
+  Result<void> trust(const Digest& version);
   Result<GcPlan> plan_gc() const;
   Result<GcPlan> collect_garbage(); // what it removed
   // Removes damaged blobs, so that pack and pull bring them again: one of the right size counts as there.

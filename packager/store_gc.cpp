@@ -168,8 +168,10 @@ Result<GcPlan> Store::collect_garbage() {
     }));
   for (const Digest& digest : live.ended_leases)
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "leases/" + digest.hex()));
-  for (const Digest& blob : plan.blobs)
+  for (const Digest& blob : plan.blobs) { // consent first: without it the version only asks again
+    if (is_trusted(blob)) MRUN_TRY(impl.file_system.unlink(impl.root.get(), "trusted/" + blob.hex()));
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
+  }
   MRUN_ASSIGN(const std::vector<std::string> ended, impl.leftovers());
   for (const std::string& name : ended) // under the lock nobody writes one
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "tmp/" + name));

@@ -111,6 +111,8 @@ class Store::Writer {
   // The same without a tag: the lease keeps it. `model`: the name to show.
   Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                     std::chrono::seconds lifetime, const Provenance& from = {});
+  // As Store::trust(), of a version that this writer added.
+  Result<void> trust(const Digest& version);
   // Keeps `manifest`, which this writer added with all that it names, as long as the version `subject` stays.
   Result<void> attach(const Digest& manifest, const Digest& subject, const std::string& artifact_type);
 

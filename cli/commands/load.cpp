@@ -1,4 +1,5 @@
 // mrun load FILE: models come out of a file or a folder. Its code is in cli/remote/load.cpp.
+#include "cli/consent.h"
 #include "cli/flags.h"
 
 namespace mrun::cli {
@@ -9,7 +10,7 @@ constexpr PositionalSpec k_positionals[] = {
      .help = "a tar of an OCI image layout (also .gz, .zst), such a folder, or standard input"},
     {.name = "REF", .required = false, .help = "what to call it; without: the name that it carries"}};
 constexpr FlagSpec k_flags[] = {
-    {.name = "force", .short_name = 'f', .help = "move a tag here that means another version"}};
+    k_trust_flag, {.name = "force", .short_name = 'f', .help = "move a tag here that means another version"}};
 constexpr ExampleSpec k_examples[] = {{"load minilm.tar", "what `mrun save` wrote"},
                                       {"load minilm.tar me/minilm:v2", "under another name"},
                                       {"load - < minilm.tar.zst", "from a pipe"}};

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cli/arguments.h"
+#include "cli/consent.h"
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/locked.h"
@@ -48,6 +49,7 @@ constexpr FlagSpec k_flags[] = {
      .default_text = "missing",
      .help = "whether to ask the registry of a REF with a host"},
     k_locked_flag,
+    k_trust_flag,
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
     {.name = "print-id", .help = "print the prediction's id on standard error first"},
 };
@@ -63,6 +65,7 @@ constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 6, 7, 10, 75, 124, 130, 143};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments));
+  MRUN_TRY(settle_consent(context, target.bundle, arguments.positional(0), arguments.has("trust")));
   return run_prediction(
       context, target,
       {.inputs = arguments.values("input"),

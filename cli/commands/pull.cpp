@@ -1,4 +1,5 @@
 // mrun pull REMOTE: a model comes from a registry. Its code is in cli/remote/pull.cpp.
+#include "cli/consent.h"
 #include "cli/flags.h"
 #include "cli/locked.h"
 
@@ -17,6 +18,7 @@ constexpr FlagSpec k_flags[] = {
      .repeatable = true,
      .help = "fetch it only when this public key (PEM) has signed it"},
     k_locked_flag,
+    k_trust_flag,
     {.name = "force", .short_name = 'f', .help = "move a tag here that belongs to another model"},
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},

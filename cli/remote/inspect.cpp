@@ -1,3 +1,5 @@
+#include <map>
+
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
@@ -5,14 +7,26 @@
 #include "cli/context.h"
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
+#include "cli/render/model_text.h"
 #include "common/text.h"
+#include "packager/consent.h"
 #include "packager/registry/pull.h"
 #include "packager/schema.h"
 
 namespace mrun::cli {
 namespace {
 
-Json bundle_json(const Bundle& bundle, const Reference& remote) {
+// The layers of a manifest that decode_bundle() has taken.
+Json layers_json(const std::string& manifest_text) {
+  Json layers = Json::array();
+  const Json manifest = Json::parse(manifest_text);
+  for (const Json& layer : manifest["layers"])
+    layers.push_back(
+        {{"media_type", layer["mediaType"]}, {"digest", layer["digest"]}, {"size_bytes", layer["size"]}});
+  return layers;
+}
+
+Json bundle_json(const Bundle& bundle, const Reference& remote, Json layers) {
   Json files = Json::array();
   for (const BundleFile& file : bundle.files)
     files.push_back({{"path", file.path.text()}, {"size_bytes", file.size}});
@@ -20,22 +34,37 @@ Json bundle_json(const Bundle& bundle, const Reference& remote) {
   return {{"schema", "mrun.inspect/v1"},         {"reference", remote.text()},
           {"digest", bundle.digest.text()},      {"version", bundle.digest.hex()},
           {"size_bytes", bundle.size_bytes},     {"files", std::move(files)},
+          {"layers", std::move(layers)},         {"native_code", runs_own_code(manifest)},
           {"manifest", manifest_json(manifest)}, {"openapi_schema", openapi_schema(manifest)}};
 }
 
-std::string bundle_text(const Bundle& bundle, const Reference& remote) {
+// How many layers of each media type there are, and their bytes.
+std::string layers_text(const Json& layers) {
+  std::map<std::string, std::pair<std::size_t, std::uint64_t>> kinds;
+  for (const Json& layer : layers) {
+    auto& [count, size_bytes] = kinds[layer["media_type"].get<std::string>()];
+    ++count;
+    size_bytes += layer["size_bytes"].get<std::uint64_t>();
+  }
+  std::string text = fmt::format("Layers ({})\n", layers.size());
+  for (const auto& [media_type, sum] : kinds)
+    text +=
+        fmt::format("  {:>10}  {:>6}  {}\n", format_bytes(sum.second), sum.first, printable(media_type, 100));
+  return text;
+}
+
+std::string bundle_text(const Terminal& terminal, const Bundle& bundle, const Reference& remote,
+                        const Json& layers) {
   const Manifest& manifest = bundle.manifest;
   std::string text = fmt::format("{}\n  {}\n\n", remote.text(), bundle.digest.text());
   if (!manifest.description.empty()) text += fmt::format("  {}\n\n", printable(manifest.description, 500));
-  text += fmt::format("  model    {}\n  size     {}\n  engine   {}\n  license  {}\n\nFiles\n", manifest.name,
-                      format_bytes(bundle.size_bytes), manifest.engine,
-                      manifest.license.empty() ? "unknown" : manifest.license);
+  text += fmt::format("  model    {}\n  size     {}\n  engine   {}{}\n  license  {}\n\nFiles\n",
+                      manifest.name, format_bytes(bundle.size_bytes), manifest.engine,
+                      runs_own_code(manifest) ? ": a program of its author, which needs --trust" : "",
+                      manifest.license.empty() ? "unknown" : printable(manifest.license, 100));
   for (const BundleFile& file : bundle.files)
     text += fmt::format("  {:>10}  {}\n", format_bytes(file.size), file.path.text());
-  text += "\nInputs\n";
-  for (const InputSpec& input : manifest.inputs)
-    text += fmt::format("  {}: {}\n", input.name, std::string(value_type_name(input.type.type)));
-  return text;
+  return fmt::format("{}\n{}\n{}", text, layers_text(layers), schema_text(terminal, manifest));
 }
 
 // A model of another tool: what its manifest and config say. Its inputs are known once it was pulled.
@@ -110,10 +139,11 @@ Result<int> run_inspect(Context& context, const Arguments& arguments) {
               describe_bundle(manifest.digest, std::move(layout), [&](const BlobClaim& claim, std::size_t) {
                 return connection.read_blob(claim.digest, claim.size);
               }));
+  Json layers = layers_json(manifest.bytes);
   if (context.json)
-    MRUN_TRY(print_json(context.terminal, bundle_json(bundle, remote)));
+    MRUN_TRY(print_json(context.terminal, bundle_json(bundle, remote, std::move(layers))));
   else
-    MRUN_TRY(context.terminal.out(bundle_text(bundle, remote)));
+    MRUN_TRY(context.terminal.out(bundle_text(context.terminal, bundle, remote, layers)));
   return 0;
 }
 

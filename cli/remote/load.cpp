@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/client/interrupt.h"
+#include "cli/consent.h"
 #include "cli/context.h"
 #include "cli/predict/target.h"
 #include "cli/remote/transfer_line.h"
@@ -96,6 +97,8 @@ Result<int> run_load(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   TransferLine line(context, "loading");
   MRUN_ASSIGN(const LoadResult loaded, load(store, path == "-" ? path : expand_home(path), request, line));
+  for (const LoadedVersion& version : loaded.versions)
+    MRUN_TRY(note_consent(context, version.digest, arguments.has("trust")));
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, result_json(loaded)));
     return 0;

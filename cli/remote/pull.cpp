@@ -2,6 +2,7 @@
 
 #include "cli/arguments.h"
 #include "cli/client/interrupt.h"
+#include "cli/consent.h"
 #include "cli/context.h"
 #include "cli/locked.h"
 #include "cli/remote/pull_here.h"
@@ -53,6 +54,7 @@ Result<int> run_pull(Context& context, const Arguments& arguments) {
   Json results = Json::array();
   for (const PullHere& what : wanted) {
     MRUN_ASSIGN(const PullPlan plan, pull_here(context, arguments, what, interrupt.fd()));
+    if (!what.dry_run) MRUN_TRY(note_consent(context, *plan.version, arguments.has("trust")));
     if (context.json)
       results.push_back(result_json(plan, what.dry_run));
     else if (!what.dry_run)

@@ -114,20 +114,8 @@ std::string latency_words(const Json& stats) {
   return "not measured yet";
 }
 
-std::string model_text(const Terminal& terminal, const Bundle& bundle, const Json& stats) {
-  const Manifest& manifest = bundle.manifest;
-  const auto line = [](std::string_view name, const std::string& value) {
-    return value.empty() ? std::string() : fmt::format("{:<10}{}\n", name, printable(value, 400));
-  };
-  std::string text = fmt::format("{}\n", terminal.paint_out(Style::bold, manifest.name));
-  if (!manifest.description.empty()) text += printable(manifest.description, 1000) + "\n";
-  text += "\n" + line("version", bundle.digest.text());
-  text += line("size", fmt::format("{} in {}", format_bytes(bundle.size_bytes),
-                                   count_words(bundle.files.size(), "file")));
-  text += line("engine", manifest.engine) + line("task", manifest.task);
-  text += line("license", manifest.license.empty() ? "not stated" : manifest.license);
-  text += line("latency", latency_words(stats));
-  text += fmt::format("\n{}\n", terminal.paint_out(Style::bold, "Inputs"));
+std::string schema_text(const Terminal& terminal, const Manifest& manifest) {
+  std::string text = fmt::format("{}\n", terminal.paint_out(Style::bold, "Inputs"));
   std::size_t width = 0;
   for (const InputSpec& input : manifest.inputs)
     width = std::max(width, input.name.size());
@@ -145,6 +133,22 @@ std::string model_text(const Terminal& terminal, const Bundle& bundle, const Jso
   for (const Example& example : manifest.examples)
     text += fmt::format("  {}\n", example_command(manifest, example));
   return text;
+}
+
+std::string model_text(const Terminal& terminal, const Bundle& bundle, const Json& stats) {
+  const Manifest& manifest = bundle.manifest;
+  const auto line = [](std::string_view name, const std::string& value) {
+    return value.empty() ? std::string() : fmt::format("{:<10}{}\n", name, printable(value, 400));
+  };
+  std::string text = fmt::format("{}\n", terminal.paint_out(Style::bold, manifest.name));
+  if (!manifest.description.empty()) text += printable(manifest.description, 1000) + "\n";
+  text += "\n" + line("version", bundle.digest.text());
+  text += line("size", fmt::format("{} in {}", format_bytes(bundle.size_bytes),
+                                   count_words(bundle.files.size(), "file")));
+  text += line("engine", manifest.engine) + line("task", manifest.task);
+  text += line("license", manifest.license.empty() ? "not stated" : manifest.license);
+  text += line("latency", latency_words(stats));
+  return text + "\n" + schema_text(terminal, manifest);
 }
 
 Json model_json(const Bundle& bundle, const Json& stats) {

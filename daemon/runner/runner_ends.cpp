@@ -94,8 +94,11 @@ Error Runner::Impl::exit_error(const LiveWorker& worker, ExitStatus status) cons
     how = "died of " + signal_text(status.value);
   else if (status.kind == ExitStatus::Kind::exited)
     how = fmt::format("ended by itself with exit code {}", status.value);
+  // What is mapped can't be read any more: a blob was cut short, or its disk fails.
+  const bool lost_file = status.kind == ExitStatus::Kind::signaled && status.value == SIGBUS;
   return sched::make_error(ErrorCode::worker_crashed,
-                           fmt::format("the worker of '{}' (process {}) {}{}", name, pid, how, when));
+                           fmt::format("the worker of '{}' (process {}) {}{}", name, pid, how, when),
+                           lost_file ? "look whether its files are whole: mrun verify " + name : "");
 }
 
 void Runner::Impl::on_exit(sched::WorkerId id, ExitStatus status) {

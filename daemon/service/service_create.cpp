@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "daemon/service/service_impl.h"
+#include "packager/consent.h"
 #include "packager/schema.h"
 
 namespace mrun {
@@ -33,6 +34,8 @@ void Service::admit(CreatePrediction request, Callback<Prediction> done) {
   m_resolver.resolve(version, [this, request = std::move(request),
                                done = std::move(done)](Result<BundlePtr> bundle) mutable {
     if (!bundle) return done(tl::unexpected(std::move(bundle).error()));
+    if (Result<void> allowed = check_consent(m_store, **bundle); !allowed)
+      return done(tl::unexpected(std::move(allowed).error()));
     start(std::move(request), *bundle, std::move(done));
   });
 }

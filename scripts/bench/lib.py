@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import signal
 import socket
 import statistics
@@ -22,6 +23,7 @@ PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 PEER_PYTHON = CACHE / "peers/bin/python"
 EXAMPLES = CACHE / "examples"
 OUT = ROOT / "build/bench"
+CHUNK = 1 << 20
 
 os.environ.setdefault("MRUN_BUILD", str(ROOT / "build/release"))
 os.environ.setdefault("MRUN_SOURCE", str(ROOT))
@@ -168,3 +170,19 @@ def packed_home(*names):
     for name in names:
         home.mrun("pack", EXAMPLES / name, timeout=300)
     return home
+
+
+def safetensors(path, tensors, note=None):
+    """Writes one of random bytes. `tensors`: [(name, bytes, seed)]; `note`: of its metadata."""
+    header = {} if note is None else {"__metadata__": {"note": note}}
+    at = 0
+    for name, size, _ in tensors:
+        header[name] = {"dtype": "U8", "shape": [size], "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    with open(path, "wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        for _, size, seed in tensors:
+            source = random.Random(seed)
+            for part in range(0, size, CHUNK):
+                out.write(source.randbytes(min(CHUNK, size - part)))

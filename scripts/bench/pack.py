@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 import sys
@@ -21,33 +20,15 @@ import time
 
 import lib
 
-CHUNK = 1 << 20
-
-
-def safetensors(path, tensors, note=None):
-    """`tensors`: [(name, rows of 1 MiB, seed)]."""
-    header = {} if note is None else {"__metadata__": {"note": note}}
-    at = 0
-    for name, size, _ in tensors:
-        header[name] = {"dtype": "U8", "shape": [size], "data_offsets": [at, at + size]}
-        at += size
-    text = json.dumps(header).encode()
-    with open(path, "wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        for _, size, seed in tensors:
-            source = random.Random(seed)
-            for part in range(0, size, CHUNK):
-                out.write(source.randbytes(min(CHUNK, size - part)))
-
 
 def hash_range(path, begin, end):
     """Worker of the limit: reads and hashes a part."""
     digest = hashlib.sha256()
-    buffer = bytearray(CHUNK)
+    buffer = bytearray(lib.CHUNK)
     with open(path, "rb", buffering=0) as source:
         source.seek(begin)
         while begin < end:
-            got = source.readinto(memoryview(buffer)[:min(CHUNK, end - begin)])
+            got = source.readinto(memoryview(buffer)[:min(lib.CHUNK, end - begin)])
             digest.update(memoryview(buffer)[:got])
             begin += got
 
@@ -56,7 +37,7 @@ def copy_range(path, target, begin, end):
     with open(path, "rb", buffering=0) as source, open(f"{target}-{begin}", "wb", buffering=0) as out:
         source.seek(begin)
         while begin < end:
-            bytes_ = source.read(min(CHUNK, end - begin))
+            bytes_ = source.read(min(lib.CHUNK, end - begin))
             out.write(bytes_)
             begin += len(bytes_)
         os.fsync(out.fileno())
@@ -81,9 +62,9 @@ def main():
         model.mkdir()
         (model / "mrun.yaml").write_text("mrun: 1\nname: bench/pack\nengine: echo\nfiles: [model.safetensors]\noutput: {type: any}\n")
         weights = model / "model.safetensors"
-        tensors = [(f"layer.{i}.weight", 16 * CHUNK, i) for i in range(mib // 17)]
+        tensors = [(f"layer.{i}.weight", 16 * lib.CHUNK, i) for i in range(mib // 17)]
         tensors += [(f"layer.{i}.bias", 64 * 1024, 10_000 + i) for i in range((mib - 16 * (mib // 17)) * 16)]
-        safetensors(weights, tensors)
+        lib.safetensors(weights, tensors)
         size = weights.stat().st_size
         home = folder / "home"
         program = pathlib.Path(os.environ["MRUN_BUILD"]) / "bin/mrun"
@@ -125,9 +106,9 @@ def main():
 
         def change(name, changed, *arguments):
             shutil.rmtree(home, ignore_errors=True)
-            safetensors(weights, tensors)
+            lib.safetensors(weights, tensors)
             pack()
-            safetensors(weights, *arguments)
+            lib.safetensors(weights, *arguments)
             new = pack()[1]["new_bytes"]
             changes[name] = {"changed_bytes": changed, "new_bytes": new}
             print(f"| {name} | {changed:,} | {new:,} | {new - changed:,} |")
@@ -138,8 +119,8 @@ def main():
         tuned[-1] = (tensors[-1][0], tensors[-1][1], 99_998)
         change("last layer fine-tuned", tuned[last][1] + tuned[-1][1], tuned)
         change("header edited", 0, tensors, "a note")
-        inserted = tensors[:3] + [("new.weight", 5 * CHUNK, 77_777)] + tensors[3:]
-        change("tensor inserted", 5 * CHUNK, inserted)
+        inserted = tensors[:3] + [("new.weight", 5 * lib.CHUNK, 77_777)] + tensors[3:]
+        change("tensor inserted", 5 * lib.CHUNK, inserted)
         lib.write("pack", {"size_bytes": size, "samples_s": samples, "changes": changes})
 
 

@@ -246,6 +246,7 @@ def main(home):
     assert not failed, [name for name, _ in failed]
     home.fails("M1701", 75, "tags", "localhost:1/demo/big")
     redirected(rows)
+    elsewhere_is_not_asked(rows)
     kept_secret(home, rows)
     killed(home, rows.digest, rows.big.removeprefix("sha256:"))
     tls(home)
@@ -264,6 +265,25 @@ def redirected(rows):
         faulty.plan = plan
         rows.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, rows.config(row, other, faulty.host))
         assert elsewhere.seen == [("GET", f"/v2/x/blobs/{rows.big}?SIGNATURE", None, None)], elsewhere.seen
+    finally:
+        faulty.close()
+        elsewhere.close()
+        other.close()
+
+
+def elsewhere_is_not_asked(rows):
+    """A descriptor's `urls` are a stranger's wish: what they name is never asked."""
+    elsewhere, other = Faulty(rows.store), Home()
+    row = Row("urls in descriptors", "big", lambda handler, n: False)
+    faulty = rows.serve(row)
+    try:
+        manifest = json.loads((rows.store / "blobs/sha256" / rows.digest.removeprefix("sha256:")).read_text())
+        for part in (manifest["config"], *manifest["layers"]):
+            part["urls"] = [f"http://{elsewhere.host}/{part['digest']}", "http://169.254.169.254/latest"]
+        faulty.plan = lambda handler: "/manifests/" in handler.path and handler.reply(
+            200, json.dumps(manifest).encode(), [("Content-Type", manifest["mediaType"])])
+        other.mrun("pull", f"{faulty.host}/demo/big")
+        assert rows.big in str(faulty.seen) and elsewhere.seen == [], (faulty.seen, elsewhere.seen)
     finally:
         faulty.close()
         elsewhere.close()
