@@ -218,7 +218,7 @@ class UploadSession {
 
   Result<bool> send_chunks() {
     m_broken = true; // until it has all
-    while (m_known < size()) {
+    while (m_known < size() && size() - m_known >= m_min_chunk_bytes) {
       const std::uint64_t length = std::min(chunk(), size() - m_known);
       MRUN_ASSIGN(const HttpReply reply, send("PATCH", *m_location, m_known, length));
       if (reply.status == 404 || reply.status == 413 || reply.status == 416)
@@ -234,7 +234,11 @@ class UploadSession {
       m_known += length;
       MRUN_TRY(take_location(reply, *m_location));
     }
-    MRUN_ASSIGN(const HttpReply reply, m_connection.call("PUT", finishing_url(), {.nearest = m_reach}));
+    // What is less than the registry's least chunk goes with the end.
+    const std::uint64_t left = size() - m_known;
+    MRUN_ASSIGN(const HttpReply reply,
+                left == 0 ? m_connection.call("PUT", finishing_url(), {.nearest = m_reach})
+                          : send("PUT", finishing_url(), m_known, left));
     if (reply.status == 404 || reply.status == 416) return go_on_later(reply);
     if (reply.status != 201) return refused_for_now(reply);
     return true;

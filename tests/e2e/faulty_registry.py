@@ -36,6 +36,7 @@ class Faulty:
         self.blobs, self.manifests, self.uploads = {}, {}, {}
         self.at_once = True                # takes POST ?digest=
         self.max_body = None               # 413 above
+        self.min_chunk = 0                 # 416 to a smaller one, unless a PUT with what is left follows
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
         self.server.daemon_threads = True
@@ -171,14 +172,15 @@ def handler_of(faulty):
                 with faulty.lock:
                     session = f"u{len(faulty.uploads)}"
                     faulty.uploads[session] = bytearray()
-                return self.place(202, path + session)
+                least = [("OCI-Chunk-Min-Length", str(faulty.min_chunk))] if faulty.min_chunk else []
+                return self.place(202, path + session, least)
             if session not in faulty.uploads:
                 return self.reply(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
             held = faulty.uploads[session]
             if self.command == "GET":
                 return self.place(204, path)
             if self.command == "PATCH":
-                if self.headers["Content-Range"].split("-")[0] != str(len(held)):
+                if self.headers["Content-Range"].split("-")[0] != str(len(held)) or self.unread() < faulty.min_chunk:
                     return self.place(416, path)
                 self.take(held)
                 return self.place(202, path)
@@ -192,10 +194,10 @@ def handler_of(faulty):
                 held += data
                 left -= len(data)
 
-        def place(self, status, path):
+        def place(self, status, path, more=()):
             held = faulty.uploads[path.rsplit("/", 1)[1]]
             # The query is the server's: it must come back as it is.
-            return self.reply(status, headers=[("Location", path + "?_state=a%2Bb%3D"), ("Range", f"0-{max(len(held) - 1, 0)}")])
+            return self.reply(status, headers=[("Location", path + "?_state=a%2Bb%3D"), ("Range", f"0-{max(len(held) - 1, 0)}"), *more])
 
         def commit(self, data, digest):
             if "sha256:" + hashlib.sha256(data).hexdigest() != digest:

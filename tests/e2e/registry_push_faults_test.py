@@ -39,6 +39,10 @@ def chunked(faulty):
     faulty.max_body = MIB  # then larger blobs go in chunks of 1 MiB
 
 
+def chunked_with_a_least_size(faulty):
+    faulty.max_body, faulty.min_chunk = MIB * 7 // 4, MIB * 3 // 2
+
+
 def not_at_once(faulty):
     faulty.at_once = False
 
@@ -137,6 +141,7 @@ ROWS = [
     Row("knows no digest at a POST", "POST", "digest=", always(says(400, b"<html>"))),
     # chunks
     Row("a proxy's limit: chunks", "PUT", "", nothing, setup=chunked, after=one_session_for_the_large_one),
+    Row("chunks not below OCI-Chunk-Min-Length", "PUT", "", nothing, setup=chunked_with_a_least_size, after=one_session_for_the_large_one),
     Row("a proxy's limit below our least", "PATCH", "", always(says(413, b"<html>")), "M1704", setup=chunked),
     Row("a connection broken at byte k of a chunk goes on there", "PATCH", "", nth(3, breaks_after(300_000)), setup=chunked,
         after=one_session_for_the_large_one),
