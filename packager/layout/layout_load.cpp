@@ -1,5 +1,6 @@
 #include "packager/layout/layout_load.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "packager/layout/layout_names.h"
 #include "packager/oci_manifest.h"
 #include "packager/remote_name.h"
+#include "packager/signing/kept_signatures.h"
 #include "packager/store_writer.h"
 
 namespace mrun {
@@ -118,6 +120,8 @@ class Loading {
                   fmt::format("there are {} versions in it, and one name was given", bundles.size()),
                   "leave out the name: each gets its own");
     MRUN_TRY(check_names());
+    for (const std::string& signature : m_signatures)
+      MRUN_TRY(take_signature(signature));
     for (std::size_t i = 0; i < bundles.size(); ++i)
       MRUN_TRY(name_version(bundles[i], m_result.versions[i]));
     return std::move(m_result);
@@ -130,6 +134,10 @@ class Loading {
       return invalid(fmt::format("it lacks the manifest {}", entry.digest.text()));
     if (!text) return tl::unexpected<Error>(text.error());
     const Result<BundleLayout> layout = decode_bundle(*text);
+    if (!layout && signed_version(*text)) {
+      m_signatures.push_back(*text);
+      return {};
+    }
     if (!layout && !names_a_bundle(*text)) {
       ++m_result.other_artifacts;
       return {};
@@ -152,7 +160,23 @@ class Loading {
     return {};
   }
 
-  // An image, an index or a signature is passed over; a bundle with a fault is not.
+  // A signature of a version that came along is kept beside it; whether it is any good is for the one who
+  // asks with a key.
+  Result<void> take_signature(const std::string& manifest) {
+    const std::optional<Digest> version = signed_version(manifest);
+    const auto same = [&](const LoadedVersion& loaded) { return loaded.digest == version; };
+    if (std::ranges::none_of(m_result.versions, same)) {
+      ++m_result.other_artifacts;
+      return {};
+    }
+    const Result<BlobClaim> claim = decode_signature_manifest(manifest, *version);
+    if (!claim) return invalid(fmt::format("a signature in it: {}", claim.error().message));
+    const Result<std::string> bundle = m_store.read_blob(claim->digest, k_max_signature_bytes);
+    if (!bundle) return invalid(fmt::format("it lacks the blob {} of a signature", claim->digest.text()));
+    return keep_signature(m_writer, {manifest, *bundle}, *version);
+  }
+
+  // An image or an index is passed over; a bundle with a fault is not.
   static bool names_a_bundle(std::string_view text) {
     const auto root =
         parse_json(text, ErrorCode::bundle_invalid, "a manifest", {k_max_oci_manifest_bytes, 16});
@@ -194,6 +218,7 @@ class Loading {
   bool m_has_layout = false;
   std::optional<std::vector<IndexedManifest>> m_index;
   std::set<std::string> m_named;
+  std::vector<std::string> m_signatures; // their manifests
   LoadResult m_result;
 };
 
@@ -285,6 +310,15 @@ class LayoutFolder {
   std::uint64_t m_read = 0;
 };
 
+// What a manifest needs besides itself; of one that is neither a bundle nor a signature nothing is taken.
+std::vector<BlobClaim> named_blobs(const std::string& manifest) {
+  if (const auto layout = decode_bundle(manifest)) return blobs_of(*layout);
+  const auto version = signed_version(manifest);
+  if (!version) return {};
+  const auto claim = decode_signature_manifest(manifest, *version);
+  return claim ? std::vector{*claim} : std::vector<BlobClaim>();
+}
+
 std::string blob_name(const Digest& digest) {
   return std::string(k_blobs_prefix) + digest.hex();
 }
@@ -322,9 +356,8 @@ Result<LoadResult> load_folder(Store& store, const std::filesystem::path& folder
   for (const IndexedManifest& entry : loading.index()) {
     MRUN_TRY(layout.take(blob_name(entry.digest)));
     const Result<std::string> text = store.read_blob(entry.digest, k_max_oci_manifest_bytes);
-    const Result<BundleLayout> bundle = text ? decode_bundle(*text) : tl::unexpected<Error>(text.error());
-    if (!bundle) continue; // finish() says what is wrong with it, if anything is
-    for (const BlobClaim& claim : blobs_of(*bundle))
+    if (!text) continue; // finish() says what is wrong with it, if anything is
+    for (const BlobClaim& claim : named_blobs(*text))
       if (!store.has_blob(claim.digest, claim.size)) MRUN_TRY(layout.take(blob_name(claim.digest)));
   }
   return loading.finish();

@@ -19,6 +19,15 @@ Json descriptor(std::string_view media_type, std::string_view bytes) {
   return {{"mediaType", media_type}, {"digest", Sha256::of(bytes).text()}, {"size", bytes.size()}};
 }
 
+constexpr std::string_view k_what = "the manifest of a signature";
+
+Result<Json> parse_manifest_json(std::string_view text) {
+  MRUN_ASSIGN(Json root, parse_json(text, ErrorCode::signature_invalid, k_what,
+                                    {.max_bytes = k_max_oci_manifest_bytes, .max_depth = 16}));
+  if (!root.is_object()) return invalid(fmt::format("{} is not an object", k_what));
+  return root;
+}
+
 Result<Digest> digest_of(const Json& descriptor, std::string_view what) {
   MRUN_ASSIGN(const std::string text, need_string(descriptor, "digest", ErrorCode::signature_invalid, what));
   auto digest = Digest::parse(text);
@@ -60,26 +69,32 @@ SignatureArtifact make_signature_artifact(const BlobClaim& version, std::string 
   return {std::move(manifest), std::move(bundle)};
 }
 
+std::optional<Digest> signed_version(std::string_view text) {
+  const Result<Json> root = parse_manifest_json(text);
+  if (!root || root->value("artifactType", Json()) != k_signature_media_type) return std::nullopt;
+  const auto subject = root->find("subject");
+  if (subject == root->end() || !subject->is_object()) return std::nullopt;
+  const Result<Digest> version = digest_of(*subject, k_what);
+  return version ? std::optional(*version) : std::nullopt;
+}
+
 Result<BlobClaim> decode_signature_manifest(std::string_view text, const Digest& version) {
-  constexpr std::string_view what = "the manifest of a signature";
-  MRUN_ASSIGN(const Json root, parse_json(text, ErrorCode::signature_invalid, what,
-                                          {.max_bytes = k_max_oci_manifest_bytes, .max_depth = 16}));
-  if (!root.is_object()) return invalid("the manifest of a signature is not an object");
-  MRUN_ASSIGN(const std::string type, need_string(root, "mediaType", ErrorCode::signature_invalid, what));
+  MRUN_ASSIGN(const Json root, parse_manifest_json(text));
+  MRUN_ASSIGN(const std::string type, need_string(root, "mediaType", ErrorCode::signature_invalid, k_what));
   const auto subject = root.find("subject"), layers = root.find("layers");
   if (type != k_manifest_media_type || root.contains("manifests") || layers == root.end() ||
       !layers->is_array() || layers->size() != 1 || !layers->front().is_object())
     return invalid("the manifest of a signature is not one with a single layer");
   if (subject == root.end() || !subject->is_object()) return invalid("it names no subject");
-  MRUN_ASSIGN(const Digest of, digest_of(*subject, what));
+  MRUN_ASSIGN(const Digest of, digest_of(*subject, k_what));
   if (of != version) return invalid(fmt::format("it belongs to another version, {}", of.short_hex()));
   const Json& layer = layers->front();
-  MRUN_ASSIGN(const std::string kind, need_string(layer, "mediaType", ErrorCode::signature_invalid, what));
+  MRUN_ASSIGN(const std::string kind, need_string(layer, "mediaType", ErrorCode::signature_invalid, k_what));
   if (kind != k_signature_media_type)
     return invalid(fmt::format("its layer is of type {}", printable(kind, 100)));
   BlobClaim claim;
-  MRUN_ASSIGN(claim.digest, digest_of(layer, what));
-  MRUN_ASSIGN(const std::int64_t size, need_integer(layer, "size", ErrorCode::signature_invalid, what));
+  MRUN_ASSIGN(claim.digest, digest_of(layer, k_what));
+  MRUN_ASSIGN(const std::int64_t size, need_integer(layer, "size", ErrorCode::signature_invalid, k_what));
   if (size < 0 || static_cast<std::uint64_t>(size) > k_max_signature_bytes)
     return invalid(
         fmt::format("it claims {} bytes, a signature has at most {}", size, k_max_signature_bytes));

@@ -3,6 +3,7 @@
 // in a registry and in the store.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ SignatureArtifact make_signature_artifact(const BlobClaim& version, std::string 
 // Where the bundle of such a manifest is. Error signature_invalid: it is something else, of another version,
 // or claims more than k_max_signature_bytes.
 Result<BlobClaim> decode_signature_manifest(std::string_view text, const Digest& version);
+
+// The version that such a manifest belongs to; nullopt: it is something else.
+std::optional<Digest> signed_version(std::string_view text);
 
 // Who signed: of several signatures and keys one pair that fits is enough.
 struct Verdict {

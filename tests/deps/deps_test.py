@@ -18,7 +18,7 @@ FOLDERS = {
     "packager": ["common"],
     "packager/signing": ["common", "packager"],
     "packager/registry": ["common", "packager", "packager/signing", "packager/registry"],
-    "packager/layout": ["common", "packager", "packager/layout"],
+    "packager/layout": ["common", "packager", "packager/signing", "packager/layout"],
     "kernels": ["common"],
     "runtime/media": ["common", "kernels", "runtime/media"],
     "runtime/tokenizers": ["common", "runtime/tokenizers"],

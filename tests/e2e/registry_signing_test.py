@@ -10,6 +10,7 @@ import os
 import pathlib
 import pty
 import subprocess
+import tarfile
 import urllib.error
 import urllib.request
 
@@ -161,6 +162,9 @@ def journey(home, host, pem):
         stranger.fails("M1001", 2, "verify", "--key", pem / "ed.pub")
         home.fails("M1803", 4, "verify", "acme/echo", "--key", pem / "ed.pub")
 
+        # They travel in a file too.
+        carried(home, stranger, digest, pem)
+
         # Another version under the same tag has no signature of its own.
         folder = home.path / "acme-echo"
         (folder / "label.txt").write_text("two")
@@ -170,6 +174,32 @@ def journey(home, host, pem):
         forged(home, stranger, there, remote, digest, pem)
     finally:
         stranger.close()
+
+
+def carried(home, stranger, digest, pem):
+    """A saved version takes its signatures along; one that was tampered with is not loaded."""
+    third = Home()
+    folder, saved = third.path / "layout", third.path / "signed.tar"
+    try:
+        stranger.mrun("save", "acme/echo", "-o", saved)
+        with tarfile.open(saved) as archive:
+            archive.extractall(folder, filter="data")
+        bundle = max((folder / "blobs/sha256").iterdir(), key=lambda path: b"dsseEnvelope" in path.read_bytes())
+        for source in (saved, folder):
+            loaded = third.mrun("load", source, "--json").json()
+            assert loaded["versions"][0]["digest"] == digest and loaded["other_artifacts"] == 0, loaded
+            third.mrun("verify", "acme/echo", "--key", pem / "ed.pub")
+            third.fails("M1804", 4, "verify", "acme/echo", "--key", pem / "other.pub")
+            third.mrun("rm", "acme/echo", "-y")
+            third.mrun("gc", "-y")
+            assert third.mrun("verify", "--all", "--json").json()["blobs"] == 0
+        bundle.write_bytes(bundle.read_bytes().replace(b"dsse", b"DSSE"))
+        third.fails("M1112", 10, "load", folder)
+        bundle.unlink()
+        third.fails("M1112", 10, "load", folder)
+        assert third.mrun("ls").out == ""
+    finally:
+        third.close()
 
 
 def index_of(home):
