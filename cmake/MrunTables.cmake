@@ -34,6 +34,10 @@ function(mrun_add_test name)
   add_executable(${name} ${arg_SOURCES} $<TARGET_OBJECTS:mrun_doctest_main>)
   target_link_libraries(${name} PRIVATE mrun_build_flags ${arg_LIBS})
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120 FIXTURES_REQUIRED code_trace
+  set(timeout 120)
+  if(MRUN_SANITIZE)
+    set(timeout 900)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${timeout} FIXTURES_REQUIRED code_trace
     ENVIRONMENT "MRUN_CODE_TRACE=${CMAKE_BINARY_DIR}/code-trace")
 endfunction()
