@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/arguments.h"
+#include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/help.h"
 #include "cli/render/errors.h"
@@ -23,7 +24,8 @@ int show_error(Context& context, const Error& error) {
     context.terminal.err(canonical_json(error_json(error)) + "\n");
   else
     context.terminal.err(render_error(context.terminal, error));
-  return error.row().exit_code;
+  const int signaled = error.code == ErrorCode::interrupted_by_user ? InterruptGuard::last_exit_code() : 0;
+  return signaled != 0 ? signaled : error.row().exit_code;
 }
 
 tl::unexpected<Error> unknown_command(std::string_view word) {

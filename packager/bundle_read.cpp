@@ -15,7 +15,8 @@
 namespace mrun {
 namespace {
 
-constexpr std::size_t k_max_segments = 1'000'000;
+constexpr std::size_t k_max_segments = 400'000;
+constexpr std::size_t k_max_recipe_values = 2'500'000; // four of a segment, six of a file
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
@@ -89,6 +90,7 @@ Result<BundleFile> decode_recipe_file(const Json& value, const LayerSizes& layer
   MRUN_ASSIGN(const std::uint64_t size, need_size(value, "size", what));
   MRUN_ASSIGN(const Json* segments, need_member(value, "segments", Json::value_t::array, what));
   BundleFile file{path, (mode & 0100) != 0 ? 0755U : 0644U, size, {}};
+  file.is_grouped = true; // at least it is no layer of its own
   std::uint64_t sum = 0;
   for (const Json& entry : *segments) {
     if (++segment_count > k_max_segments)
@@ -117,8 +119,10 @@ Result<BundleLayout> decode_bundle(std::string_view text) {
 }
 
 Result<void> decode_recipe(std::string_view text, BundleLayout& layout) {
-  MRUN_ASSIGN(const Json root,
-              parse_json(text, ErrorCode::bundle_invalid, "the recipe", {k_max_recipe_bytes, 16}));
+  MRUN_ASSIGN(
+      const Json root,
+      parse_json(text, ErrorCode::bundle_invalid, "the recipe",
+                 {.max_bytes = k_max_recipe_bytes, .max_depth = 16, .max_values = k_max_recipe_values}));
   if (!root.is_object()) return invalid("the recipe is not an object");
   MRUN_ASSIGN(const std::string schema, need_string(root, "schema", ErrorCode::bundle_invalid, "the recipe"));
   if (schema != "mrun.recipe/v1")

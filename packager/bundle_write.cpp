@@ -72,7 +72,8 @@ std::string layer_media_type(const SafePath& path, unsigned mode) {
 }
 
 bool is_whole(const BundleFile& file) {
-  return file.segments.size() == 1 && file.segments[0].offset == 0 && file.segments[0].length == file.size;
+  return !file.is_grouped && file.segments.size() == 1 && file.segments[0].offset == 0 &&
+         file.segments[0].length == file.size;
 }
 
 std::string encode_recipe(const std::vector<BundleFile>& files) {

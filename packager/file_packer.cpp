@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "common/text.h"
 #include "packager/cut/cut_plan.h"
+#include "packager/cut/file_groups.h"
 #include "packager/job_pool.h"
 
 namespace mrun {
@@ -19,6 +20,7 @@ namespace {
 constexpr std::size_t k_manifest_goal_bytes = 3 * k_mib; // registries refuse manifests above 4 MiB
 constexpr std::size_t k_piece_layer_bytes = 160;         // of a piece in the manifest, generously
 constexpr std::size_t k_file_layer_bytes = 400;          // of a whole file with a name of some length
+constexpr int k_group_scale = -1;                        // in the notes: the file lies in a group
 constexpr std::size_t k_least_pieces = 1000;
 constexpr int k_most_scale = 20;
 
@@ -94,12 +96,22 @@ class FilePacker {
   Result<PackedFiles> run() {
     for (const SelectedFile& file : m_selected)
       m_files.push_back({file.path, 0644, 0, {}}); // filled by the jobs
+    m_groups = group_small_files(m_selected);
+    std::vector<bool> is_grouped(m_selected.size());
+    m_group_blobs.resize(m_groups.size());
+    for (std::size_t i = 0; i < m_groups.size(); ++i) {
+      for (const std::size_t file : m_groups[i].files)
+        is_grouped[file] = true;
+      m_pool.add([this, i] { return add_group(m_groups[i], m_group_blobs[i]); });
+    }
     for (std::size_t i = 0; i < m_selected.size(); ++i) {
       if (m_selected[i].size > k_whole_file_bytes)
         MRUN_TRY(open_cut_file(i));
-      else
+      else if (!is_grouped[i])
         m_pool.add([this, i] { return add_whole(i); });
     }
+    m_whole =
+        m_selected.size() - m_cut.size() - static_cast<std::size_t>(std::ranges::count(is_grouped, true));
     const CutSizes sizes = plan_cuts();
     for (CutFile& file : m_cut) {
       file.noted = find_note(file.selected->path, file.before, sizes.scale);
@@ -140,6 +152,72 @@ class FilePacker {
     keep_file(index, status, 0, {{{added.digest, 0, added.size}}, {{added.digest, added.size}}});
     count(added);
     return {};
+  }
+
+  // ---- small files of very many --------------------------------------------------------------------------
+  struct GroupedFile {
+    UniqueFd fd;
+    struct stat before {};
+  };
+
+  Result<void> add_group(const FileGroup& group, BlobClaim& blob) {
+    std::vector<GroupedFile> files;
+    for (const std::size_t i : group.files) {
+      GroupedFile& file = files.emplace_back();
+      MRUN_ASSIGN(file.fd, open_selected(m_folder, m_selected[i]));
+      MRUN_CHECK(::fstat(file.fd.get(), &file.before) == 0);
+      if (static_cast<std::uint64_t>(file.before.st_size) != m_selected[i].size)
+        return changed(m_selected[i]);
+    }
+    if (const auto noted = find_group(group, files)) {
+      blob = *noted;
+      keep_group(group, files, blob);
+      return {};
+    }
+    std::string bytes;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const SelectedFile& selected = m_selected[group.files[i]];
+      MRUN_ASSIGN(const std::string part, read_part(files[i].fd.get(), 0, selected.size, selected.path.text(),
+                                                    ErrorCode::pack_file_changed));
+      if (!same_content(files[i].before, files[i].fd.get())) return changed(selected);
+      bytes += part;
+      m_meter.of(selected.path)(selected.size);
+    }
+    MRUN_ASSIGN(const AddedBlob added, m_writer.add_bytes(bytes));
+    blob = {added.digest, added.size};
+    keep_group(group, files, blob);
+    count(added);
+    return {};
+  }
+
+  // A file without a byte has no segment, wherever its group is.
+  static std::vector<Segment> segments_in(const Digest& blob, std::uint64_t at, std::uint64_t size) {
+    return size == 0 ? std::vector<Segment>() : std::vector<Segment>{{blob, at, size}};
+  }
+
+  // The blob of the last pack, when it held these very files in this order.
+  std::optional<BlobClaim> find_group(const FileGroup& group, const std::vector<GroupedFile>& files) {
+    std::optional<BlobClaim> blob;
+    std::uint64_t at = 0;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const SelectedFile& selected = m_selected[group.files[i]];
+      const auto note = find_note(selected.path, files[i].before, k_group_scale);
+      if (!note || note->pieces.size() != 1 || note->pieces[0].size != group.size_bytes) return std::nullopt;
+      if (!blob) blob = note->pieces[0];
+      if (note->segments != segments_in(blob->digest, at, selected.size)) return std::nullopt;
+      at += selected.size;
+    }
+    return blob;
+  }
+
+  void keep_group(const FileGroup& group, const std::vector<GroupedFile>& files, const BlobClaim& blob) {
+    std::uint64_t at = 0;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const std::uint64_t size = m_selected[group.files[i]].size;
+      keep_file(group.files[i], files[i].before, k_group_scale, {segments_in(blob.digest, at, size), {blob}});
+      m_files[group.files[i]].is_grouped = true;
+      at += size;
+    }
   }
 
   // What the last pack found in the file, while the store still has it as it was.
@@ -184,9 +262,8 @@ class FilePacker {
 
   // Plans all files with the smallest sizes with which the pieces fit into a manifest that registries take.
   CutSizes plan_cuts() {
-    const std::size_t whole = m_selected.size() - m_cut.size();
-    const std::size_t budget =
-        k_manifest_goal_bytes - std::min(k_manifest_goal_bytes, whole * k_file_layer_bytes);
+    const std::size_t others = m_whole * k_file_layer_bytes + m_groups.size() * k_piece_layer_bytes;
+    const std::size_t budget = k_manifest_goal_bytes - std::min(k_manifest_goal_bytes, others);
     const std::size_t allowed = std::max(k_least_pieces, budget / k_piece_layer_bytes);
     for (int scale = 0;; ++scale) {
       const CutSizes sizes(scale);
@@ -324,6 +401,14 @@ class FilePacker {
     for (const BundleFile& file : m_files)
       out.size_bytes += file.size;
     out.new_bytes = m_new_bytes;
+    // A file that is all of its group is a whole one.
+    std::set<Digest> shared;
+    for (const BundleFile& file : m_files)
+      if (!is_whole(file))
+        for (const Segment& segment : file.segments)
+          shared.insert(segment.blob);
+    for (const BlobClaim& blob : m_group_blobs)
+      if (shared.contains(blob.digest) && m_listed.insert(blob.digest).second) m_pieces.push_back(blob);
     out.parts.files = std::move(m_files);
     out.parts.pieces = std::move(m_pieces);
     return out;
@@ -343,6 +428,9 @@ class FilePacker {
   Meter m_meter;
   JobPool m_pool;
   std::vector<BundleFile> m_files; // an entry a selected file
+  std::vector<FileGroup> m_groups;
+  std::vector<BlobClaim> m_group_blobs; // of each group
+  std::size_t m_whole = 0;              // files that are blobs of their own
   std::deque<CutFile> m_cut;
   std::vector<BlobClaim> m_pieces;
   std::set<Digest> m_listed; // in m_pieces

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "packager/registry_host.h"
 
 namespace mrun {
 namespace {
@@ -122,7 +123,7 @@ Result<void> read_name(std::string_view whole, std::string_view text, Reference&
   if (parts.size() > 1 && looks_like_host(parts[0])) {
     if (const std::string_view problem = host_problem(parts[0]); !problem.empty())
       return refuse(whole, problem);
-    reference.host = parts[0];
+    reference.host = canonical_host(parts[0]);
     parts.erase(parts.begin());
   } else if (parts.size() > 2) {
     return refuse(whole,

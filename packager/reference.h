@@ -11,7 +11,7 @@
 namespace mrun {
 
 struct Reference {
-  std::string host;  // "" = this machine's store; else with `.`, `:` or `localhost`
+  std::string host;  // "" = this machine's store; else with `.`, `:` or `localhost`, as canonical_host()
   std::string owner; // `local` when none was written; may hold further path parts, or be empty, below a host
   std::string name;
   std::string tag;              // "" = not written; tag_or_default() applies

@@ -7,6 +7,7 @@
 
 #include "common/text.h"
 #include "packager/config_file.h"
+#include "packager/registry_host.h"
 
 namespace mrun {
 namespace {
@@ -16,12 +17,6 @@ constexpr std::size_t k_max_keys = 16; // of a rule: each costs a check of each 
 constexpr std::size_t k_max_pattern_bytes = 255;
 constexpr std::string_view k_how =
     "write require_signature: {ghcr.io/acme: [acme.pub]}; docs/signing.md has all forms";
-
-// The names under which Docker's own registry goes.
-std::string canonical_host(std::string_view host) {
-  std::string name = lower_ascii(host);
-  return name == "index.docker.io" || name == "registry-1.docker.io" ? "docker.io" : name;
-}
 
 // `*` is any run of characters; both are short, and without `/`.
 bool fits(std::string_view pattern, std::string_view text) {

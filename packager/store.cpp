@@ -156,7 +156,7 @@ Result<void> Store::untag(const Reference& reference) {
 Result<void> Store::lease(const Digest& digest, std::chrono::seconds lifetime) {
   MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc does not run now
   MRUN_ASSIGN(const UniqueFd manifest, open_blob(digest));
-  return m_impl->write_lease(digest, lifetime);
+  return m_impl->write_leases({digest}, lifetime);
 }
 
 bool Store::is_trusted(const Digest& version) const {
@@ -176,13 +176,17 @@ Result<void> Store::Writer::trust(const Digest& version) {
 }
 
 // leases/<hex> holds the end as nanoseconds since 1970; a lease never becomes shorter.
-Result<void> Store::Impl::write_lease(const Digest& digest, std::chrono::seconds lifetime) {
+Result<void> Store::Impl::write_leases(const std::set<Digest>& digests, std::chrono::seconds lifetime) {
+  if (digests.empty()) return {};
   const std::int64_t end_ns = clock.wall_ns() + std::chrono::nanoseconds(lifetime).count();
   MRUN_ASSIGN(const auto leases, read_leases());
+  std::set<Digest> wanted = digests;
   for (const auto& [leased, old_end_ns] : leases)
-    if (leased == digest && old_end_ns >= end_ns) return {};
+    if (old_end_ns >= end_ns) wanted.erase(leased);
   MRUN_ASSIGN(const UniqueFd folder, open_folder(root.get(), "leases"));
-  return write_file(folder.get(), "leases", digest.hex(), std::to_string(end_ns) + "\n", 0644);
+  for (const Digest& digest : wanted)
+    MRUN_TRY(write_file(folder.get(), "leases", digest.hex(), std::to_string(end_ns) + "\n", 0644));
+  return {};
 }
 
 } // namespace mrun

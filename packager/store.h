@@ -36,6 +36,8 @@ struct Segment {
   Digest blob;
   std::uint64_t offset = 0; // inside the blob
   std::uint64_t length = 0;
+
+  bool operator==(const Segment&) const = default;
 };
 
 struct BundleFile {
@@ -43,6 +45,7 @@ struct BundleFile {
   unsigned mode = 0644; // or 0755
   std::uint64_t size = 0;
   std::vector<Segment> segments;
+  bool is_grouped = false; // it shares its blob with other files, though it may begin there
 };
 
 struct Bundle {

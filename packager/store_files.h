@@ -65,7 +65,7 @@ struct Store::Impl {
   Result<void> need_writable() const;
   // Lease times by digest; broken or foreign files are skipped.
   Result<std::vector<std::pair<Digest, std::int64_t>>> read_leases();
-  Result<void> write_lease(const Digest& digest, std::chrono::seconds lifetime);
+  Result<void> write_leases(const std::set<Digest>& digests, std::chrono::seconds lifetime);
   Result<void> create_index();
   // What gc may not touch, and what it may.
   struct Liveness {
@@ -79,6 +79,7 @@ struct Store::Impl {
   void clear_leftovers();
   // Of tmp/; partial downloads that are younger than a day are none.
   Result<std::vector<std::string>> leftovers();
+  std::uint64_t partial_bytes(const Digest& digest, std::uint64_t size) const; // as Store's
   Result<std::vector<Digest>> versions_with_prefix(const Store& store, std::string_view prefix);
 };
 

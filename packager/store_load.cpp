@@ -45,9 +45,12 @@ bool Store::has_blob(const Digest& digest, std::uint64_t size) const {
 }
 
 std::uint64_t Store::partial_bytes(const Digest& digest, std::uint64_t size) const {
+  return m_impl->partial_bytes(digest, size);
+}
+
+std::uint64_t Store::Impl::partial_bytes(const Digest& digest, std::uint64_t size) const {
   const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
-  const UniqueFd fd(
-      ::openat(m_impl->root.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const UniqueFd fd(::openat(root.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status {};
   const bool there = fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                      static_cast<std::uint64_t>(status.st_size) <= size;

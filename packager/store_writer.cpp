@@ -1,5 +1,7 @@
 #include "packager/store_writer.h"
 
+#include <set>
+
 #include <cerrno>
 
 #include <fcntl.h>
@@ -83,6 +85,14 @@ Result<bool> Store::Writer::has_blob(const Digest& digest, std::uint64_t size) {
   if (size > k_verify_bytes) return true;
   const Result<Digest> content = hash_file(fd.get(), size, {});
   return content && *content == digest;
+}
+
+bool Store::Writer::has(const BlobClaim& claim) const {
+  return has_untouched(claim, INT64_MAX);
+}
+
+std::uint64_t Store::Writer::partial_bytes(const BlobClaim& claim) const {
+  return m_store.partial_bytes(claim.digest, claim.size);
 }
 
 bool Store::Writer::has_untouched(const BlobClaim& claim, std::int64_t since_ns) const {
@@ -176,15 +186,16 @@ Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
   return Incoming(*this, name, std::move(fd), false);
 }
 
-Result<Store::Writer::Incoming> Store::Writer::resume_blob(const Digest& digest, std::uint64_t size) {
+Result<std::optional<Store::Writer::Incoming>> Store::Writer::resume_blob(const Digest& digest,
+                                                                          std::uint64_t size) {
   const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
   MRUN_ASSIGN(UniqueFd fd, m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT, 0600));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return begin_blob();
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
   struct stat named {};
   // The one who had the lock may have published or dropped the file in between.
   const bool is_gone = ::fstatat(m_store.root.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) < 0 ||
                        named.st_ino != stat_of(fd.get()).st_ino;
-  if (is_gone) return begin_blob();
+  if (is_gone) return std::nullopt;
   Incoming incoming(*this, name, std::move(fd), true);
   if (static_cast<std::uint64_t>(named.st_size) > size) {
     MRUN_TRY(incoming.restart());
@@ -277,24 +288,26 @@ Result<int> Store::Writer::Incoming::use(const Digest& expected) {
   return m_fd.get();
 }
 
-Result<void> Store::Writer::put_entry(IndexEntry entry) {
+Result<void> Store::Writer::put_entries(std::vector<IndexEntry> entries) {
   MRUN_TRY(m_store.file_system.sync(m_store.blobs.get())); // the blobs' names, before anything refers to them
-  const UniqueFd manifest(
-      ::openat(m_store.blobs.get(), entry.digest.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!manifest)
-    return fail(ErrorCode::model_not_found, fmt::format("there is no version {}", entry.digest.text()));
-  entry.manifest_size = static_cast<std::uint64_t>(stat_of(manifest.get()).st_size);
-  entry.created_ns = m_store.clock.wall_ns();
+  for (IndexEntry& entry : entries) {
+    struct stat manifest {};
+    if (::fstatat(m_store.blobs.get(), entry.digest.hex().c_str(), &manifest, AT_SYMLINK_NOFOLLOW) < 0)
+      return fail(ErrorCode::model_not_found, fmt::format("there is no version {}", entry.digest.text()));
+    entry.manifest_size = static_cast<std::uint64_t>(manifest.st_size);
+    entry.created_ns = m_store.clock.wall_ns();
+  }
   return m_store.change_index([&](StoreIndex& index) -> Result<bool> {
-    index.put(entry);
+    for (const IndexEntry& entry : entries)
+      index.put(entry);
     return true;
   });
 }
 
 Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
                                 const Provenance& from) {
-  return put_entry({reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0,
-                    facts.engine, from.origin, from.source});
+  return put_entries({{reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0,
+                       facts.engine, from.origin, from.source}});
 }
 
 Result<void> Store::Writer::attach(const Digest& manifest, const Digest& subject,
@@ -305,16 +318,31 @@ Result<void> Store::Writer::attach(const Digest& manifest, const Digest& subject
   entry.digest = manifest;
   entry.subject = subject;
   entry.artifact_type = artifact_type;
-  return put_entry(std::move(entry));
+  return put_entries({std::move(entry)});
 }
 
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                                  std::chrono::seconds lifetime, const Provenance& from) {
-  MRUN_TRY(m_store.write_lease(manifest, lifetime));
+  MRUN_TRY(m_store.write_leases({manifest}, lifetime));
   const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
   if (index && (*index)->contains(manifest)) // a tag shows it already
     return m_store.file_system.sync(m_store.blobs.get());
-  return put_entry({model, "", manifest, 0, facts.size_bytes, 0, facts.engine, from.origin, from.source});
+  return put_entries({{model, "", manifest, 0, facts.size_bytes, 0, facts.engine, from.origin, from.source}});
+}
+
+Result<void> Store::Writer::name_all(const std::vector<Naming>& names, std::chrono::seconds lease_lifetime) {
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_store.read_index());
+  std::set<Digest> leased;
+  std::vector<IndexEntry> entries;
+  for (const Naming& name : names) {
+    const bool tagged = !name.reference.tag.empty();
+    if (!tagged) leased.insert(name.manifest);
+    if (!tagged && index->contains(name.manifest)) continue; // a tag shows it already
+    entries.push_back({name.reference.model(), name.reference.tag, name.manifest, 0, name.facts.size_bytes, 0,
+                       name.facts.engine, name.from.origin, name.from.source});
+  }
+  MRUN_TRY(m_store.write_leases(leased, lease_lifetime));
+  return put_entries(std::move(entries));
 }
 
 } // namespace mrun

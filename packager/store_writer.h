@@ -39,6 +39,10 @@ class Store::Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
+  // Whether a blob of this size is there.
+  bool has(const BlobClaim& claim) const;
+  // As Store::partial_bytes().
+  std::uint64_t partial_bytes(const BlobClaim& claim) const;
   // Whether a blob of this size is there that has not been touched since `since_ns` (wall clock).
   bool has_untouched(const BlobClaim& claim, std::int64_t since_ns) const;
 
@@ -102,8 +106,8 @@ class Store::Writer {
   };
   Result<Incoming> begin_blob();
   // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, up to the first gap, which
-  // is hashed again first. While another process is at it, a file of its own.
-  Result<Incoming> resume_blob(const Digest& digest, std::uint64_t size);
+  // is hashed again first. nullopt: another process is at it.
+  Result<std::optional<Incoming>> resume_blob(const Digest& digest, std::uint64_t size);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
   Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
@@ -111,6 +115,15 @@ class Store::Writer {
   // The same without a tag: the lease keeps it. `model`: the name to show.
   Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
                     std::chrono::seconds lifetime, const Provenance& from = {});
+  // Names for versions that this writer or another added; one without a tag is kept under a lease.
+  struct Naming {
+    Reference reference;
+    Digest manifest;
+    VersionFacts facts;
+    Provenance from;
+  };
+  // All of them in one change of the index: either each version has its name, or none.
+  Result<void> name_all(const std::vector<Naming>& names, std::chrono::seconds lease_lifetime);
   // As Store::trust(), of a version that this writer added.
   Result<void> trust(const Digest& version);
   // Keeps `manifest`, which this writer added with all that it names, as long as the version `subject` stays.
@@ -122,7 +135,7 @@ class Store::Writer {
 
   Result<AddedBlob> publish(const std::string& temporary, int fd, const Digest& digest, std::uint64_t size);
   Result<bool> has_blob(const Digest& digest, std::uint64_t size);
-  Result<void> put_entry(IndexEntry entry);
+  Result<void> put_entries(std::vector<IndexEntry> entries);
   Result<Digest> clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress);
 
   Impl& m_store; // outlives the writer

@@ -58,6 +58,10 @@ InterruptGuard::~InterruptGuard() {
 }
 
 int InterruptGuard::exit_code() const {
+  return last_exit_code();
+}
+
+int InterruptGuard::last_exit_code() {
   const int signal_number = g_signal.load();
   return signal_number == 0 ? 0 : 128 + signal_number;
 }

@@ -19,6 +19,8 @@ class InterruptGuard {
   int fd() const { return m_read_end.get(); }
   // 0, or the exit code that the signal asks for: 130 or 143.
   int exit_code() const;
+  // The same of the last guard that there was; 0 when no signal came.
+  static int last_exit_code();
 
  private:
   InterruptGuard(UniqueFd read_end, UniqueFd write_end);

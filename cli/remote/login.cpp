@@ -4,6 +4,7 @@
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
 #include "common/fd.h"
 #include "common/text.h"
@@ -40,7 +41,7 @@ Result<Credential> ask(Context& context, const Arguments& arguments) {
 } // namespace
 
 Result<int> run_login(Context& context, const Arguments& arguments) {
-  const std::string host = arguments.positional(0);
+  MRUN_ASSIGN(const std::string host, registry_host(arguments.positional(0)));
   MRUN_ASSIGN(const Credential credential, ask(context, arguments));
   RegistryConfig config;
   config.host = host;

@@ -2,13 +2,14 @@
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
 #include "packager/registry/credentials.h"
 
 namespace mrun::cli {
 
 Result<int> run_logout(Context& context, const Arguments& arguments) {
-  const std::string host = arguments.positional(0);
+  MRUN_ASSIGN(const std::string host, registry_host(arguments.positional(0)));
   MRUN_ASSIGN(const bool erased, Credentials::from_environment().erase(host));
   if (context.json)
     MRUN_TRY(

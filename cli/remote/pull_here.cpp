@@ -52,6 +52,18 @@ void say_end(const Context& context, const PullPlan& plan, const Store& store) {
   warn_of_engine(context, store, *plan.version);
 }
 
+// Nothing is written, not even the folders of a store that is not there yet.
+Result<PullPlan> plan_here(const Context& context, const PullHere& what, const PullRequest& request,
+                           Registry& registry) {
+  const Result<Store> store = open_store_to_read(context);
+  if (!store && store.error().code != ErrorCode::model_not_found) return tl::unexpected<Error>(store.error());
+  MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, store ? &*store : nullptr));
+  say_signature(context, plan.signature);
+  say_plan(context, plan, what.remote);
+  if (!what.locked) compare_with_lock(context, plan, what.remote);
+  return plan;
+}
+
 } // namespace
 
 Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const PullHere& what,
@@ -65,20 +77,13 @@ Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const P
   request.force = arguments.has("force");
   MRUN_ASSIGN(request.signature, demand_for(context, arguments, what.remote));
   MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(request.remote, interrupt_fd));
+  if (what.dry_run) return plan_here(context, what, request, *registry);
   MRUN_ASSIGN(Store store, open_store_to_write(context));
-  PullPlan plan;
-  if (what.dry_run) {
-    MRUN_ASSIGN(plan, plan_pull(*registry, request, store));
-  } else {
-    TransferLine line(context, "pulling");
-    request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-    MRUN_ASSIGN(plan, pull(*registry, request, store));
-  }
+  TransferLine line(context, "pulling");
+  request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
+  MRUN_ASSIGN(PullPlan plan, pull(*registry, request, store));
   say_signature(context, plan.signature);
-  if (what.dry_run)
-    say_plan(context, plan, what.remote);
-  else
-    say_end(context, plan, store);
+  say_end(context, plan, store);
   if (!what.locked) compare_with_lock(context, plan, what.remote);
   return plan;
 }

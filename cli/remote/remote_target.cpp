@@ -40,6 +40,19 @@ Result<Reference> parse_remote(const Context& context, const std::string& text) 
   return reference;
 }
 
+Result<std::string> registry_host(const std::string& text) {
+  std::string host = text;
+  for (const std::string_view scheme : {"https://", "http://"})
+    if (host.starts_with(scheme)) host.erase(0, scheme.size());
+  while (host.ends_with('/'))
+    host.pop_back();
+  const auto reference = Reference::parse(host + "/owner/name");
+  if (!reference || reference->host.empty() || host.find('/') != std::string::npos)
+    return fail(ErrorCode::reference_invalid, fmt::format("`{}` is no registry host", printable(text, 100)),
+                "write it as registry.example.com or localhost:5000, without a path");
+  return reference->host;
+}
+
 Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push) {
   RegistryConfig config;
   config.host = remote.host;

@@ -13,6 +13,10 @@ namespace mrun::cli {
 Result<Reference> parse_remote(const Context& context, const std::string& text);
 // Asks nothing of the network yet. `interrupt_fd`: as InterruptGuard gives it; `push`: with tokens for
 // pushing.
+// HOST[:PORT] as login and logout take it, in its usual spelling; `https://` before it and `/` behind it are
+// dropped. Error reference_invalid: it is no host, or more than one.
+Result<std::string> registry_host(const std::string& text);
+
 Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push = false);
 
 } // namespace mrun::cli

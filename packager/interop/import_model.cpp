@@ -117,7 +117,7 @@ Result<ImportPlan> plan_import(const fs::path& path, const ImportOptions& option
   };
   if (std::ranges::any_of(found.files, is_manifest))
     return fail(ErrorCode::model_unsupported, fmt::format("{} has an mrun.yaml", printable(path.string())),
-                fmt::format("mrun pack {}", printable(path.string())));
+                fmt::format("read it first: packing trusts it. Then mrun pack {}", printable(path.string())));
   MRUN_TRY(check_one_gguf(path, found));
   ImportPlan plan;
   choose(found, options.allow_pickle, plan);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <set>
 
 #include <fcntl.h>
@@ -28,6 +29,11 @@ constexpr std::size_t k_folder_read_bytes = 1 * k_mib;
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
+}
+
+tl::unexpected<Error> stopped() {
+  return fail(ErrorCode::interrupted_by_user, "interrupted: nothing got a name",
+              "repeat the command: what arrived is not written again");
 }
 
 // The next bytes of a file; empty at its end.
@@ -110,25 +116,34 @@ class Loading {
   Result<LoadResult> finish() {
     if (!m_has_layout || !m_index)
       return invalid("it is no OCI image layout: it lacks oci-layout or index.json");
-    std::vector<Bundle> bundles;
-    for (const IndexedManifest& entry : *m_index)
-      MRUN_TRY(check_entry(entry, bundles));
-    if (bundles.empty())
+    for (const IndexedManifest& entry : *m_index) {
+      if (m_request.is_stopped && m_request.is_stopped()) return stopped();
+      MRUN_TRY(check_entry(entry));
+    }
+    if (m_result.versions.empty())
       return invalid("there is no mrun bundle in it", "see what it holds with `skopeo inspect --raw`");
-    if (m_request.name && bundles.size() > 1)
-      return fail(ErrorCode::usage,
-                  fmt::format("there are {} versions in it, and one name was given", bundles.size()),
-                  "leave out the name: each gets its own");
+    if (m_request.name && m_result.versions.size() > 1)
+      return fail(
+          ErrorCode::usage,
+          fmt::format("there are {} versions in it, and one name was given", m_result.versions.size()),
+          "leave out the name: each gets its own");
     MRUN_TRY(check_names());
     for (const std::string& signature : m_signatures)
       MRUN_TRY(take_signature(signature));
-    for (std::size_t i = 0; i < bundles.size(); ++i)
-      MRUN_TRY(name_version(bundles[i], m_result.versions[i]));
+    MRUN_TRY(name_versions());
     return std::move(m_result);
   }
 
  private:
-  Result<void> check_entry(const IndexedManifest& entry, std::vector<Bundle>& bundles) {
+  // What is needed of a bundle, once for all names that it has.
+  struct Known {
+    VersionFacts facts;
+    Manifest manifest;
+  };
+
+  Result<void> check_entry(const IndexedManifest& entry) {
+    if (const auto known = m_known.find(entry.digest); known != m_known.end())
+      return add_version(entry, known->second);
     const Result<std::string> text = m_store.read_blob(entry.digest, k_max_oci_manifest_bytes);
     if (!text && text.error().code == ErrorCode::model_not_found)
       return invalid(fmt::format("it lacks the manifest {}", entry.digest.text()));
@@ -148,15 +163,19 @@ class Loading {
       return invalid(
           fmt::format("version {} is not whole: {}", entry.digest.short_hex(), bundle.error().message));
     if (!bundle) return tl::unexpected<Error>(std::move(bundle).error());
-    LoadedVersion version{entry.digest, {}, bundle->size_bytes, std::nullopt};
+    const auto known = m_known.emplace(entry.digest, Known{facts_of(*bundle), std::move(bundle->manifest)});
+    return add_version(entry, known.first->second);
+  }
+
+  Result<void> add_version(const IndexedManifest& entry, const Known& known) {
+    LoadedVersion version{entry.digest, {}, known.facts.size_bytes, std::nullopt};
     if (m_request.name) {
       version.reference = *m_request.name;
       version.reference.tag = version.reference.tag_or_default();
     } else {
-      MRUN_ASSIGN(version.reference, local_name(entry, bundle->manifest));
+      MRUN_ASSIGN(version.reference, local_name(entry, known.manifest));
     }
     m_result.versions.push_back(std::move(version));
-    bundles.push_back(std::move(*bundle));
     return {};
   }
 
@@ -187,29 +206,31 @@ class Loading {
 
   Result<void> check_names() {
     MRUN_ASSIGN(const std::vector<TagEntry> entries, m_store.list());
-    for (LoadedVersion& version : m_result.versions)
-      for (const TagEntry& entry : entries) {
-        const bool same = !entry.tag.empty() && entry.model == version.reference.model() &&
-                          entry.tag == version.reference.tag;
-        if (!same) continue;
-        if (entry.digest == version.digest)
-          m_named.insert(version.reference.text());
-        else if (!m_request.force)
-          return fail_tag_elsewhere(version.reference, entry.digest, entry.origin);
-        else
-          version.previous = entry.digest;
-      }
+    std::map<std::string, const TagEntry*> tags;
+    for (const TagEntry& entry : entries)
+      if (!entry.tag.empty()) tags[fmt::format("{}:{}", entry.model, entry.tag)] = &entry;
+    for (LoadedVersion& version : m_result.versions) {
+      const auto there = tags.find(fmt::format("{}:{}", version.reference.model(), version.reference.tag));
+      if (there == tags.end()) continue;
+      const TagEntry& entry = *there->second;
+      if (entry.digest == version.digest)
+        m_named.insert(version.reference.text());
+      else if (!m_request.force)
+        return fail_tag_elsewhere(version.reference, entry.digest, entry.origin);
+      else
+        version.previous = entry.digest;
+    }
     return {};
   }
 
-  Result<void> name_version(const Bundle& bundle, const LoadedVersion& version) {
-    const Provenance from{"a file", ""};
-    if (version.reference.tag.empty())
-      return m_writer.keep(version.reference.model(), version.digest, facts_of(bundle), k_lease_lifetime,
-                           from);
-    // A name that means this already keeps what is known of it.
-    if (m_named.contains(version.reference.text())) return {};
-    return m_writer.tag(version.reference, version.digest, facts_of(bundle), from);
+  Result<void> name_versions() {
+    std::vector<Store::Writer::Naming> names;
+    for (const LoadedVersion& version : m_result.versions)
+      // A name that means this already keeps what is known of it.
+      if (!m_named.contains(version.reference.text()))
+        names.push_back(
+            {version.reference, version.digest, m_known.at(version.digest).facts, {"a file", ""}});
+    return m_writer.name_all(names, k_lease_lifetime);
   }
 
   Store& m_store;
@@ -217,15 +238,11 @@ class Loading {
   const LoadRequest& m_request;
   bool m_has_layout = false;
   std::optional<std::vector<IndexedManifest>> m_index;
+  std::map<Digest, Known> m_known;
   std::set<std::string> m_named;
   std::vector<std::string> m_signatures; // their manifests
   LoadResult m_result;
 };
-
-tl::unexpected<Error> stopped() {
-  return fail(ErrorCode::interrupted_by_user, "interrupted: nothing got a name",
-              "repeat the command: what arrived is not written again");
-}
 
 // Counts what is read, ends when told, and gives the first bytes again after they were looked at.
 Result<ArchiveSource> watched(ArchiveSource source, const LoadRequest& request,

@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "packager/registry/retry.h"
+#include "packager/registry_host.h"
 
 namespace mrun {
 namespace {
@@ -99,9 +100,11 @@ std::string repository_scope(std::string_view repository, bool push) {
   return repository.empty() ? "" : fmt::format("repository:{}:{}", repository, push ? "pull,push" : "pull");
 }
 
-Authenticator::Authenticator(Url registry, Credentials credentials, const Clock& clock)
+Authenticator::Authenticator(Url registry, Credentials credentials, std::string repository,
+                             const Clock& clock)
     : m_registry(std::move(registry)),
       m_credentials(std::move(credentials)),
+      m_repository(std::move(repository)),
       m_clock(clock) {}
 
 void Authenticator::use(Credential credential) {
@@ -127,7 +130,7 @@ Result<std::string> Authenticator::header(HttpSession& session, const std::strin
 
 Result<void> Authenticator::find_credential() {
   if (m_looked) return {};
-  MRUN_ASSIGN(m_credential, m_credentials.find(m_registry.authority()));
+  MRUN_ASSIGN(m_credential, m_credentials.find(m_registry.authority(), m_repository));
   m_looked = true;
   return {};
 }

@@ -37,8 +37,9 @@ std::string repository_scope(std::string_view repository, bool push);
 // Shared by the threads that talk to one registry.
 class Authenticator {
  public:
-  // `anonymous_first`: a credential is looked for when the registry asks, not before.
-  Authenticator(Url registry, Credentials credentials, const Clock& clock = system_clock());
+  // A credential (for this repository) is looked for when the registry asks, not before.
+  Authenticator(Url registry, Credentials credentials, std::string repository,
+                const Clock& clock = system_clock());
   // Instead of what the files hold (`--token-stdin`, login).
   void use(Credential credential);
 
@@ -72,6 +73,7 @@ class Authenticator {
 
   const Url m_registry;
   const Credentials m_credentials;
+  const std::string m_repository;
   const Clock& m_clock;
   mutable std::mutex m_mutex; // held while a token is fetched: the others wait for it instead of asking too
   bool m_looked = false;

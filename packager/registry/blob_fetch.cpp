@@ -1,10 +1,15 @@
 #include "packager/registry/blob_fetch.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "packager/registry/retry.h"
 
 namespace mrun {
 namespace {
@@ -12,13 +17,42 @@ namespace {
 constexpr std::uint64_t k_range_bytes = 64 * k_mib;
 constexpr std::uint64_t k_ranged_bytes = 2 * k_range_bytes; // above, a blob comes in ranges
 constexpr std::uint64_t k_hash_step_bytes = 1 * k_mib;
+constexpr std::chrono::seconds k_patience_with_others{30}; // without a new byte
+constexpr std::chrono::milliseconds k_look_again{50};
+
+// The place for a blob to come to. Where another process fetches it too, its end is waited for, as long as it
+// gets on. nullopt: the store has the blob by now.
+Result<std::optional<Store::Writer::Incoming>> begin(Store::Writer& writer, const BlobClaim& claim,
+                                                     int interrupt_fd) {
+  std::uint64_t seen = 0;
+  auto since = std::chrono::steady_clock::now();
+  while (true) {
+    MRUN_ASSIGN(std::optional<Store::Writer::Incoming> incoming,
+                writer.resume_blob(claim.digest, claim.size));
+    if (writer.has(claim)) return std::nullopt;
+    if (incoming) return incoming;
+    const std::uint64_t bytes = writer.partial_bytes(claim);
+    if (std::exchange(seen, bytes) != bytes) since = std::chrono::steady_clock::now();
+    if (std::chrono::steady_clock::now() - since > k_patience_with_others) {
+      MRUN_ASSIGN(Store::Writer::Incoming own, writer.begin_blob());
+      return own;
+    }
+    MRUN_TRY(pause(interrupt_fd, k_look_again));
+  }
+}
 
 // Fetches, and ends with `finish`, which checks the content (store_corrupt).
 Result<void> fetch(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
                    ByteCount& done,
                    const std::function<Result<void>(Store::Writer::Incoming& incoming)>& finish) {
   for (int attempt = 0;; ++attempt) {
-    MRUN_ASSIGN(Store::Writer::Incoming incoming, writer.resume_blob(claim.digest, claim.size));
+    MRUN_ASSIGN(std::optional<Store::Writer::Incoming> place,
+                begin(writer, claim, connection.interrupt_fd()));
+    if (!place) {
+      done.store(claim.size, std::memory_order_relaxed);
+      return {};
+    }
+    Store::Writer::Incoming& incoming = *place;
     BlobDownload download{.digest = claim.digest,
                           .size_bytes = claim.size,
                           .offset = incoming.size(),
@@ -64,10 +98,14 @@ class RangedBlob {
 
   // Each range once, on any thread.
   Result<void> fetch(std::size_t range, RegistryConnection& connection, ByteCount& done) {
-    MRUN_TRY(open());
+    MRUN_TRY(open(connection));
+    if (m_is_there) {
+      done.store(size_of(range), std::memory_order_relaxed);
+      return {};
+    }
     if (!m_no_ranges) MRUN_TRY(fetch_range(range, connection, done));
     if (m_left.fetch_sub(1) > 1) return {};
-    return finish(connection);
+    return finish(connection, done);
   }
 
  private:
@@ -77,11 +115,14 @@ class RangedBlob {
   }
 
   // The first one to come hashes what an earlier pull left.
-  Result<void> open() {
+  Result<void> open(const RegistryConnection& connection) {
     const std::scoped_lock lock(m_mutex);
-    if (m_incoming) return {};
-    MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.resume_blob(m_claim.digest, m_claim.size));
-    m_incoming = std::make_unique<Store::Writer::Incoming>(std::move(incoming));
+    if (m_incoming || m_is_there) return {};
+    MRUN_ASSIGN(std::optional<Store::Writer::Incoming> place,
+                begin(m_writer, m_claim, connection.interrupt_fd()));
+    m_is_there = !place;
+    if (!place) return {};
+    m_incoming = std::make_unique<Store::Writer::Incoming>(std::move(*place));
     for (std::size_t i = 0; i < m_reached.size(); ++i)
       m_reached[i] = std::clamp(m_incoming->size(), begin_of(i), end_of(i));
     return {};
@@ -126,7 +167,7 @@ class RangedBlob {
   }
 
   // By whoever was the last.
-  Result<void> finish(RegistryConnection& connection) {
+  Result<void> finish(RegistryConnection& connection, ByteCount& done) {
     if (!m_no_ranges) {
       MRUN_TRY(hash_on()); // alone by now
       Result<AddedBlob> added = m_incoming->finish(m_claim.digest);
@@ -134,14 +175,14 @@ class RangedBlob {
       if (added.error().code != ErrorCode::store_corrupt) return tl::unexpected(std::move(added).error());
     }
     m_incoming.reset();
-    ByteCount uncounted = 0;
-    return fetch_blob(m_writer, m_claim, connection, uncounted);
+    return fetch_blob(m_writer, m_claim, connection, done);
   }
 
   Store::Writer& m_writer;
   const BlobClaim m_claim;
   std::deque<std::atomic<std::uint64_t>> m_reached; // of each range, from its begin on
   std::atomic<std::size_t> m_left;
+  std::atomic<bool> m_is_there = false;  // another process has brought it
   std::atomic<bool> m_no_ranges = false; // the registry sends the whole, whatever is asked for
   std::mutex m_mutex;                    // of what follows
   std::unique_ptr<Store::Writer::Incoming> m_incoming;
@@ -164,12 +205,18 @@ void add_fetch_tasks(Store::Writer& writer, const BlobClaim& blob, std::vector<T
                      }});
 }
 
-Result<void> fetch_and_use(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
-                           ByteCount& done, const std::function<Result<void>(int fd)>& take) {
-  return fetch(writer, claim, connection, done, [&](Store::Writer::Incoming& incoming) -> Result<void> {
+Result<void> fetch_and_use(Store::Writer& writer, const Store& store, const BlobClaim& claim,
+                           RegistryConnection& connection, ByteCount& done,
+                           const std::function<Result<void>(int fd)>& take) {
+  bool taken = false;
+  MRUN_TRY(fetch(writer, claim, connection, done, [&](Store::Writer::Incoming& incoming) -> Result<void> {
     MRUN_ASSIGN(const int fd, incoming.use(claim.digest));
+    taken = true;
     return take(fd);
-  });
+  }));
+  if (taken) return {};
+  MRUN_ASSIGN(const UniqueFd fd, store.open_blob(claim.digest)); // it lies there as a file of some model
+  return take(fd.get());
 }
 
 } // namespace mrun

@@ -17,7 +17,8 @@ namespace mrun {
 void add_fetch_tasks(Store::Writer& writer, const BlobClaim& blob, std::vector<TransferTask>& tasks);
 // Gives the verified content to `take` as an open file at its start, and keeps nothing of it. Errors as
 // above.
-Result<void> fetch_and_use(Store::Writer& writer, const BlobClaim& claim, RegistryConnection& connection,
-                           ByteCount& done, const std::function<Result<void>(int fd)>& take);
+Result<void> fetch_and_use(Store::Writer& writer, const Store& store, const BlobClaim& claim,
+                           RegistryConnection& connection, ByteCount& done,
+                           const std::function<Result<void>(int fd)>& take);
 
 } // namespace mrun

@@ -236,9 +236,9 @@ class UploadSession {
     }
     // What is less than the registry's least chunk goes with the end.
     const std::uint64_t left = size() - m_known;
-    MRUN_ASSIGN(const HttpReply reply,
-                left == 0 ? m_connection.call("PUT", finishing_url(), {.nearest = m_reach})
-                          : send("PUT", finishing_url(), m_known, left));
+    MRUN_ASSIGN(const HttpReply reply, left == 0
+                                           ? m_connection.call("PUT", finishing_url(), {.nearest = m_reach})
+                                           : send("PUT", finishing_url(), m_known, left));
     if (reply.status == 404 || reply.status == 416) return go_on_later(reply);
     if (reply.status != 201) return refused_for_now(reply);
     return true;

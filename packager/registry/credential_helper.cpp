@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,9 +56,9 @@ Result<pid_t> start(const std::string& program, const char* verb, const Pipe& in
 }
 
 // Reads to the end of the output or of the patience.
-Result<std::string> read_output(int fd, const std::string& program) {
+Result<std::string> read_output(int fd, const std::string& program,
+                                std::chrono::steady_clock::time_point end) {
   std::string text;
-  const auto end = std::chrono::steady_clock::now() + k_patience;
   std::array<char, 4096> buffer{};
   while (true) {
     const auto left =
@@ -76,6 +77,24 @@ Result<std::string> read_output(int fd, const std::string& program) {
       return fail(ErrorCode::credentials,
                   fmt::format("the credential helper {} said more than 1 MiB", program));
   }
+}
+
+// The status of the process, which is ended when it lives on after its output has.
+int reap(pid_t pid, std::chrono::steady_clock::time_point end) {
+  int status = 0;
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  while (process) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    pollfd ended{process.get(), POLLIN, 0};
+    const int count = left > 0 ? ::poll(&ended, 1, static_cast<int>(left)) : 0;
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) ::kill(pid, SIGKILL);
+    break;
+  }
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
 }
 
 struct HelperAnswer {
@@ -102,11 +121,9 @@ Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const
   // ignored).
   (void)write_all(to.write_end.get(), input, program);
   to.write_end.reset();
-  Result<std::string> output = read_output(from.read_end.get(), program);
-  if (!output) ::kill(pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const auto end = std::chrono::steady_clock::now() + k_patience;
+  Result<std::string> output = read_output(from.read_end.get(), program, end);
+  const int status = reap(pid, output ? end : std::chrono::steady_clock::now());
   if (!output) return tl::unexpected(output.error());
   return HelperAnswer{WIFEXITED(status) && WEXITSTATUS(status) == 0, std::string(trim(*output))};
 }

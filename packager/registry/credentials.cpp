@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -25,7 +26,12 @@ std::string environment(const char* name) {
 std::vector<std::string> keys_of(const std::string& host) {
   if (host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io")
     return {std::string(k_hub_key), "docker.io", "index.docker.io", "registry-1.docker.io"};
-  return {host, "https://" + host, "https://" + host + "/", "http://" + host};
+  return {host,
+          "https://" + host,
+          "https://" + host + "/",
+          "https://" + host + "/v1/",
+          "https://" + host + "/v2/",
+          "http://" + host};
 }
 
 std::string text_member(const Json& object, const char* key) {
@@ -79,7 +85,10 @@ Result<void> write_config(const std::filesystem::path& file, const Json& config)
   if (failed)
     return fail(ErrorCode::credentials,
                 fmt::format("can't make the folder of {}: {}", file.string(), failed.message()));
-  return replace_file(file, config.dump(2) + "\n", 0600, Durable::yes, ErrorCode::credentials);
+  // A link, into a folder of dotfiles, stays one.
+  const std::filesystem::path target = std::filesystem::weakly_canonical(file, failed);
+  return replace_file(failed ? file : target, config.dump(2) + "\n", 0600, Durable::yes,
+                      ErrorCode::credentials);
 }
 
 } // namespace
@@ -121,7 +130,13 @@ Result<Json> Credentials::read(const std::filesystem::path& file) const {
   return config;
 }
 
-Result<std::optional<Credential>> Credentials::find(const std::string& host) const {
+Result<std::optional<Credential>> Credentials::find(const std::string& host,
+                                                    const std::string& repository) const {
+  std::vector<std::string> keys;
+  for (std::string path = repository; !path.empty();
+       path.resize(path.find('/') == std::string::npos ? 0 : path.rfind('/')))
+    keys.push_back(host + "/" + path);
+  std::ranges::copy(keys_of(host), std::back_inserter(keys));
   for (const std::filesystem::path& file : m_files) {
     MRUN_ASSIGN(const Json config, read(file));
     if (const std::string helper = helper_name(config, host); !helper.empty()) {
@@ -129,7 +144,7 @@ Result<std::optional<Credential>> Credentials::find(const std::string& host) con
       if (found) return found;
     }
     const Json auths = object_member(config, "auths");
-    for (const std::string& key : keys_of(host)) {
+    for (const std::string& key : keys) {
       const auto entry = auths.find(key);
       if (entry == auths.end() || !entry->is_object()) continue;
       MRUN_ASSIGN(std::optional<Credential> found, read_entry(*entry, file.string()));

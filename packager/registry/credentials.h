@@ -39,9 +39,10 @@ class Credentials {
   // `files`: the first one is where save() writes.
   explicit Credentials(std::vector<std::filesystem::path> files) : m_files(std::move(files)) {}
 
-  // The credential for a registry's host[:port]; nullopt: none, so go on without. Errors: credentials (a file
+  // The credential for a registry's host[:port]; nullopt: none, so go on without. In `auths` one of a longer
+  // path, HOST/OWNER/NAME or HOST/OWNER, comes first (containers-auth.json(5)). Errors: credentials (a file
   // that can't be read, a helper that fails).
-  Result<std::optional<Credential>> find(const std::string& host) const;
+  Result<std::optional<Credential>> find(const std::string& host, const std::string& repository = "") const;
   // Into the helper that the config names for the host, else into `auths` (mode 0600; the rest of the file
   // stays). Says where it went.
   Result<std::string> save(const std::string& host, const Credential& credential) const;

@@ -1,7 +1,6 @@
 #include "packager/registry/http.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "packager/registry/http_exchange.h"
+#include "packager/registry/proxy.h"
 #include "packager/registry/url.h"
 
 namespace mrun {
@@ -21,13 +21,6 @@ constexpr std::size_t k_most_at_once = 64; // exchanges of perform_all
 void init_library() {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
-// A proxy resolves names itself, and its own address is nobody's business but the user's.
-bool uses_proxy() {
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"})
-    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return true;
-  return false;
 }
 
 } // namespace
@@ -66,8 +59,7 @@ struct HttpSession::Impl {
     return request.nearest == AddressReach::special ? named.get() : strangers.get();
   }
 
-  Result<const TlsTrust*> trust_of(const HttpRequest& request) {
-    MRUN_ASSIGN(const Url url, Url::parse(request.url));
+  Result<const TlsTrust*> trust_of(const Url& url) {
     if (url.scheme != "https") return nullptr;
     auto found = trusts.find(url.authority());
     if (found == trusts.end()) {
@@ -78,8 +70,9 @@ struct HttpSession::Impl {
   }
 
   Result<void> begin(HttpExchange& exchange, const HttpRequest& request, const HttpSink* sink) {
-    MRUN_ASSIGN(const TlsTrust* trust, trust_of(request));
-    return exchange.begin(request, sink, options, trust, proxied);
+    MRUN_ASSIGN(const Url url, Url::parse(request.url));
+    MRUN_ASSIGN(const TlsTrust* trust, trust_of(url));
+    return exchange.begin(request, sink, options, trust, proxy_for(url));
   }
 
   // Drives the exchanges of a pool to their ends.
@@ -114,7 +107,6 @@ struct HttpSession::Impl {
   }
 
   HttpOptions options;
-  bool proxied = uses_proxy();
   std::map<std::string, TlsTrust> trusts; // by authority
   Multi named{curl_multi_init(), &curl_multi_cleanup};
   Multi strangers{curl_multi_init(), &curl_multi_cleanup};

@@ -1,6 +1,7 @@
 #include "packager/registry/http_exchange.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -20,10 +21,19 @@ constexpr std::chrono::seconds k_small_reply_timeout{300}; // of what is neither
 constexpr long k_least_bytes_per_second = 1024;
 constexpr long k_transfer_buffer_bytes = 256 * 1024;
 
-ErrorCode error_code_of(CURLcode code) {
+// A handshake that the network broke off says nothing of certificates: OpenSSL has these words for it.
+bool broke_off(std::string_view words) {
+  for (const char* reason :
+       {"SSL_ERROR_SYSCALL", "reset by peer", "Broken pipe", "unexpected eof", "timed out"})
+    if (words.find(reason) != std::string_view::npos) return true;
+  return false;
+}
+
+ErrorCode error_code_of(CURLcode code, std::string_view words) {
   switch (code) {
-  case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CONNECT_ERROR:
+    return broke_off(words) ? ErrorCode::registry_unreachable : ErrorCode::registry_tls;
+  case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
   case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_ISSUER_ERROR:
@@ -197,17 +207,22 @@ void HttpExchange::set_body() {
 }
 
 Result<void> HttpExchange::begin(const HttpRequest& request, const HttpSink* sink, const HttpOptions& options,
-                                 const TlsTrust* trust, bool proxied) {
+                                 const TlsTrust* trust, const std::string& proxy) {
   m_request = &request;
   m_sink = sink;
-  m_proxied = proxied;
+  m_proxied = !proxy.empty();
   m_reply = {};
   m_header_bytes = 0;
   m_offset = 0;
   m_failure.reset();
   m_words[0] = '\0';
-  curl_easy_reset(m_easy.get());
+  if (std::exchange(m_reusable, false))
+    curl_easy_reset(m_easy.get());
+  else
+    m_easy.reset(curl_easy_init());
   set_common(options);
+  set(CURLOPT_PROXY, proxy.c_str()); // also "": no variable of the environment counts any more
+  set(CURLOPT_NOPROXY, "");
   set_body();
   if (trust != nullptr) {
     set_trust(*trust);
@@ -234,13 +249,14 @@ Result<void> HttpExchange::begin(const HttpRequest& request, const HttpSink* sin
 Result<HttpReply> HttpExchange::take_result(CURLcode ended) {
   if (m_failure) return tl::unexpected(*std::exchange(m_failure, std::nullopt));
   read_status();
+  m_reusable = ended == CURLE_OK;
   // A server may refuse a body before it has read it all, and close: its words count, not the broken pipe.
   // The beginning of an error page is enough, too.
   const bool refused_early =
       m_reply.status >= 400 && (ended == CURLE_SEND_ERROR || ended == CURLE_WRITE_ERROR);
   if (ended == CURLE_OK || refused_early) return std::move(m_reply);
-  return fail(error_code_of(ended),
-              m_words[0] != '\0' ? std::string(m_words.data()) : std::string(curl_easy_strerror(ended)));
+  const std::string words = m_words[0] != '\0' ? m_words.data() : curl_easy_strerror(ended);
+  return fail(error_code_of(ended, words), words);
 }
 
 } // namespace mrun

@@ -22,9 +22,9 @@ class HttpExchange {
   HttpExchange(const HttpExchange&) = delete;
   HttpExchange& operator=(const HttpExchange&) = delete;
 
-  // What the arguments point to stays until take_result(). `trust`: of an https URL.
+  // What the arguments point to stays until take_result(). `trust`: of an https URL; `proxy`: "" for none.
   Result<void> begin(const HttpRequest& request, const HttpSink* sink, const HttpOptions& options,
-                     const TlsTrust* trust, bool proxied);
+                     const TlsTrust* trust, const std::string& proxy);
   CURL* handle() const { return m_easy.get(); }
   Result<HttpReply> take_result(CURLcode ended);
 
@@ -55,6 +55,7 @@ class HttpExchange {
   const HttpRequest* m_request = nullptr;
   const HttpSink* m_sink = nullptr;
   bool m_proxied = false;
+  bool m_reusable = true; // the handle: one of an exchange that broke off keeps some of its state
   HttpReply m_reply;
   std::size_t m_header_bytes = 0;
   std::uint64_t m_offset = 0;     // of the source

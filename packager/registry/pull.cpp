@@ -55,10 +55,11 @@ std::optional<Digest> find_made(const Store& store, const std::vector<TagEntry>&
 }
 
 // Sizes are at most 2^53 each, and there are at most 100,000: no sum overflows.
-void count_bundle(const Store& store, PullPlan& plan) {
+void count_bundle(const Store* store, PullPlan& plan) {
   for (const BlobClaim& blob : blobs_of(plan.layout)) {
-    if (store.has_blob(blob.digest, blob.size)) continue;
-    plan.fetch_bytes += blob.size - store.partial_bytes(blob.digest, blob.size);
+    if (store != nullptr && store->has_blob(blob.digest, blob.size)) continue;
+    plan.fetch_bytes +=
+        blob.size - (store != nullptr ? store->partial_bytes(blob.digest, blob.size) : std::uint64_t{0});
     ++plan.fetch_blobs;
   }
   plan.needed_bytes = plan.fetch_bytes;
@@ -66,11 +67,12 @@ void count_bundle(const Store& store, PullPlan& plan) {
     plan.size_bytes += layer.size;
 }
 
-void count_foreign(const Store& store, PullPlan& plan) {
+void count_foreign(const Store* store, PullPlan& plan) {
   for (const ForeignLayer& layer : plan.foreign->layers) {
     const bool raw = layer.packing == LayerPacking::raw;
     plan.size_bytes += layer.blob.size;
-    if (plan.version || (raw && store.has_blob(layer.blob.digest, layer.blob.size))) continue;
+    if (plan.version || (raw && store != nullptr && store->has_blob(layer.blob.digest, layer.blob.size)))
+      continue;
     plan.fetch_bytes += layer.blob.size;
     plan.needed_bytes += raw ? layer.blob.size : 2 * layer.blob.size; // an archive, and what is in it
     ++plan.fetch_blobs;
@@ -89,7 +91,7 @@ Result<void> check_type(const RemoteManifest& manifest) {
   return {};
 }
 
-Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store) {
+Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store* store) {
   RegistryConnection connection(registry);
   PullPlan plan;
   const std::string asked =
@@ -98,14 +100,17 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
   MRUN_TRY(check_type(plan.manifest));
   MRUN_ASSIGN(plan.signature, find_signature(connection, plan.manifest.digest, request.signature));
   plan.local = local_reference(request.remote);
-  MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
+  std::vector<TagEntry> entries;
+  if (store != nullptr) {
+    MRUN_ASSIGN(entries, store->list());
+  }
   if (is_bundle_manifest(plan.manifest.bytes)) {
     MRUN_ASSIGN(plan.layout, decode_bundle(plan.manifest.bytes));
     plan.version = plan.manifest.digest;
     count_bundle(store, plan);
   } else {
     MRUN_ASSIGN(plan.foreign, decode_foreign(plan.manifest.bytes));
-    if (!request.force) plan.version = find_made(store, entries, plan);
+    if (!request.force && store != nullptr) plan.version = find_made(*store, entries, plan);
     count_foreign(store, plan);
   }
   for (const TagEntry& entry : entries)
@@ -119,7 +124,7 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
 }
 
 Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store) {
-  MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, store));
+  MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, &store));
   MRUN_TRY(check_disk(store, plan.needed_bytes));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
   if (!plan.foreign) MRUN_TRY(pull_bundle(registry, request, plan, store, *writer));

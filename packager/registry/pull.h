@@ -36,8 +36,8 @@ struct PullPlan {
 };
 
 // What a pull would do: the manifest is read, its signature and itself are checked, nothing is written.
-// Errors: registry_*, signature_*, bundle_invalid, tag_elsewhere, …
-Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store& store);
+// `store`: nullptr for none yet. Errors: registry_*, signature_*, bundle_invalid, tag_elsewhere, …
+Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const Store* store);
 
 // Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and
 // the tag is set last. Interrupted at any moment, the next call fetches only what is missing. Gives what it

@@ -7,6 +7,7 @@
 
 #include "common/text.h"
 #include "packager/archive/archive_reader.h"
+#include "packager/arrival.h"
 #include "packager/bundle_add.h"
 #include "packager/interop/derived_manifest.h"
 #include "packager/registry/blob_fetch.h"
@@ -73,7 +74,7 @@ class ForeignPull {
         continue;
       }
       tasks.push_back({layer.blob.size, [this, &layer](RegistryConnection& connection, ByteCount& done) {
-                         return fetch_and_use(m_writer, layer.blob, connection, done,
+                         return fetch_and_use(m_writer, m_store, layer.blob, connection, done,
                                               [&](int fd) { return unpack(fd, layer); });
                        }});
     }
@@ -85,6 +86,7 @@ class ForeignPull {
     while (true) {
       MRUN_ASSIGN(const std::optional<ArchiveEntry> entry, reader.next());
       if (!entry) return {};
+      MRUN_TRY(check_disk(m_store, entry->size_bytes));
       MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.begin_blob());
       while (true) {
         MRUN_ASSIGN(const std::string_view bytes, reader.read());

@@ -13,6 +13,7 @@
 #include "packager/bundle_format.h"
 #include "packager/registry/pull.h"
 #include "packager/registry/push_notes.h"
+#include "packager/sha256.h"
 
 namespace mrun {
 namespace {
@@ -199,8 +200,26 @@ class Pushing {
       return push(source_of_file(reader));
     }
     MRUN_ASSIGN(const UniqueFd fd, m_store.open_blob(blob.claim.digest));
-    return push(source_of_blob(fd.get(), blob.claim));
+    Result<void> sent = push(source_of_blob(fd.get(), blob.claim));
+    if (!sent && sent.error().code == ErrorCode::registry_reply)
+      MRUN_TRY(check_content(fd.get(), blob.claim));
+    return sent;
   }
+
+  // A registry that refuses a blob may be right: then it is this store that is damaged. Error store_corrupt.
+  static Result<void> check_content(int fd, const BlobClaim& claim) {
+    Sha256 hash;
+    MRUN_TRY(read_range(fd, 0, claim.size, fmt::format("blob {}", claim.digest.short_hex()),
+                        ErrorCode::store_corrupt, [&](std::string_view bytes) -> Result<void> {
+                          hash.update(bytes);
+                          return {};
+                        }));
+    if (hash.finish() == claim.digest) return {};
+    return fail(ErrorCode::store_corrupt,
+                fmt::format("blob {} of this store is damaged", claim.digest.text()),
+                "mrun verify --remove, then pack or pull the model again");
+  }
+
   void count(const BlobClaim& blob, bool sent) {
     const std::scoped_lock lock(m_mutex);
     (sent ? m_result.sent_bytes : m_result.mounted_bytes) += blob.size;

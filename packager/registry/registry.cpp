@@ -11,6 +11,7 @@
 #include "packager/bundle_format.h"
 #include "packager/registry/replies.h"
 #include "packager/registry/tls_trust.h"
+#include "packager/registry_host.h"
 #include "packager/sha256.h"
 
 namespace mrun {
@@ -75,8 +76,8 @@ Result<void> check_digest(const std::string& reference, const HttpReply& reply, 
 // ------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Registry>> Registry::make(RegistryConfig config) {
-  std::string host = lower_ascii(config.host);
-  if (host == "docker.io" || host == "index.docker.io") host = "registry-1.docker.io";
+  std::string host = canonical_host(config.host);
+  if (host == "docker.io") host = "registry-1.docker.io";
   // Plain HTTP never leaves the machine.
   const std::string name =
       host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
@@ -92,7 +93,7 @@ Result<std::unique_ptr<Registry>> Registry::make(RegistryConfig config) {
 Registry::Registry(RegistryConfig config, Url base)
     : m_config(std::move(config)),
       m_base(std::move(base)),
-      m_authenticator(m_base, m_config.credentials,
+      m_authenticator(m_base, m_config.credentials, m_config.repository,
                       m_config.clock != nullptr ? *m_config.clock : system_clock()) {
   if (m_config.credential) m_authenticator.use(*m_config.credential);
 }
@@ -255,7 +256,10 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
   Url url = endpoint("tags/list");
   url.query = "n=1000";
   std::set<std::string> seen;
-  while (seen.size() < k_max_tag_pages && seen.insert(url.text()).second) {
+  while (seen.insert(url.text()).second) { // a circle ends where it began
+    if (seen.size() > k_max_tag_pages || found.size() > k_max_tags)
+      return fail(ErrorCode::registry_reply,
+                  fmt::format("the list of tags has over {} pages or {} tags", k_max_tag_pages, k_max_tags));
     MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {.headers = {{"Accept", "application/json"}}}));
     if (reply.status != 200)
       return refused(reply, fmt::format("repository {}", m_registry.config().repository));
@@ -264,9 +268,9 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
     if (!json.is_object() || list == json.end() || !(list->is_array() || list->is_null()))
       return fail(ErrorCode::registry_reply, "the list of tags is not one");
     for (const Json& tag : *list)
-      if (tag.is_string() && found.size() < k_max_tags) found.insert(printable(tag.get<std::string>(), 128));
+      if (tag.is_string()) found.insert(printable(tag.get<std::string>(), 128));
     const std::string next = next_link(reply);
-    if (next.empty() || found.size() >= k_max_tags) break;
+    if (next.empty()) break;
     MRUN_ASSIGN(url, url.resolve(next));
     if (!url.same_origin(m_registry.base()))
       return fail(ErrorCode::registry_url, "the list of tags goes on at another host");

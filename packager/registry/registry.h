@@ -114,6 +114,7 @@ class RegistryConnection {
   RegistryConnection(Registry& registry, int interrupt_fd);
 
   const std::string& host() const { return m_registry.config().host; }
+  int interrupt_fd() const { return m_interrupt_fd; }
 
   // The version check (end-1); used by login, so that wrong credentials are known at once.
   Result<void> ping();

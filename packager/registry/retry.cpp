@@ -43,8 +43,13 @@ Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for) {
   if (m_clock.monotonic_ns() - m_since_ns > std::chrono::nanoseconds(k_deadline).count()) return false;
   const auto backoff = std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1)));
   const auto wait = asked_for ? std::chrono::milliseconds(*asked_for) : jittered(backoff);
-  if (!sleep_unless(m_interrupt_fd, wait)) return fail(ErrorCode::interrupted_by_user, "interrupted");
+  MRUN_TRY(pause(m_interrupt_fd, wait));
   return true;
+}
+
+Result<void> pause(int interrupt_fd, std::chrono::milliseconds time) {
+  if (!sleep_unless(interrupt_fd, time)) return fail(ErrorCode::interrupted_by_user, "interrupted");
+  return {};
 }
 
 void Retry::progressed(std::uint64_t bytes) {

@@ -11,9 +11,9 @@
 
 namespace mrun {
 
-// Full jitter over an exponential backoff (0.25 s doubling to 16 s). A Retry-After of the server counts
-// instead, up to 60 s; a longer one ends the attempts. Progress starts the count and the deadline anew: a
-// transfer of hours may break many times.
+// Exponential backoff (0.25 s doubling to 16 s) with jitter: half of it to the whole. A Retry-After of the
+// server counts instead, up to 60 s; a longer one ends the attempts. Progress starts the count and the
+// deadline anew: a transfer of hours may break many times.
 class Retry {
  public:
   static constexpr int k_attempts = 6;
@@ -37,6 +37,10 @@ class Retry {
   std::uint64_t m_bytes = 0;
   int m_attempt = 0;
 };
+
+// Error interrupted_by_user: the descriptor became readable before the time was over; a negative one never
+// does.
+Result<void> pause(int interrupt_fd, std::chrono::milliseconds time);
 
 // Retry-After in seconds (RFC 9110 §10.2.3); a date is read as well. nullopt: absent or unreadable.
 std::optional<std::chrono::seconds> retry_after(const HttpReply& reply);

@@ -9,10 +9,10 @@ namespace mrun {
 namespace {
 
 // What a stranger put there may be anything, or gone: then it is no signature, and others may stand beside
-// it. What the registry itself fails to do is an error.
+// it. That the registry can't be reached, or does not let us in, is an error.
 bool is_no_signature(const Error& error) {
   return error.code == ErrorCode::signature_invalid || error.code == ErrorCode::remote_not_found ||
-         error.code == ErrorCode::digest_mismatch;
+         error.code == ErrorCode::digest_mismatch || error.code == ErrorCode::registry_reply;
 }
 
 Result<SignatureArtifact> fetch_one(RegistryConnection& connection, const Referrer& referrer,

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 
@@ -90,13 +89,6 @@ std::string Url::text() const {
 
 bool Url::same_origin(const Url& other) const {
   return scheme == other.scheme && host == other.host && port == other.port;
-}
-
-bool is_loopback_host(std::string_view host) {
-  in_addr address{};
-  const bool is_v4 =
-      ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1; // not 127.a-domain.example
-  return host == "localhost" || host == "[::1]" || (is_v4 && host.starts_with("127."));
 }
 
 } // namespace mrun

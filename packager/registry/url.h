@@ -25,7 +25,4 @@ struct Url {
   bool same_origin(const Url& other) const; // scheme, host and port
 };
 
-// A host that is this machine by its name: localhost, 127.0.0.0/8, [::1]. Plain HTTP is for these only.
-bool is_loopback_host(std::string_view host);
-
 } // namespace mrun

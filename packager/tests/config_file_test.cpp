@@ -69,7 +69,9 @@ TEST_CASE("the first rule that fits counts, part by part") {
   CHECK(key_of("ghcr.io", "acme") == "a");
   CHECK(key_of("ghcr.io", "acme2/sdxl") == "none");
   CHECK(key_of("ghcr.io", "other/acme") == "none");
-  CHECK(key_of("ghcr.io:443", "acme/sdxl") == "none");
+  for (const char* host : {"ghcr.io:443", "ghcr.io:0443", "ghcr.io.", "GHCR.IO.:443"})
+    CHECK_MESSAGE(key_of(host, "acme/sdxl") == "a", std::string(host));
+  CHECK(key_of("ghcr.io:444", "acme/sdxl") == "none");
   CHECK(key_of("index.docker.io", "acme/sdxl") == "b");
   CHECK(key_of("registry-1.docker.io", "acme/sdxl") == "b");
   CHECK(key_of("models.example.com", "any/name") == "c");

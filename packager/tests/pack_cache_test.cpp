@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "packager/bundle_file_reader.h"
+#include "packager/bundle_format.h"
 #include "packager/tests/support_store.h"
 #include "packager/tests/support_weights.h"
 
@@ -106,4 +108,50 @@ TEST_CASE("notes that are broken, of another rule or of another store are no not
   options.notes = noted.folder.path / "notes";
   CHECK(pack_directory(other, noted.folder.path / "model", options).value().digest == noted.first);
   CHECK(check_whole(noted.folder.path / "other") == 1);
+}
+
+TEST_CASE("very many files share blobs: the manifest stays small, and nothing is read twice") {
+  Folder folder;
+  folder.write("model/mrun.yaml",
+               "mrun: 1\nname: demo/many\nengine: echo\nfiles: [\"parts/*\"]\noutput: {type: any}\n");
+  constexpr int count = 2500;
+  const auto name = [](int i) { return "parts/" + std::to_string(i); };
+  for (int i = 0; i < count; ++i) // some empty, some of over a group's size
+    folder.write("model/" + name(i), random_bytes(i % 10 == 0 ? 0
+                                                  : i == 77   ? 3U << 20
+                                                              : 700,
+                                                  static_cast<unsigned>(i)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  Store store = Store::open(folder.path / "store").value();
+  PackOptions options;
+  options.notes = folder.path / "notes";
+  const PackResult first = pack_directory(store, folder.path / "model", options).value();
+
+  const std::string manifest = store.read_blob(first.digest, k_max_oci_manifest_bytes).value();
+  CHECK(manifest.size() < 20'000);
+  CHECK(decode_bundle(manifest).value().layers.size() < 10);
+  const Bundle bundle = store.load(first.digest).value();
+  REQUIRE(bundle.files.size() == count + 1);
+  for (const int i : {0, 1, 77, 1999, count - 1}) {
+    const BundleFile* file = bundle.find(name(i));
+    REQUIRE(file != nullptr);
+    BundleFileReader reader(store, *file);
+    CHECK(reader.read(0, reader.size()).value() == random_bytes(i % 10 == 0 ? 0
+                                                                : i == 77   ? 3U << 20
+                                                                            : 700,
+                                                                static_cast<unsigned>(i)));
+  }
+
+  // Without the notes it is the same version; with them no file is opened for its bytes.
+  Store other = Store::open(folder.path / "other").value();
+  CHECK(pack_directory(other, folder.path / "model", {}).value().digest == first.digest);
+  for (int i = 0; i < count; ++i)
+    swap_bytes(folder.path / "model" / name(i), std::string(i % 10 == 0 ? 0 : i == 77 ? 3U << 20 : 700, 'x'));
+  const PackResult changed = pack_directory(store, folder.path / "model", options).value();
+  CHECK(changed.digest != first.digest); // ctime shows it
+  // One file that changes costs its group.
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(pack_directory(store, folder.path / "model", options).value().new_bytes == 0);
+  folder.write("model/" + name(5), random_bytes(700, 9999));
+  CHECK(pack_directory(store, folder.path / "model", options).value().new_bytes < 3U << 20);
 }

@@ -139,6 +139,8 @@ PULLS = [
     Row("a redirect without a place", "big", always(says(307)), "M1703"),
     Row("a redirect of 100 KB", "big", always(redirects("/" + "a" * 20_000)), "M1703"),
     *[Row(f"a redirect to {link}", "big", always(redirects(link)), "M1703") for link in FORBIDDEN],
+    Row("a redirect to a name that nobody knows", "big", always(redirects("https://elsewhere.invalid/x?SIGNATURE")), "M1701"),
+    Row("a token server that nobody knows", "any", always(bearer("https://auth.invalid/token")), "M1701", login=True),
     # credentials
     Row("a password is wanted, and there is none", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706"),
     Row("a password is not taken", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706", login=True),
@@ -152,6 +154,10 @@ PULLS = [
     Row("a token of 2 MB", "any", token_says(b'{"token":"' + b"a" * 2_000_000 + b'"}'), "M1704", login=True),
     Row("a token that is never good enough", "any", token_says(b'{"token":"abc"}'), "M1706", login=True),
 ]
+
+
+def endless_pages(handler, n):
+    return handler.reply(200, json.dumps({"tags": [f"t{n}"]}).encode(), [("Link", f'</v2/demo/big/tags/list?page={n}>; rel="next"')])
 
 
 def pages(*answers):
@@ -173,6 +179,7 @@ TAGS = [
     (Row("a Link to another host", "any", pages((["b"], '<http://127.0.0.1:1/x>; rel="next"')), "M1703"), ""),
     (Row("a Link to a file", "any", pages((["b"], '<file:///etc/passwd>; rel="next"')), "M1703"), ""),
     (Row("no JSON", "any", always(says(200, b"<html>")), "M1704"), ""),
+    (Row("pages without an end", "any", endless_pages, "M1704"), ""),
     (Row("escape sequences in a tag", "any", pages((["\x1b[31mred"], ""))), "\\x1b[31mred\n"),
 ]
 
@@ -245,8 +252,11 @@ def main(home):
         print(f"--- {name}\n{error}")
     assert not failed, [name for name, _ in failed]
     home.fails("M1701", 75, "tags", "localhost:1/demo/big")
+    home.fails("M1701", 75, "tags", "registry.invalid/demo/big", timeout=100)
     redirected(rows)
     elsewhere_is_not_asked(rows)
+    proxies(rows)
+    one_at_a_time(rows)
     kept_secret(home, rows)
     killed(home, rows.digest, rows.big.removeprefix("sha256:"))
     tls(home)
@@ -287,6 +297,42 @@ def elsewhere_is_not_asked(rows):
     finally:
         faulty.close()
         elsewhere.close()
+        other.close()
+
+
+def proxies(rows):
+    """What is on this machine is never asked through a proxy, and a proxy for others opens no door within."""
+    other, proxy = Home(), Faulty(rows.store)
+    row = Row("behind a proxy", "any", lambda handler, n: False, login=True)
+    faulty = rows.serve(row)
+    link = f"http://{proxy.host}"
+    env = rows.config(row, other, faulty.host) | {name: link for name in ("http_proxy", "https_proxy", "all_proxy")}
+    try:
+        faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(
+            401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
+        other.mrun("pull", f"{faulty.host}/demo/big", env=env)
+        assert proxy.seen == [], proxy.seen
+        faulty.plan = lambda handler: handler.reply(307, b"", [("Location", "https://0.0.0.0:1/x?SIGNATURE")])
+        other.fails("M1703", 1, "pull", f"{faulty.host}/demo/big", "-f", env=env | {"no_proxy": "*"})
+    finally:
+        faulty.close()
+        proxy.close()
+        other.close()
+
+
+def one_at_a_time(rows):
+    """Two pulls of one model share what each brings: no blob comes twice."""
+    other = Home()
+    row = Row("slowly", "big", lambda handler, n: time.sleep(0.5))
+    faulty = rows.serve(row)
+    try:
+        pulls = [other.start("pull", f"{faulty.host}/demo/big") for _ in range(2)]
+        outcomes = [pull.communicate(timeout=100) for pull in pulls]
+        assert [pull.returncode for pull in pulls] == [0, 0], outcomes
+        assert faulty.methods(rows.big) == ["GET"], faulty.seen
+        other.mrun("verify", "--all")
+    finally:
+        faulty.close()
         other.close()
 
 
@@ -387,7 +433,9 @@ def tls(home):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Downgrading)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    remote = f"0x7f.1:{server.server_port}/demo/x"  # loopback by another name: HTTPS
+    host = f"127.0.0.1:{server.server_port}"
+    (home.path / f".config/containers/certs.d/{host}").mkdir(parents=True)  # TLS, though it is this machine
+    remote = f"{host}/demo/x"
     try:
         home.fails("M1702", 1, "tags", remote)
         outcome = home.fails("M1703", 1, "pull", remote, env={"SSL_CERT_FILE": str(certificate)})

@@ -1,11 +1,17 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "packager/bundle_format.h"
 #include "packager/layout/layout_load.h"
 #include "packager/layout/layout_save.h"
 #include "packager/tests/support_store.h"
 
 using namespace mrun;
 using namespace mrun::testing;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -98,4 +104,31 @@ TEST_CASE("a damaged blob is not saved, and a stop ends both ways") {
   const Digest weights = packed.store.load(packed.version).value().find("model.bin")->segments[0].blob;
   packed.folder.write("store/blobs/sha256/" + weights.hex(), std::string(5000, 'x'));
   CHECK(save_layout(packed.store, {{packed.version, ""}}, sink, {}).error().code == ErrorCode::store_corrupt);
+}
+
+TEST_CASE("a version of a thousand names gets all of them at once, or none") {
+  const Packed packed;
+  Folder folder;
+  const fs::path layout = folder.path / "layout";
+  fs::create_directories(layout / "blobs");
+  fs::copy(packed.folder.path / "store/blobs", layout / "blobs", fs::copy_options::recursive);
+  Json entries = Json::array();
+  for (int i = 0; i < 1000; ++i)
+    entries.push_back(
+        {{"mediaType", k_manifest_media_type},
+         {"digest", packed.version.text()},
+         {"size", fs::file_size(layout / "blobs/sha256" / packed.version.hex())},
+         {"annotations", {{"org.opencontainers.image.ref.name", fmt::format("demo/n{}:v1", i)}}}});
+  folder.write("layout/index.json",
+               canonical_json({{"schemaVersion", 2}, {"manifests", std::move(entries)}}));
+  folder.write("layout/oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+
+  Store store = Store::open(folder.path / "store").value();
+  int asked = 0;
+  LoadRequest late;
+  late.is_stopped = [&] { return ++asked > 500; };
+  CHECK(load_folder(store, layout, late).error().code == ErrorCode::interrupted_by_user);
+  CHECK(store.list().value().empty());
+  CHECK(load_folder(store, layout, {}).value().versions.size() == 1000);
+  CHECK(store.list().value().size() == 1000);
 }

@@ -8,13 +8,17 @@
 
 #include <sys/stat.h>
 
+#include "common/fd.h"
+#include "packager/reference.h"
 #include "packager/registry/address_reach.h"
 #include "packager/registry/auth.h"
 #include "packager/registry/credentials.h"
+#include "packager/registry/proxy.h"
 #include "packager/registry/push_notes.h"
 #include "packager/registry/retry.h"
 #include "packager/registry/tls_trust.h"
 #include "packager/registry/url.h"
+#include "packager/registry_host.h"
 #include "packager/sha256.h"
 #include "packager/tests/support.h"
 
@@ -237,4 +241,78 @@ TEST_CASE("a credential helper is asked, and what it does wrong is told") {
   const fs::path config = write_with_mode(
       folder, "config.json", R"({"credHelpers":{"reg.example":"good"},"auths":{"reg.example":{}}})");
   CHECK(Credentials({config}).find("reg.example").value()->username == "u");
+}
+
+TEST_CASE("a host has one spelling") {
+  const std::pair<const char*, const char*> hosts[] = {{"GHCR.io", "ghcr.io"},
+                                                       {"ghcr.io:443", "ghcr.io"},
+                                                       {"ghcr.io:00443", "ghcr.io"},
+                                                       {"ghcr.io.", "ghcr.io"},
+                                                       {"ghcr.io:80", "ghcr.io:80"},
+                                                       {"localhost:80", "localhost"},
+                                                       {"localhost:05000", "localhost:5000"},
+                                                       {"localhost:443", "localhost:443"},
+                                                       {"0x7f.1:5000", "127.0.0.1:5000"},
+                                                       {"127.1", "127.0.0.1"},
+                                                       {"127.a-domain.example", "127.a-domain.example"},
+                                                       {"[0:0::1]:5000", "[::1]:5000"},
+                                                       {"[::1]:80", "[::1]"},
+                                                       {"registry-1.docker.io", "docker.io"},
+                                                       {"index.docker.io:443", "docker.io"}};
+  for (const auto& [written, known] : hosts)
+    CHECK_MESSAGE(canonical_host(written) == known, written);
+  CHECK(Reference::parse("GHCR.io:443/acme/x").value().text() == "ghcr.io/acme/x:latest");
+}
+
+TEST_CASE("proxies are the environment's, never for this machine, and not for no_proxy") {
+  const auto proxy = [](const char* url) { return proxy_for(Url::parse(url).value()); };
+  const auto set = [](const char* name, const char* value) { ::setenv(name, value, 1); };
+  for (const char* name :
+       {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
+    ::unsetenv(name);
+  CHECK(proxy("https://ghcr.io/").empty());
+  set("https_proxy", "http://p:1");
+  CHECK(proxy("https://ghcr.io/") == "http://p:1");
+  CHECK(proxy("http://ghcr.io/").empty());
+  set("all_proxy", "http://q:2");
+  CHECK(proxy("http://ghcr.io/") == "http://q:2");
+  for (const char* here : {"http://localhost:5000/", "http://127.0.0.1/", "http://[::1]:5000/"})
+    CHECK_MESSAGE(proxy(here).empty(), here);
+  set("no_proxy", "example.com, .acme.dev 10.0.0.0/8,[fd00::1],only.dev:8443,fe80::/10, bad/xx,");
+  for (const char* direct :
+       {"https://example.com/", "https://a.example.com/", "https://x.acme.dev/", "https://acme.dev/",
+        "https://10.2.3.4/", "https://[fd00::1]/", "https://only.dev:8443/", "https://[fe80::9]/"})
+    CHECK_MESSAGE(proxy(direct).empty(), direct);
+  for (const char* other :
+       {"https://notexample.com/", "https://11.2.3.4/", "https://only.dev/", "https://[fd00::2]/"})
+    CHECK_MESSAGE(proxy(other) == "http://p:1", other);
+  set("no_proxy", "*");
+  CHECK(proxy("https://notexample.com/").empty());
+  for (const char* name : {"https_proxy", "all_proxy", "no_proxy"})
+    ::unsetenv(name);
+}
+
+TEST_CASE("credentials of a path come before those of the host") {
+  const Folder folder;
+  folder.write("config.json", R"({"auths":{"h.dev":{"auth":"YTpo"},"h.dev/acme":{"auth":"YTpv"},)"
+                              R"("h.dev/acme/x":{"auth":"YTpu"},"https://old.dev/v1/":{"auth":"YTp2"}}})");
+  const Credentials credentials({folder.path / "config.json"});
+  const auto secret = [&](const char* host, const char* repository) {
+    return credentials.find(host, repository).value().value().secret;
+  };
+  CHECK(secret("h.dev", "acme/x") == "n");
+  CHECK(secret("h.dev", "acme/y") == "o");
+  CHECK(secret("h.dev", "other/y") == "h");
+  CHECK(secret("old.dev", "a/b") == "v");
+}
+
+TEST_CASE("a Docker config that is a link stays one") {
+  const Folder folder;
+  folder.write("dotfiles/config.json", "{}");
+  std::filesystem::create_symlink(folder.path / "dotfiles/config.json", folder.path / "config.json");
+  REQUIRE(Credentials({folder.path / "config.json"}).save("h.dev", {Credential::Kind::password, "me", "x"}));
+  CHECK(std::filesystem::is_symlink(folder.path / "config.json"));
+  CHECK(read_file((folder.path / "dotfiles/config.json").string(), 4096, ErrorCode::io, ErrorCode::io)
+            .value()
+            .find("h.dev") != std::string::npos);
 }
