@@ -1,6 +1,7 @@
 // A file that is there whole, old or new, whenever someone looks.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string_view>
 
@@ -11,8 +12,13 @@ namespace mrun {
 enum class Durable { no, yes }; // yes: on the disk before the old one goes; no: of what a crash may take
 
 // Writes a file of its own beside `path` (mode by the umask), then renames it there; its folder is there. A
-// failure leaves nothing behind. The error has the code `code`.
+// failure leaves nothing behind; what a killed process left goes with the first replacement after its
+// lifetime. The error has the code `code`.
 Result<void> replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode,
                           Durable durable, ErrorCode code);
+
+// The file of its own is called `path`, this, and 16 random hex digits.
+inline constexpr std::string_view k_replacement_infix = ".mrun-";
+inline constexpr std::chrono::hours k_replacement_lifetime{1};
 
 } // namespace mrun

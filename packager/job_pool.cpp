@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "common/cores.h"
+
 namespace mrun {
 
 void JobPool::add(Job job) {
@@ -41,11 +43,12 @@ Result<void> JobPool::run() {
   std::vector<std::thread> others;
   // A few more than there are jobs now, for those that they add.
   const std::size_t threads =
-      std::min<std::size_t>(std::thread::hardware_concurrency(), std::max<std::size_t>(m_jobs.size(), 4));
-  for (std::size_t i = 1; i < threads; ++i) {
-    others.emplace_back([this] { work(); });
-    ::pthread_setname_np(others.back().native_handle(), "job");
-  }
+      std::min(static_cast<std::size_t>(usable_cores()), std::max<std::size_t>(m_jobs.size(), 4));
+  for (std::size_t i = 1; i < threads; ++i)
+    others.emplace_back([this] {
+      ::pthread_setname_np(::pthread_self(), "job");
+      work();
+    });
   work();
   for (std::thread& other : others)
     other.join();

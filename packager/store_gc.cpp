@@ -139,9 +139,13 @@ Result<std::vector<std::string>> Store::Impl::leftovers() {
   MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
   const std::int64_t oldest_s =
       clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
+  const auto is_there = [&](std::string_view name) { // then nothing goes on with a part of it
+    const Result<Digest> digest = Digest::parse_hex(name.substr(k_partial_prefix.size()));
+    return digest && ::faccessat(root.get(), ("blobs/sha256/" + digest->hex()).c_str(), F_OK, 0) == 0;
+  };
   std::erase_if(names, [&](const std::string& name) {
     struct stat status {};
-    return name.starts_with(k_partial_prefix) &&
+    return name.starts_with(k_partial_prefix) && !is_there(name) &&
            ::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
            status.st_mtim.tv_sec > oldest_s;
   });
@@ -160,7 +164,8 @@ Result<GcPlan> Store::collect_garbage() {
                                                   FileLock::Kind::exclusive, k_lock_patience));
   MRUN_ASSIGN(const Impl::Liveness live, impl.find_live(*this));
   MRUN_ASSIGN(GcPlan plan, impl.plan(*this, live));
-  if (!live.ended_entries.empty()) // first the names, then what they name
+  MRUN_ASSIGN(const std::vector<std::string> ended, impl.leftovers()); // while the blobs that go are there
+  if (!live.ended_entries.empty())                                     // first the names, then what they name
     MRUN_TRY(impl.change_index([&](StoreIndex& index) -> Result<bool> {
       return std::erase_if(index.entries, [&](const IndexEntry& entry) {
                return entry.tag.empty() && live.ended_entries.contains(entry.digest);
@@ -172,7 +177,6 @@ Result<GcPlan> Store::collect_garbage() {
     if (is_trusted(blob)) MRUN_TRY(impl.file_system.unlink(impl.root.get(), "trusted/" + blob.hex()));
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
   }
-  MRUN_ASSIGN(const std::vector<std::string> ended, impl.leftovers());
   for (const std::string& name : ended) // under the lock nobody writes one
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "tmp/" + name));
   return plan;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -175,6 +176,17 @@ Result<Verified> verify(const Context& context, const Store& store, const Target
   return verified;
 }
 
+// A first pack that was killed made folders of the store and no blob: nothing is wrong with it.
+bool is_begun(const Context& context) {
+  namespace fs = std::filesystem;
+  const auto home = context.home();
+  std::error_code failed;
+  if (!home || !fs::is_directory(home->data, failed) || fs::exists(home->data / "oci-layout", failed))
+    return false;
+  const fs::path blobs = home->data / "blobs/sha256";
+  return !failed && (!fs::exists(blobs, failed) || fs::is_empty(blobs, failed)) && !failed;
+}
+
 } // namespace
 
 Result<int> run_verify(Context& context, const Arguments& arguments) {
@@ -189,9 +201,15 @@ Result<int> run_verify(Context& context, const Arguments& arguments) {
           {{"schema", "mrun.verify/v1"}, {"ok", true}, {"signatures", signatures_json(signatures)}}));
     return 0;
   }
-  MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const Targets targets, find_targets(store, signatures.local));
-  MRUN_ASSIGN(const Verified verified, verify(context, store, targets, arguments));
+  const Result<Store> store = open_store_to_read(context);
+  Targets targets;
+  Verified verified;
+  if (store) {
+    MRUN_ASSIGN(targets, find_targets(*store, signatures.local));
+    MRUN_ASSIGN(verified, verify(context, *store, targets, arguments));
+  } else if (!is_begun(context) || !arguments.positionals().empty()) {
+    return tl::unexpected(store.error());
+  }
   const VerifyReport& report = verified.report;
   if (context.json) {
     Json json = report_json(targets, verified);

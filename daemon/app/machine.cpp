@@ -8,8 +8,7 @@
 #include <optional>
 #include <sstream>
 
-#include <sched.h>
-
+#include "common/cores.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -45,12 +44,6 @@ std::vector<fs::path> cgroup_folders(const MachineFiles& files) {
   return folders;
 }
 
-int affinity_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-}
-
 // "max 100000" or "150000 100000" → whole cores, rounded up.
 std::optional<int> quota_cores(std::string_view quota_text, std::string_view period_text) {
   const auto quota = number(quota_text);
@@ -72,7 +65,7 @@ std::uint64_t available_bytes(const fs::path& meminfo) {
 } // namespace
 
 int core_tokens(const MachineFiles& files) {
-  int cores = affinity_cores();
+  int cores = usable_cores();
   for (const fs::path& folder : cgroup_folders(files)) {
     const std::string text = first_line(folder / "cpu.max");
     const std::size_t blank = text.find(' ');

@@ -18,6 +18,7 @@ constexpr std::size_t k_max_error_body_bytes = 64 * 1024; // of a reply that is 
 constexpr std::size_t k_max_authorities_bytes = 4 * k_mib;
 constexpr std::chrono::seconds k_connect_timeout{15};
 constexpr std::chrono::seconds k_small_reply_timeout{300}; // of what is neither a blob's way in nor out
+constexpr std::uint64_t k_unasked_bytes = 64 * k_kib;      // a body up to here is sent without asking first
 constexpr long k_least_bytes_per_second = 1024;
 constexpr long k_transfer_buffer_bytes = 256 * 1024;
 
@@ -239,6 +240,9 @@ Result<void> HttpExchange::begin(const HttpRequest& request, const HttpSink* sin
   const bool typed = std::ranges::any_of(
       request.headers, [](const auto& h) { return lower_ascii(h.first) == "content-type"; });
   if (has_body && !typed) list = curl_slist_append(list, "Content-Type: application/octet-stream");
+  // A registry that answers without reading the body says no 100, and libcurl would wait a second for it.
+  if (request.source != nullptr && request.source->size_bytes <= k_unasked_bytes)
+    list = curl_slist_append(list, "Expect:");
   m_headers.reset(list);
   set(CURLOPT_HTTPHEADER, list);
   if (curl_easy_setopt(m_easy.get(), CURLOPT_URL, request.url.c_str()) != CURLE_OK)

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/cores.h"
 #include "common/fd.h"
 
 namespace mrun {
@@ -56,10 +57,11 @@ class Pool {
 
   void run(std::size_t threads) {
     m_threads = threads;
-    for (std::size_t i = 0; i < threads; ++i) {
-      m_workers.emplace_back([this] { work(); });
-      ::pthread_setname_np(m_workers.back().native_handle(), fmt::format("transfer{}", i).c_str());
-    }
+    for (std::size_t i = 0; i < threads; ++i)
+      m_workers.emplace_back([this, i] {
+        ::pthread_setname_np(::pthread_self(), fmt::format("transfer{}", i).c_str());
+        work();
+      });
   }
   void join() {
     for (std::thread& worker : m_workers)
@@ -107,8 +109,8 @@ class Pool {
 
 std::size_t thread_count(std::size_t asked, std::size_t tasks) {
   // Connections wait more than they work, also on two cores.
-  const std::size_t usual = std::clamp<std::size_t>(
-      2 * static_cast<std::size_t>(std::thread::hardware_concurrency()), 4, k_most_threads);
+  const std::size_t usual =
+      std::clamp<std::size_t>(2 * static_cast<std::size_t>(usable_cores()), 4, k_most_threads);
   return std::min(asked > 0 ? std::min(asked, k_most_threads) : usual, tasks);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -313,4 +314,28 @@ TEST_CASE("what a killed writer left goes with the next write, unless somebody w
     const auto other = packed.store.begin_write().value();
     CHECK(packed.store.plan_gc().value().leftovers == 1);
   }
+}
+
+TEST_CASE("what an interrupted pull has of a blob stays for a day, or until the blob is there") {
+  Packed packed;
+  const Digest digest = Sha256::of("blob");
+  const std::string partial = "store/tmp/pull-" + digest.hex();
+  packed.folder.write(partial, "bl");
+  CHECK(packed.store.collect_garbage().value().leftovers == 0);
+  put_blob(packed.folder, "blob"); // by another pull, or by pack
+  const GcPlan collected = packed.store.collect_garbage().value();
+  CHECK(collected.leftovers == 1);
+  CHECK(count_files(packed.folder.path / "store/tmp") == 0);
+
+  packed.folder.write(partial, "bl");
+  const std::int64_t now_s = packed.clock.wall_ns() / 1'000'000'000;
+  const auto age = [&](std::int64_t age_s) {
+    const timespec then{now_s - age_s, 0};
+    const timespec times[] = {then, then};
+    REQUIRE(::utimensat(AT_FDCWD, (packed.folder.path / partial).c_str(), times, 0) == 0);
+  };
+  age(23 * 3600);
+  CHECK(packed.store.collect_garbage().value().leftovers == 0);
+  age(25 * 3600);
+  CHECK(packed.store.collect_garbage().value().leftovers == 1);
 }

@@ -230,9 +230,28 @@ def main(home):
     for name, error in failed:
         print(f"--- {name}\n{type(error).__name__}: {error}")
     assert not failed, [name for name, _ in failed]
+    asks_before_large_bodies_only(pushes)
     elsewhere(pushes)
     mounting(pushes)
     known(pushes)
+
+
+def asks_before_large_bodies_only(pushes):
+    """A registry that does not read a small body says no 100, and waiting for one would cost a second."""
+    faulty, asked = Faulty(), {}
+
+    def plan(handler):
+        if handler.command in ("POST", "PUT", "PATCH"):
+            asked[int(handler.headers.get("Content-Length") or 0)] = handler.headers.get("Expect")
+        return False
+
+    faulty.plan = plan
+    try:
+        pushes.home.mrun("push", "demo/big", f"{faulty.host}/demo/big")
+        assert asked[SIZE] == "100-continue", asked
+        assert len(asked) > 3 and not any(expect for size, expect in asked.items() if size <= 65536), asked
+    finally:
+        faulty.close()
 
 
 def elsewhere(pushes):

@@ -89,6 +89,12 @@ def main(home):
     empty = Home()
     try:
         empty.fails("M1202", 5, "verify")
+        (empty.home / "data/blobs").mkdir(parents=True)  # as far as a killed first pack came
+        assert empty.mrun("verify", "--all", "--json").json()["ok"] is True
+        empty.fails("M1202", 5, "verify", "demo/echo")
+        (empty.home / "data/blobs/sha256").mkdir()
+        (empty.home / "data/blobs/sha256" / ("ab" * 32)).touch()  # whatever this is, it was not killed on its way
+        empty.fails("M1202", 5, "verify", "--all")
     finally:
         empty.close()
 
