@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "common/text.h"
+
 namespace mrun {
 namespace {
 
@@ -19,14 +21,14 @@ bool is_hex(char c) {
 
 Result<Digest> Digest::parse(std::string_view text) {
   if (!text.starts_with(k_prefix))
-    return fail(ErrorCode::bundle_invalid, fmt::format("`{}` is not a sha256 digest", text.substr(0, 80)));
+    return fail(ErrorCode::bundle_invalid, fmt::format("`{}` is not a sha256 digest", printable(text, 80)));
   return parse_hex(text.substr(k_prefix.size()));
 }
 
 Result<Digest> Digest::parse_hex(std::string_view text) {
   if (text.size() != 64 || !std::all_of(text.begin(), text.end(), is_hex))
     return fail(ErrorCode::bundle_invalid,
-                fmt::format("`{}` is not 64 lower-case hex digits", text.substr(0, 80)));
+                fmt::format("`{}` is not 64 lower-case hex digits", printable(text, 80)));
   Bytes bytes;
   for (std::size_t i = 0; i < bytes.size(); ++i)
     bytes[i] = static_cast<std::uint8_t>(k_digits.find(text[2 * i]) * 16 + k_digits.find(text[2 * i + 1]));

@@ -119,10 +119,9 @@ Result<BundleLayout> decode_bundle(std::string_view text) {
 }
 
 Result<void> decode_recipe(std::string_view text, BundleLayout& layout) {
-  MRUN_ASSIGN(
-      const Json root,
-      parse_json(text, ErrorCode::bundle_invalid, "the recipe",
-                 {.max_bytes = k_max_recipe_bytes, .max_depth = 16, .max_values = k_max_recipe_values}));
+  MRUN_ASSIGN(const Json root,
+              parse_json(text, ErrorCode::bundle_invalid, "the recipe",
+                         {k_max_recipe_bytes, 16, k_max_recipe_values, ErrorCode::bundle_invalid}));
   if (!root.is_object()) return invalid("the recipe is not an object");
   MRUN_ASSIGN(const std::string schema, need_string(root, "schema", ErrorCode::bundle_invalid, "the recipe"));
   if (schema != "mrun.recipe/v1")

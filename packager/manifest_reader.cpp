@@ -1,6 +1,7 @@
 #include "packager/manifest_reader.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -111,10 +112,11 @@ Result<void> ManifestReader::read_strings(const YamlNode& map, std::string_view 
   if (node == nullptr) return {};
   MRUN_TRY(need_sequence(*node, fmt::format("`{}`", key)));
   out.clear();
+  std::unordered_set<std::string> seen;
   for (const YamlNode& item : node->items) {
     MRUN_ASSIGN(std::string text, string_of(item, fmt::format("an entry of `{}`", key)));
     if (text.empty()) return refuse_value(item.place, fmt::format("an entry of `{}` is empty", key));
-    if (std::find(out.begin(), out.end(), text) != out.end())
+    if (!seen.insert(text).second)
       return refuse_value(item.place, fmt::format("`{}` has \"{}\" twice", key, printable(text, 60)));
     out.push_back(std::move(text));
   }

@@ -1,6 +1,7 @@
 // Types of inputs and outputs: which constraint fits which type, and that they do not contradict each other.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -119,11 +120,12 @@ Result<void> read_choices(const ManifestReader& reader, const YamlNode& node, Ty
   MRUN_TRY(reader.need_sequence(*list, "`choices`"));
   if (list->items.empty()) return reader.refuse_value(list->place, "`choices` is empty");
   std::vector<Json> choices;
+  std::set<Json> seen;
   for (const YamlNode& item : list->items) {
     MRUN_ASSIGN(const Json value, reader.json_of(item));
     Result<Json> checked = check_value(type, value, "a choice", FileForm::uri);
     if (!checked) return reader.refuse_value(item.place, checked.error().message);
-    if (std::find(choices.begin(), choices.end(), *checked) != choices.end())
+    if (!seen.insert(*checked).second)
       return reader.refuse_value(item.place,
                                  fmt::format("`choices` has {} twice", printable(canonical_json(value), 60)));
     choices.push_back(std::move(*checked));

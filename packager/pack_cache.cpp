@@ -122,7 +122,7 @@ bool PackCache::read_entry(const Json& json) {
     const auto digest = row(part, 2);
     if (!digest) return false;
     entry.note.segments.push_back({*digest, part[1].get<std::uint64_t>(), part[2].get<std::uint64_t>()});
-    sum += entry.note.segments.back().length;
+    if (__builtin_add_overflow(sum, entry.note.segments.back().length, &sum)) return false;
   }
   for (const Json& part : *pieces) {
     const auto digest = row(part, 1);

@@ -211,7 +211,8 @@ std::string model_name_of(std::string_view owner, std::string_view name) {
   };
   const std::string owner_word = plain(owner);
   const std::string name_word = plain(name);
-  return (owner_word.empty() ? "local" : owner_word) + "/" + (name_word.empty() ? "model" : name_word);
+  const bool no_owner = owner_word.empty() || looks_like_host(owner_word);
+  return (no_owner ? "local" : owner_word) + "/" + (name_word.empty() ? "model" : name_word);
 }
 
 bool is_directory_argument(std::string_view text) {

@@ -31,7 +31,7 @@ struct Reference {
 // `owner/name` exactly as a manifest's `name:` must be; the reason why not, or "".
 std::string model_name_problem(std::string_view text);
 // owner/name made of any two texts: lower case, other characters than letters and digits become `-`; what
-// leaves nothing becomes `local` and `model`.
+// leaves nothing becomes `local` and `model`, an owner that reads as a host `local`.
 std::string model_name_of(std::string_view owner, std::string_view name);
 
 // True for what begins with `.`, `/` or `~`: a directory, not a reference.

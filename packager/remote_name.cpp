@@ -1,12 +1,15 @@
 #include "packager/remote_name.h"
 
+#include <algorithm>
+
 namespace mrun {
 
 Reference local_reference(const Reference& remote) {
   Reference local;
   const std::size_t slash = remote.owner.rfind('/');
   local.owner = slash == std::string::npos ? remote.owner : remote.owner.substr(slash + 1);
-  if (local.owner.empty()) local.owner = "local";
+  if (local.owner.empty() || local.owner == "localhost") local.owner = "local";
+  std::ranges::replace(local.owner, '.', '-');
   local.name = remote.name;
   local.tag = remote.tag;
   return local;

@@ -9,7 +9,8 @@
 
 namespace mrun {
 
-// The name that it gets here: without host, its last two parts.
+// The name that it gets here: without host, its last two parts. An owner with dots would read as a host, so
+// they become dashes.
 Reference local_reference(const Reference& remote);
 // host/repository, as the index keeps it.
 std::string origin_of(const Reference& remote);

@@ -18,16 +18,26 @@ constexpr std::size_t k_max_pattern_bytes = 255;
 constexpr std::string_view k_how =
     "write require_signature: {ghcr.io/acme: [acme.pub]}; docs/signing.md has all forms";
 
-// `*` is any run of characters; both are short, and without `/`.
+// `*` is any run of characters; one point of return, so that it is at worst quadratic.
 bool fits(std::string_view pattern, std::string_view text) {
-  const std::size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == text;
-  if (!text.starts_with(pattern.substr(0, star))) return false;
-  text.remove_prefix(star);
-  const std::string_view rest = pattern.substr(star + 1);
-  for (std::size_t skip = 0; skip <= text.size(); ++skip)
-    if (fits(rest, text.substr(skip))) return true;
-  return false;
+  std::size_t star = std::string_view::npos; // the last one met, and where it ends in the text
+  std::size_t star_end = 0;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      star_end = i;
+    } else if (at < pattern.size() && pattern[at] == text[i]) {
+      ++at;
+      ++i;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      i = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', at) == std::string_view::npos;
 }
 
 std::string pattern_problem(std::string_view pattern) {

@@ -46,7 +46,7 @@ T number_annotation(const Json& annotations, const char* key) {
 void read_name(const Json& annotations, IndexEntry& entry) {
   if (const auto name = annotations.find(k_ref_name); name != annotations.end() && name->is_string()) {
     const Result<Reference> reference = Reference::parse(name->get_ref<const std::string&>());
-    if (reference && reference->has_name() && !reference->digest) {
+    if (reference && reference->has_name() && !reference->digest && reference->digest_prefix.empty()) {
       entry.model = reference->model();
       entry.tag = reference->tag_or_default();
     }

@@ -104,8 +104,8 @@ Result<Json> check_string(const TypeSpec& type, const Json& value, std::string_v
                                                        count_text(type, "characters")));
   }
   if (type.compiled_pattern && !RE2::PartialMatch(text, *type.compiled_pattern))
-    return fail(ErrorCode::input_length,
-                fmt::format("{} is \"{}\", it must match {}", name, printable(text, 60), type.pattern));
+    return fail(ErrorCode::input_length, fmt::format("{} is \"{}\", it must match {}", name,
+                                                     printable(text, 60), printable(type.pattern)));
   return value;
 }
 

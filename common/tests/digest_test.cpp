@@ -19,6 +19,11 @@ TEST_CASE("anything that is not exactly sha256 and 64 lower-case digits is refus
     CHECK(Digest::parse(text).error().code == ErrorCode::bundle_invalid);
 }
 
+TEST_CASE("what is refused is shown without control characters") {
+  for (const char* text : {"\x1b[31msha256:", "sha256:\x1b]0;title\x07"})
+    CHECK(Digest::parse(text).error().message.find('\x1b') == std::string::npos);
+}
+
 TEST_CASE("a prefix has 8 to 64 digits") {
   CHECK(is_digest_prefix("0123abcd"));
   CHECK_FALSE(is_digest_prefix("0123abc"));

@@ -122,10 +122,9 @@ Result<bool> MultipartParser::step() {
 
 Result<bool> MultipartParser::skip_preamble() {
   const std::size_t found = m_pending.find(m_delimiter);
-  if (found == std::string::npos) {
-    if (m_pending.size() > k_max_part_head_bytes) return invalid("the form does not begin with its boundary");
-    return false;
-  }
+  if (std::min(found, m_pending.size()) > k_max_part_head_bytes)
+    return invalid("the form does not begin with its boundary");
+  if (found == std::string::npos) return false;
   m_pending.erase(0, found + m_delimiter.size());
   m_state = State::after_boundary;
   return true;

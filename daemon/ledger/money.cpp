@@ -30,7 +30,10 @@ bool read_decimal(std::string_view text, Decimal& decimal) {
     std::string_view power = text.substr(mark + 1);
     if (power.starts_with('+')) power.remove_prefix(1);
     const auto [end, error] = std::from_chars(power.data(), power.data() + power.size(), decimal.exponent);
-    if (error != std::errc() || end != power.data() + power.size()) return false;
+    constexpr int most = k_max_exponent + static_cast<int>(k_max_digits);
+    if (error != std::errc() || end != power.data() + power.size() || decimal.exponent < -most ||
+        decimal.exponent > most)
+      return false;
   }
   bool after_point = false;
   for (const char c : mantissa) {

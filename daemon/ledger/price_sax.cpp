@@ -77,7 +77,7 @@ class PriceSax : public nlohmann::json_sax<Json> {
   bool add(PriceScalar value) {
     if (m_depth == 0) return refuse("the price book is not a JSON array");
     if (m_depth == 1) return refuse("a row of the price book is not an object");
-    if (m_depth == 3 && m_inner == nullptr) return true; // below something that is already a problem
+    if (m_depth >= 3 && m_inner == nullptr) return true; // below something that is already a problem
     Fields& fields = m_depth == 2 ? rows.back().scalars : *m_inner;
     if (m_depth > 3 || !fields.emplace(m_key, std::move(value)).second)
       rows.back().problem = fmt::format("`{}` is there twice or too deep", printable(m_key, 40));

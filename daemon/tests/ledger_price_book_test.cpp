@@ -79,6 +79,9 @@ TEST_CASE("a row that can't be trusted is refused, with its reason") {
             .find("`dims` can't be an array") != std::string::npos);
   CHECK(reason(changed(R"("gpu_count":0)", R"("gpu_count":{"a":{}})")).find("can't be an object") !=
         std::string::npos);
+  CHECK(reason(changed(R"("gpu_count":0)", R"("gpu_count":{"a":1},"x":2)")).find("can't be an object") !=
+        std::string::npos);
+  CHECK(reason(changed(R"("sku":"CPU")", R"("sku":[[1]])")).find("can't be an array") != std::string::npos);
   CHECK(reason(changed(R"("sku":"CPU")", R"("sku":"CPU","sku":"T4")")).find("twice") != std::string::npos);
 }
 

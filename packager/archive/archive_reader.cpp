@@ -165,6 +165,9 @@ Result<ArchiveReader> ArchiveReader::open(ArchiveSource source, ArchiveCompressi
 }
 
 Result<std::optional<ArchiveEntry>> ArchiveReader::next() {
+  // Read here, not passed over by libarchive, so that its growth is watched.
+  while (m_impl->left > 0)
+    MRUN_TRY(read());
   while (true) {
     archive_entry* entry = nullptr;
     const int state = ::archive_read_next_header(m_impl->handle.get(), &entry);

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "packager/glob.h"
 #include "packager/manifest.h"
+#include "packager/yaml_tree.h"
 
 namespace mrun {
 namespace {
@@ -19,6 +20,13 @@ constexpr std::uint64_t k_max_new_tokens = 131'072;
 // A JSON text is a quoted YAML scalar too.
 std::string yaml_text(std::string_view text) {
   return canonical_json(std::string(text));
+}
+
+// A word of the model's own, in quotes where YAML would read something else: `1.0`, `null`, `a: b`.
+std::string yaml_word(std::string_view text) {
+  const auto read = parse_yaml(text, "", {ErrorCode::manifest_syntax, ErrorCode::manifest_limit});
+  const auto value = read ? yaml_to_json(*read, "", ErrorCode::manifest_value) : Result<Json>(Json());
+  return value && *value == text ? std::string(text) : yaml_text(text);
 }
 
 // A glob that matches this path alone.
@@ -120,8 +128,8 @@ Result<std::string> derive_manifest(const std::string& name, const ModelFacts& f
   text += fmt::format("name: {}\n", name);
   const std::string description = !facts.description.empty() ? facts.description : facts.name;
   if (!description.empty()) text += fmt::format("description: {}\n", yaml_text(description));
-  if (!facts.license.empty()) text += fmt::format("license: {}\n", facts.license);
-  if (!facts.task.empty()) text += fmt::format("task: {}\n", facts.task);
+  if (!facts.license.empty()) text += fmt::format("license: {}\n", yaml_word(facts.license));
+  if (!facts.task.empty()) text += fmt::format("task: {}\n", yaml_word(facts.task));
   text += "engine: transformer\n";
   if (const std::string model = main_file(facts, paths); !model.empty())
     text += fmt::format("model: {}\n", yaml_text(model));

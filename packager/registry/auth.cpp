@@ -96,6 +96,25 @@ std::optional<Challenge> parse_challenges(const std::vector<std::string>& header
   return std::nullopt;
 }
 
+Result<TokenReply> parse_token(std::string_view body, std::string_view what) {
+  MRUN_ASSIGN(const Json json,
+              parse_json(body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
+  if (!json.is_object()) return fail(ErrorCode::registry_reply, fmt::format("{} is not a JSON object", what));
+  MRUN_ASSIGN(auto token, json_string(json, "token", ErrorCode::registry_reply, what));
+  if (!token || token->empty()) {
+    MRUN_ASSIGN(token, json_string(json, "access_token", ErrorCode::registry_reply, what));
+  }
+  if (!token || token->empty() || !is_header_safe(*token))
+    return fail(ErrorCode::registry_reply, fmt::format("{} is missing or no token", what));
+  MRUN_ASSIGN(const auto refresh, json_string(json, "refresh_token", ErrorCode::registry_reply, what));
+  const auto expires = json.find("expires_in");
+  const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer()
+                                      ? expires->get<std::int64_t>()
+                                      : k_default_lifetime_s;
+  return TokenReply{std::move(*token), refresh.value_or(""),
+                    std::clamp<std::int64_t>(lifetime_s, 1, k_max_lifetime_s)};
+}
+
 std::string repository_scope(std::string_view repository, bool push) {
   return repository.empty() ? "" : fmt::format("repository:{}:{}", repository, push ? "pull,push" : "pull");
 }
@@ -243,27 +262,12 @@ tl::unexpected<Error> Authenticator::realm_refused(const HttpReply& reply, const
 }
 
 Result<Authenticator::Token> Authenticator::read_token(const HttpReply& reply, const Url& realm) {
-  const std::string what = fmt::format("the token of {}", realm.host);
-  MRUN_ASSIGN(const Json json,
-              parse_json(reply.body, ErrorCode::registry_reply, what, {k_max_token_reply_bytes, 16}));
-  if (!json.is_object()) return fail(ErrorCode::registry_reply, what + " is not a JSON object");
-  MRUN_ASSIGN(auto token, json_string(json, "token", ErrorCode::registry_reply, what));
-  if (!token || token->empty()) {
-    MRUN_ASSIGN(token, json_string(json, "access_token", ErrorCode::registry_reply, what));
-  }
-  if (!token || token->empty() || !is_header_safe(*token))
-    return fail(ErrorCode::registry_reply, what + " is missing or no token");
-  // A server that gives out each refresh token once: the next request needs the new one.
-  MRUN_ASSIGN(const auto refresh, json_string(json, "refresh_token", ErrorCode::registry_reply, what));
-  if (refresh && !refresh->empty() && m_credential && m_credential->kind == Credential::Kind::identity_token)
-    m_credential->secret = *refresh;
-  const auto expires = json.find("expires_in");
-  const std::int64_t lifetime_s = expires != json.end() && expires->is_number_integer()
-                                      ? expires->get<std::int64_t>()
-                                      : k_default_lifetime_s;
-  const std::int64_t used_s = std::clamp<std::int64_t>(lifetime_s, 1, k_max_lifetime_s);
+  MRUN_ASSIGN(const TokenReply token, parse_token(reply.body, fmt::format("the token of {}", realm.host)));
+  // The next request needs the new one.
+  if (!token.refresh_token.empty() && m_credential && m_credential->kind == Credential::Kind::identity_token)
+    m_credential->secret = token.refresh_token;
   // Nine tenths of its life: what is left is for the way and for clocks that differ.
-  return Token{"Bearer " + *token, m_clock.monotonic_ns() + used_s * 900'000'000};
+  return Token{"Bearer " + token.token, m_clock.monotonic_ns() + token.lifetime_s * 900'000'000};
 }
 
 Result<void> Authenticator::fetch_token(HttpSession& session, const std::string& scope) {

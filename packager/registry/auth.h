@@ -31,6 +31,15 @@ struct Challenge {
 // The one that we can answer, Bearer before Basic; nullopt: none. Never fails: it is a stranger's text.
 std::optional<Challenge> parse_challenges(const std::vector<std::string>& headers);
 
+// What a realm gives (token.md, oauth.md).
+struct TokenReply {
+  std::string token;           // fit for a header
+  std::string refresh_token;   // the next one, of a server that gives out each once; else ""
+  std::int64_t lifetime_s = 0; // 1 s to a day
+};
+// Error registry_reply.
+Result<TokenReply> parse_token(std::string_view body, std::string_view what);
+
 // "repository:NAME:pull" or "…:pull,push"; several are joined by spaces. "" for no repository.
 std::string repository_scope(std::string_view repository, bool push);
 

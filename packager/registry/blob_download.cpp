@@ -1,24 +1,12 @@
 // A blob's way in: streamed, counted, resumed where it broke.
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "common/text.h"
 #include "packager/registry/registry.h"
+#include "packager/registry/replies.h"
 
 namespace mrun {
 namespace {
-
-// "bytes 5-9/10" → 5. nullopt: not that.
-std::optional<std::uint64_t> range_start(std::string_view header) {
-  constexpr std::string_view unit = "bytes ";
-  if (!header.starts_with(unit)) return std::nullopt;
-  std::uint64_t start = 0;
-  const auto [end, failed] =
-      std::from_chars(header.data() + unit.size(), header.data() + header.size(), start);
-  if (failed != std::errc() || end == header.data() + header.size() || *end != '-') return std::nullopt;
-  return start;
-}
 
 // Before the first byte of a try: is it the byte that was asked for?
 Result<void> check_head(const HttpReply& head, BlobDownload& download) {
@@ -28,7 +16,7 @@ Result<void> check_head(const HttpReply& head, BlobDownload& download) {
                 fmt::format("blob {} came in the content encoding {}, which was not asked for",
                             download.digest.short_hex(), printable(encoding, 40)));
   if (head.status == 206) {
-    if (range_start(head.header("content-range")) == download.offset) return {};
+    if (content_range_start(head) == download.offset) return {};
     return fail(ErrorCode::registry_reply,
                 fmt::format("bytes from {} of blob {} were asked for, and the registry sent `{}`",
                             download.offset, download.digest.short_hex(),

@@ -8,13 +8,13 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "packager/registry/registry.h"
+#include "packager/registry/replies.h"
 
 namespace mrun {
 namespace {
 
 constexpr std::uint64_t k_least_chunk_bytes = 1 * k_mib;
 constexpr std::uint64_t k_at_once_bytes = 64 * k_kib;
-constexpr std::uint64_t k_max_chunk_bytes = 1024 * k_mib; // whatever a registry asks for
 // A registry may hash or move what it got before it answers.
 constexpr std::chrono::seconds k_commit_patience{300};
 
@@ -23,26 +23,6 @@ constexpr std::chrono::seconds k_commit_patience{300};
 bool takes_one_piece_only(std::string_view host) {
   return host == "ghcr.io" || host == "gcr.io" || host.ends_with(".gcr.io") || host.ends_with(".pkg.dev") ||
          host.ends_with(".amazonaws.com") || host == "public.ecr.aws";
-}
-
-// "0-b" or "bytes=0-b" → b + 1 bytes are there.
-std::optional<std::uint64_t> received_bytes(const HttpReply& reply) {
-  const std::string header = reply.header("range");
-  std::string_view text = header;
-  if (text.starts_with("bytes=")) text.remove_prefix(6);
-  if (!text.starts_with("0-")) return std::nullopt;
-  std::uint64_t last = 0;
-  const auto [end, failed] = std::from_chars(text.data() + 2, text.data() + text.size(), last);
-  if (failed != std::errc() || end != text.data() + text.size() || last == UINT64_MAX) return std::nullopt;
-  // A session without bytes answers 0-0, as does one with a single byte.
-  return last == 0 ? 0 : last + 1;
-}
-
-std::uint64_t least_chunk(const HttpReply& reply) {
-  const std::string text = reply.header("oci-chunk-min-length");
-  std::uint64_t bytes = 0;
-  std::from_chars(text.data(), text.data() + text.size(), bytes);
-  return std::min(bytes, k_max_chunk_bytes);
 }
 
 } // namespace

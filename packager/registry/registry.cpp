@@ -20,7 +20,6 @@ namespace {
 constexpr int k_max_redirects = 5;
 constexpr int k_max_authorizations =
     2; // of one request: a first token, and one more should it end on the way
-constexpr std::size_t k_max_tags = 100'000;
 constexpr std::size_t k_max_tag_pages = 1000;
 constexpr std::size_t k_most_questions = 256; // with one token
 constexpr std::size_t k_max_small_blob_bytes = 64 * k_mib;
@@ -28,21 +27,6 @@ constexpr std::string_view k_accepted_manifests =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json";
-
-// The registry's own words of an error reply: "CODE: message". They are shown, never acted on.
-std::string words_of(const HttpReply& reply) {
-  const auto json = parse_json(reply.body, ErrorCode::registry_reply, "an error", {.max_bytes = 64 * 1024});
-  if (!json || !json->is_object()) return {};
-  const auto errors = json->find("errors");
-  if (errors == json->end() || !errors->is_array() || errors->empty() || !errors->front().is_object())
-    return {};
-  const auto text = [&](const char* key) {
-    const auto found = errors->front().find(key);
-    return found != errors->front().end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  const std::string code = text("code"), message = text("message");
-  return printable(code.empty() || message.empty() ? code + message : code + ": " + message, 300);
-}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -169,7 +153,7 @@ Result<HttpReply> RegistryConnection::call_again(const std::string& method, cons
 
 tl::unexpected<Error> RegistryConnection::refused(const HttpReply& reply, std::string_view what) const {
   const std::string& host = m_registry.config().host;
-  const std::string words = words_of(reply);
+  const std::string words = registry_words(reply);
   const std::string said = words.empty() ? "" : fmt::format(" ({})", words);
   switch (reply.status) {
   case 401:
@@ -243,7 +227,7 @@ Result<ManifestTaken> RegistryConnection::put_manifest(const ManifestUpload& upl
   MRUN_ASSIGN(const HttpReply reply, call_again("PUT", endpoint("manifests/" + upload.reference), request));
   if (reply.status == 412 && !upload.if_match.empty())
     return ManifestTaken{.is_outdated = true, .subject = {}};
-  if (words_of(reply).starts_with("MANIFEST_BLOB_UNKNOWN"))
+  if (registry_words(reply).starts_with("MANIFEST_BLOB_UNKNOWN"))
     return fail(ErrorCode::remote_not_found,
                 fmt::format("{} has lost a blob that the manifest names", m_registry.config().host));
   if (reply.status != 201 && reply.status != 200) return refused(reply, "the manifest");
@@ -263,12 +247,8 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
     MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {.headers = {{"Accept", "application/json"}}}));
     if (reply.status != 200)
       return refused(reply, fmt::format("repository {}", m_registry.config().repository));
-    MRUN_ASSIGN(const Json json, parse_json(reply.body, ErrorCode::registry_reply, "the list of tags"));
-    const auto list = json.is_object() ? json.find("tags") : json.end();
-    if (!json.is_object() || list == json.end() || !(list->is_array() || list->is_null()))
-      return fail(ErrorCode::registry_reply, "the list of tags is not one");
-    for (const Json& tag : *list)
-      if (tag.is_string()) found.insert(printable(tag.get<std::string>(), 128));
+    MRUN_ASSIGN(const std::vector<std::string> page, parse_tags(reply.body));
+    found.insert(page.begin(), page.end());
     const std::string next = next_link(reply);
     if (next.empty()) break;
     MRUN_ASSIGN(url, url.resolve(next));

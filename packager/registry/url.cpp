@@ -44,6 +44,9 @@ Result<Url> read(CURLU* handle, std::string_view text) {
   if (!user.empty() || !password.empty()) return refuse(text, "holds credentials");
   if (url.host.empty()) return refuse(text, "names no host");
   url.host = lower_ascii(url.host);
+  // Escapes were undone once: another one would be undone by who connects, after the host was judged.
+  if (url.host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") != std::string::npos)
+    return refuse(text, "names a host that is none");
   return url;
 }
 

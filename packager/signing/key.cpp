@@ -36,6 +36,11 @@ struct DigestContextDeleter {
 };
 using DigestContext = std::unique_ptr<EVP_MD_CTX, DigestContextDeleter>;
 
+struct KeyContextDeleter {
+  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
+};
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, KeyContextDeleter>;
+
 Bio memory_bio(std::string_view bytes) {
   return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
 }
@@ -135,6 +140,12 @@ int give_passphrase(char* to, int room, int, void* user) {
   std::memcpy(to, passphrase->data(), size);
   OPENSSL_cleanse(passphrase->data(), size);
   return static_cast<int>(size);
+}
+
+// Whether what the key signs is verified by the public half that its file holds beside the private one.
+bool halves_fit(EVP_PKEY* key) {
+  const KeyContext context(EVP_PKEY_CTX_new(key, nullptr));
+  return context != nullptr && EVP_PKEY_pairwise_check(context.get()) == 1;
 }
 
 Result<void> check_private_label(std::string_view pem, std::string_view name) {
@@ -239,6 +250,8 @@ Result<PrivateKey> PrivateKey::parse(std::string_view pem, std::string name, con
                 fmt::format("{}: the passphrase is not the key's", printable(name, 200)));
   }
   if (!handle) return refuse(name, "a damaged private key");
+  if (!halves_fit(handle.get()))
+    return refuse(name, "a damaged private key: its public half is another key's");
   // The public half is made of its own bytes, so that it shares nothing with the private one.
   const std::optional<KeyKind> kind = kind_of(handle.get());
   const std::string der = kind ? public_der(handle.get(), *kind) : std::string();

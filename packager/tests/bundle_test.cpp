@@ -112,6 +112,17 @@ TEST_CASE("a bundle made by hand is read, a cut file as the sum of its segments"
   CHECK(spoiled("/files/0", 1).code == ErrorCode::bundle_invalid);
 }
 
+TEST_CASE("a recipe of few bytes can't become a large tree") {
+  std::string text = R"({"schema":"mrun.recipe/v1","files":[)";
+  for (std::size_t i = 0; i < k_max_recipe_values; ++i)
+    text += "0,";
+  BundleLayout layout;
+  const auto read = decode_recipe(text + "0]}", layout);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().code == ErrorCode::bundle_invalid);
+  CHECK(read.error().message.find("over 4000000 values") != std::string::npos);
+}
+
 TEST_CASE("a hostile manifest is refused before anything is done with it") {
   HandMade made;
   const Json good =

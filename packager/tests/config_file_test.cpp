@@ -80,6 +80,13 @@ TEST_CASE("the first rule that fits counts, part by part") {
   CHECK(key_of("localhost:5000", "not-trusted/x") == "none");
 }
 
+TEST_CASE("a pattern of many stars is compared in no time") {
+  const auto rules = rules_of("require_signature:\n  \"*a*a*a*a*a*a*a*b.io\": [a]\n");
+  const std::string host(200, 'a');
+  CHECK(rule_for(rules, host + ".io", "acme/sdxl") == nullptr);
+  CHECK(rule_for(rules, host + "b.io", "acme/sdxl") == rules.data());
+}
+
 TEST_CASE("what is no rule is refused with its place") {
   CHECK(problem_of("require_signature: [a]").starts_with("config.yaml:1:"));
   CHECK(problem_of("require_signature:\n  acme: [a]").find("does not begin with a host") !=

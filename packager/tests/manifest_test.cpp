@@ -93,6 +93,21 @@ TEST_CASE("a fault of the top level names line, column, key and what is allowed"
   CHECK(parse_manifest(std::string(2 << 20, ' '), "m").error().code == ErrorCode::manifest_limit);
 }
 
+TEST_CASE("long lists are read in no time") {
+  std::string files = "files: [model.bin", choices = "choices: [0";
+  for (int i = 1; i < 40'000; ++i) {
+    if (i < 10'000) files += ",f" + std::to_string(i);
+    choices += "," + std::to_string(i);
+  }
+  std::string text = replaced(std::string(k_small_manifest), "files: [model.bin, \"*.txt\"", files);
+  text = replaced(text, "ge: 1, le: 10", choices + "]");
+  const Result<Manifest> manifest = parse_manifest(text, "mrun.yaml");
+  INFO((manifest ? std::string() : manifest.error().message));
+  REQUIRE(manifest);
+  CHECK(manifest->files.size() == 10'000);
+  CHECK(manifest->inputs[1].type.choices.size() == 40'000);
+}
+
 TEST_CASE("a fault of an input or output names it") {
   const std::string n = "n: {type: integer, default: 3, ge: 1, le: 10}";
   const std::vector<Case> cases = {

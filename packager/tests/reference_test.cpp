@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "packager/reference.h"
+#include "packager/remote_name.h"
 
 using namespace mrun;
 
@@ -82,6 +83,17 @@ TEST_CASE("a directory begins with a dot, a slash or a tilde") {
   CHECK(is_directory_argument("~/x"));
   CHECK_FALSE(is_directory_argument("x"));
   CHECK_FALSE(is_directory_argument(""));
+}
+
+TEST_CASE("a remote model gets a name here that reads as none elsewhere") {
+  const auto local = [](std::string_view text) {
+    return local_reference(Reference::parse(text).value()).text();
+  };
+  CHECK(local("ghcr.io/acme/sdxl:v1") == "acme/sdxl:v1");
+  CHECK(local("ghcr.io/a/b/c/sdxl") == "c/sdxl:latest");
+  CHECK(local("localhost:5000/sdxl") == "local/sdxl:latest");
+  CHECK(local("ghcr.io/my.org/sdxl") == "my-org/sdxl:latest");
+  CHECK(local("ghcr.io/localhost/sdxl") == "local/sdxl:latest");
 }
 
 TEST_CASE("a manifest's name is owner/name and nothing else") {

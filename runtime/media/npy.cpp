@@ -128,6 +128,14 @@ std::optional<DType> parse_type(std::string_view text) {
   return std::nullopt;
 }
 
+// nullopt: too many for any file.
+std::optional<std::uint64_t> size_of(DType type, const std::vector<std::int64_t>& shape) {
+  std::uint64_t bytes = dtype_size(type);
+  for (const std::int64_t size : shape)
+    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) return std::nullopt;
+  return bytes;
+}
+
 // Column-major to row-major: walks the output in order and keeps the source position by strides.
 void reorder(const std::byte* in, const std::vector<std::int64_t>& shape, std::size_t item, std::byte* out,
              std::size_t count) {
@@ -170,11 +178,13 @@ Result<Tensor> read_npy(std::string_view bytes) {
     return broken(fmt::format("type `{}` is not read, only little-endian f2 f4 f8 i1 i2 i4 i8 u1 b1",
                               printable(*header->type, 20)));
   const std::string_view data = bytes.substr(start + length);
+  const std::optional<std::uint64_t> size = size_of(*type, *header->shape);
+  if (!size) return broken(fmt::format("shape {} is too large", shape_text(*header->shape)));
+  if (*size != data.size())
+    return broken(fmt::format("{} of shape {} is {} bytes, the file has {}", dtype_name(*type),
+                              shape_text(*header->shape), *size, data.size()));
   auto tensor = Tensor::make(*type, *header->shape);
   if (!tensor) return broken(tensor.error().message);
-  if (tensor->size_bytes() != data.size())
-    return broken(fmt::format("{} of shape {} is {} bytes, the file has {}", dtype_name(*type),
-                              shape_text(*header->shape), tensor->size_bytes(), data.size()));
   if (*header->fortran_order && header->shape->size() > 1)
     reorder(reinterpret_cast<const std::byte*>(data.data()), *header->shape, dtype_size(*type),
             static_cast<std::byte*>(tensor->data()), tensor->element_count());

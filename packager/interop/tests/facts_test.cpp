@@ -143,6 +143,20 @@ TEST_CASE("facts of a Hugging Face folder, and its manifest") {
   CHECK(manifest.inputs[0].name == "text");
 }
 
+TEST_CASE("what a model calls itself is a text in its manifest, whatever YAML would read") {
+  for (const char* word : {"1.0", "null", "-", "true", ".5", "~"}) {
+    ModelFacts facts;
+    facts.format = "gguf";
+    facts.architecture = "llama";
+    facts.weights = {SafePath::parse("model.gguf").value()};
+    facts.task = word;
+    facts.license = "MIT WITH x: y";
+    const std::string text = derive_manifest("demo/odd", facts, facts.weights).value();
+    CHECK(parse_manifest(text, "mrun.yaml").value().task == word);
+    CHECK(parse_manifest(text, "mrun.yaml").value().license == facts.license);
+  }
+}
+
 TEST_CASE("facts of a GGUF file, and its manifest") {
   const std::string bytes = GgufMaker()
                                 .text("general.architecture", "llama")
@@ -209,6 +223,7 @@ TEST_CASE("parameters in ModelPack's words") {
 }
 
 TEST_CASE("names of models from any text") {
+  CHECK(model_name_of("localhost", "x") == "local/x");
   CHECK(model_name_of("", "My Model_v1.gguf") == "local/my-model-v1-gguf");
   CHECK(model_name_of("HuggingFaceTB", "SmolLM2-135M") == "huggingfacetb/smollm2-135m");
   CHECK(model_name_of("", "!!!") == "local/model");

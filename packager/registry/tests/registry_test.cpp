@@ -68,7 +68,7 @@ TEST_CASE("URLs are taken apart, resolved and compared by origin") {
   CHECK_FALSE(Url::parse("https://a/x").value().same_origin(Url::parse("http://a/x").value()));
   CHECK_FALSE(Url::parse("https://a/x").value().same_origin(Url::parse("https://a.b/x").value()));
   for (const char* bad : {"", "ftp://a/x", "file:///etc/passwd", "https://user:pass@a/x",
-                          "https://a/\r\nX: y", "a b", "gopher://a", "https://a/\x7f"})
+                          "https://a/\r\nX: y", "a b", "gopher://a", "https://a/\x7f", "https://a%252eb/"})
     CHECK_FALSE_MESSAGE(Url::parse(bad).has_value(), std::string(bad));
   CHECK(Url::parse("https://a/x?sig=secret b").error().message.find("secret") == std::string::npos);
 }

@@ -287,6 +287,10 @@ SFjeLkjj6uWxSN+tf6W7qeOCstEXbJAmAg==
 -----END EC PRIVATE KEY-----)",
                                       "k", &no_passphrase);
   CHECK(sec1);
+  // its public half belongs to another private one
+  std::string torn(k_p256_private);
+  torn.replace(torn.find("5j8aHs"), 6, "5n8aHs");
+  CHECK(refused(torn, true));
   CHECK(refused(k_ed25519_private, false));
   CHECK(refused(k_ed25519_public, true));
   CHECK(refused(std::string(k_ed25519_public) + std::string(k_ed25519_public), false));

@@ -98,7 +98,10 @@ TEST_CASE("npy: broken headers say what is wrong") {
                          "4611686018427387904)}")))
             .find("too large") != std::string::npos);
   CHECK(why(read_npy(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,)}")))
-            .find("larger than") != std::string::npos);
+            .find("is 8000000000 bytes, the file has 0") != std::string::npos);
+  // nothing is allocated for what the file can't hold
+  CHECK(why(read_npy(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1073741824,)}", "1")))
+            .find("is 1073741824 bytes, the file has 1") != std::string::npos);
   CHECK(why(read_npy(std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff{}", 14))).find("at most 65536") !=
         std::string::npos);
   CHECK(why(read_npy(std::string("\x93NUMPY\x09\x00\x02\x00{}", 12))).find("version 9") != std::string::npos);
