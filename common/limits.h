@@ -26,8 +26,9 @@ inline constexpr std::size_t k_max_key_bytes = 64 * k_kib;        // a key in PE
 inline constexpr std::size_t k_max_signature_bytes = 256 * k_kib; // a signature bundle
 inline constexpr std::size_t k_max_signatures = 64;               // of one version that are looked at
 inline constexpr std::size_t k_max_recipe_bytes = 64 * k_mib;     // which segments make up the cut files
-inline constexpr std::size_t k_max_recipe_values = 4'000'000; // JSON values: 80 bytes of memory each, or less
-inline constexpr std::uint64_t k_max_archive_ratio = 200;     // what a compressed archive may grow to
+inline constexpr std::size_t k_max_recipe_values =
+    2'500'000; // JSON values, 80 bytes of memory each: four of a segment, six of a file
+inline constexpr std::uint64_t k_max_archive_ratio = 200; // what a compressed archive may grow to
 
 // Pre and post steps
 inline constexpr std::size_t k_max_image_pixels = 100'000'000; // decoded or resized

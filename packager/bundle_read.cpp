@@ -15,8 +15,7 @@
 namespace mrun {
 namespace {
 
-constexpr std::size_t k_max_segments = 400'000;
-constexpr std::size_t k_max_recipe_values = 2'500'000; // four of a segment, six of a file
+constexpr std::size_t k_max_segments = 400'000; // more have no room in k_max_recipe_values
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
