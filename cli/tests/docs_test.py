@@ -24,7 +24,7 @@ def mrun(*args):
 
 def page(path):
     """A man page as a reader sees it, on one line."""
-    text = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=10000", path], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=200", path], capture_output=True, text=True, check=True).stdout
     return " ".join(re.sub(".\x08", "", text).split())
 
 
