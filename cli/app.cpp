@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/client/interrupt.h"
+#include "cli/complete/complete.h"
 #include "cli/context.h"
 #include "cli/help.h"
 #include "cli/render/errors.h"
@@ -73,6 +74,8 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
 
 // Common flags may stand before the command: `mrun --json ls`.
 Result<int> run_words(Context& context, std::vector<std::string_view> words, const Elsewhere& elsewhere) {
+  if (!words.empty() && words[0] == "__complete") // not in the table: shells call it, nobody types it
+    return run_complete(context, std::span(words).subspan(1));
   std::size_t command_at = 0;
   while (command_at < words.size() && words[command_at].starts_with('-'))
     ++command_at;

@@ -34,6 +34,23 @@ constexpr ExitCodeRow k_exit_codes[] = {
     {143, "terminated (SIGTERM)"},
 };
 
+constexpr EnvironmentRow k_environment[] = {
+    {"MRUN_HOME", "holds config.yaml, data, state, cache and run, in place of the XDG folders"},
+    {"MRUN_NO_AUTOSTART", "not empty: no command starts the daemon"},
+    {"MRUN_LOG", "how much the daemon logs: error, warn, info, debug"},
+    {"MRUN_TORCH_DIR", "absolute folder of LibTorch"},
+    {"MRUN_SIGN_PASSPHRASE", "passphrase of the key of `mrun push --sign`"},
+    {"NO_COLOR", "not empty: no colours"},
+    {"CLICOLOR_FORCE", "not empty and not 0: colours, also where no terminal is; CLICOLOR=0: none"},
+    {"TERM", "`dumb`: no colours and no progress line"},
+    {"XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR",
+     "folders of config.yaml, the store, the database and logs, the cache, and the socket"},
+    {"DOCKER_CONFIG, REGISTRY_AUTH_FILE", "where credentials of registries are"},
+    {"SSL_CERT_FILE, SSL_CERT_DIR, CURL_CA_BUNDLE", "whom TLS trusts in place of the system's roots"},
+    {"https_proxy, http_proxy, all_proxy, no_proxy", "proxies on the way to registries"},
+    {"TMPDIR", "folder of temporary files"},
+};
+
 } // namespace
 
 std::span<const CommandSpec* const> all_commands() {
@@ -49,6 +66,10 @@ const CommandSpec* find_command(std::string_view word) {
 
 std::span<const ExitCodeRow> exit_code_rows() {
   return k_exit_codes;
+}
+
+std::span<const EnvironmentRow> environment_rows() {
+  return k_environment;
 }
 
 } // namespace mrun::cli

@@ -82,4 +82,11 @@ struct ExitCodeRow {
 // The table of docs/exit-codes.md, ascending.
 std::span<const ExitCodeRow> exit_code_rows();
 
+struct EnvironmentRow {
+  std::string_view name = {};
+  std::string_view says = {};
+};
+// What mrun reads of the environment.
+std::span<const EnvironmentRow> environment_rows();
+
 } // namespace mrun::cli

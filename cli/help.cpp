@@ -30,20 +30,12 @@ std::string flag_left_side(const FlagSpec& flag) {
   return flag.value_name.empty() ? dashes : fmt::format("{} {}", dashes, flag.value_name);
 }
 
-std::string flag_right_side(const FlagSpec& flag) {
-  std::string text(flag.help);
-  if (!flag.choices.empty()) text += fmt::format(" ({})", join_words(flag.choices, ", "));
-  if (!flag.default_text.empty()) text += fmt::format(" [default: {}]", flag.default_text);
-  if (flag.repeatable) text += " (may be repeated)";
-  return text;
-}
-
 void append_flags(std::string& text, std::span<const FlagSpec> flags) {
   std::size_t width = 0;
   for (const FlagSpec& flag : flags)
     width = std::max(width, flag_left_side(flag).size());
   for (const FlagSpec& flag : flags)
-    text += fmt::format("  {:<{}}  {}\n", flag_left_side(flag), width, flag_right_side(flag));
+    text += fmt::format("  {:<{}}  {}\n", flag_left_side(flag), width, flag_help(flag));
 }
 
 void append_positionals(std::string& text, const CommandSpec& command) {
@@ -55,14 +47,73 @@ void append_positionals(std::string& text, const CommandSpec& command) {
 }
 
 void append_exit_codes(std::string& text, const CommandSpec& command) {
-  for (const ExitCodeRow& row : exit_code_rows()) {
-    const bool common = row.code == 0 || row.code == 2 || row.code == 130;
-    if (common || std::ranges::find(command.exit_codes, row.code) != command.exit_codes.end())
-      text += fmt::format("  {:<3}  {}\n", row.code, row.meaning);
-  }
+  for (const ExitCodeRow& row : exit_code_rows())
+    if (may_exit_with(command, row.code)) text += fmt::format("  {:<3}  {}\n", row.code, row.meaning);
+}
+
+Json words_json(std::span<const std::string_view> words) {
+  Json list = Json::array();
+  for (const std::string_view word : words)
+    list.push_back(word);
+  return list;
+}
+
+Json flags_json(std::span<const FlagSpec> flags) {
+  Json list = Json::array();
+  for (const FlagSpec& flag : flags)
+    list.push_back({{"name", flag.name},
+                    {"short", flag.short_name == 0 ? Json(nullptr) : Json(std::string(1, flag.short_name))},
+                    {"value", flag.value_name.empty() ? Json(nullptr) : Json(flag.value_name)},
+                    {"repeatable", flag.repeatable},
+                    {"choices", words_json(flag.choices)},
+                    {"default", flag.default_text.empty() ? Json(nullptr) : Json(flag.default_text)},
+                    {"help", flag.help}});
+  return list;
+}
+
+Json command_json(const CommandSpec& command) {
+  Json positionals = Json::array(), examples = Json::array(), exit_codes = Json::array();
+  for (const PositionalSpec& positional : command.positionals)
+    positionals.push_back({{"name", positional.name},
+                           {"required", positional.required},
+                           {"repeatable", positional.repeatable},
+                           {"choices", words_json(positional.choices)},
+                           {"help", positional.help}});
+  for (const ExampleSpec& example : command.examples)
+    examples.push_back({{"command", fmt::format("mrun {}", example.command)}, {"says", example.says}});
+  for (const ExitCodeRow& row : exit_code_rows())
+    if (may_exit_with(command, row.code)) exit_codes.push_back(row.code);
+  return {{"name", command.name},
+          {"aliases", words_json(command.aliases)},
+          {"summary", command.summary},
+          {"description", command.description},
+          {"positionals", std::move(positionals)},
+          {"flags", flags_json(command.flags)},
+          {"examples", std::move(examples)},
+          {"exit_codes", std::move(exit_codes)}};
 }
 
 } // namespace
+
+std::string flag_help(const FlagSpec& flag) {
+  std::string text(flag.help);
+  if (!flag.choices.empty()) text += fmt::format(" ({})", join_words(flag.choices, ", "));
+  if (!flag.default_text.empty()) text += fmt::format(" [default: {}]", flag.default_text);
+  if (flag.repeatable) text += " (may be repeated)";
+  return text;
+}
+
+bool may_exit_with(const CommandSpec& command, int code) {
+  return code == 0 || code == 2 || code == 130 ||
+         std::ranges::find(command.exit_codes, code) != command.exit_codes.end();
+}
+
+std::string render_environment(const Terminal& terminal) {
+  std::string text = terminal.paint_out(Style::bold, "Environment") + "\n";
+  for (const EnvironmentRow& row : environment_rows())
+    text += fmt::format("  {}\n      {}\n", row.name, row.says);
+  return text;
+}
 
 std::string usage_line(const CommandSpec& command) {
   std::string text = fmt::format("mrun {}", command.name);
@@ -117,6 +168,21 @@ std::string render_help(const Terminal& terminal, const CommandSpec& command) {
   text += title("Exit codes");
   append_exit_codes(text, command);
   return text + fmt::format("\n{}\n", command.description);
+}
+
+Json help_json() {
+  Json commands = Json::array(), exit_codes = Json::array(), environment = Json::array();
+  for (const CommandSpec* command : all_commands())
+    commands.push_back(command_json(*command));
+  for (const ExitCodeRow& row : exit_code_rows())
+    exit_codes.push_back({{"code", row.code}, {"meaning", row.meaning}});
+  for (const EnvironmentRow& row : environment_rows())
+    environment.push_back({{"name", row.name}, {"says", row.says}});
+  return {{"schema", "mrun.help/v1"},
+          {"commands", std::move(commands)},
+          {"common_flags", flags_json(k_common_flags)},
+          {"exit_codes", std::move(exit_codes)},
+          {"environment", std::move(environment)}};
 }
 
 } // namespace mrun::cli

@@ -5,6 +5,7 @@
 
 #include "cli/flags.h"
 #include "cli/terminal.h"
+#include "common/json.h"
 
 namespace mrun::cli {
 
@@ -12,6 +13,15 @@ namespace mrun::cli {
 std::string render_overview(const Terminal& terminal);
 // `mrun help COMMAND`.
 std::string render_help(const Terminal& terminal, const CommandSpec& command);
+// The whole table, schema mrun.help/v1, for programs and for the test that holds all that is made of it
+// together.
+Json help_json();
+// `mrun help environment`.
+std::string render_environment(const Terminal& terminal);
+// What help says of a flag: its words, choices, default.
+std::string flag_help(const FlagSpec& flag);
+// Every command may end with 0, 2 and 130.
+bool may_exit_with(const CommandSpec& command, int code);
 // "mrun predict REF|DIR [flags]".
 std::string usage_line(const CommandSpec& command);
 

@@ -15,10 +15,17 @@ namespace {
 
 constexpr std::string_view k_clear_line = "\r\x1b[K";
 
-bool wants_color() {
-  const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  return (no_color == nullptr || *no_color == '\0') && (term == nullptr || std::string_view(term) != "dumb");
+std::string_view environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// https://no-color.org and https://bixense.com/clicolors: NO_COLOR wins.
+bool wants_color(bool is_terminal) {
+  if (!environment("NO_COLOR").empty()) return false;
+  const std::string_view forced = environment("CLICOLOR_FORCE");
+  if (!forced.empty() && forced != "0") return true;
+  return is_terminal && environment("TERM") != "dumb" && environment("CLICOLOR") != "0";
 }
 
 constexpr std::string_view style_code(Style style) {
@@ -83,8 +90,8 @@ Terminal::Terminal(int in_fd, int out_fd, int err_fd)
       m_in_is_terminal(::isatty(in_fd) == 1),
       m_out_is_terminal(::isatty(out_fd) == 1),
       m_err_is_terminal(::isatty(err_fd) == 1),
-      m_out_color(m_out_is_terminal && wants_color()),
-      m_err_color(m_err_is_terminal && wants_color()) {}
+      m_out_color(wants_color(m_out_is_terminal)),
+      m_err_color(wants_color(m_err_is_terminal)) {}
 
 Result<void> Terminal::out(std::string_view text) {
   clear_status();

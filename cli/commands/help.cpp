@@ -6,20 +6,32 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/render/json_text.h"
 #include "common/text.h"
 
 namespace mrun::cli {
 namespace {
 
 constexpr PositionalSpec k_positionals[] = {
-    {.name = "COMMAND", .required = false, .help = "one of mrun's commands"}};
-constexpr ExampleSpec k_examples[] = {{"help", "every command"}, {"help predict", "one command"}};
+    {.name = "COMMAND", .required = false, .help = "one of mrun's commands, or `environment`"}};
+constexpr ExampleSpec k_examples[] = {{"help", "every command"},
+                                      {"help predict", "one command"},
+                                      {"help --json", "the whole table, for programs"},
+                                      {"help environment", "the variables that mrun reads"}};
 constexpr int k_exit_codes[] = {0, 2, 130};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string name = arguments.positional(0);
+  if (context.json) {
+    MRUN_TRY(print_json(context.terminal, help_json()));
+    return 0;
+  }
   if (name.empty()) {
     MRUN_TRY(context.terminal.out(render_overview(context.terminal)));
+    return 0;
+  }
+  if (name == "environment") {
+    MRUN_TRY(context.terminal.out(render_environment(context.terminal)));
     return 0;
   }
   const CommandSpec* command = find_command(name);

@@ -1,0 +1,6 @@
+# fish completion for mrun: `mrun completion fish | source`.
+function __mrun_complete
+    set -l words (commandline -opc)
+    $words[1] __complete fish $words[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c mrun -f -k -a '(__mrun_complete)'
