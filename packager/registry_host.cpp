@@ -9,6 +9,11 @@
 namespace mrun {
 namespace {
 
+// Without a port, too, the first part of a reference is a host by this (DECISIONS).
+bool is_plainly_a_host(std::string_view name) {
+  return name == "localhost" || name.starts_with('[') || name.find('.') != std::string_view::npos;
+}
+
 std::string canonical_name(std::string_view text) {
   std::string name = lower_ascii(text);
   if (name.starts_with('[')) {
@@ -19,7 +24,7 @@ std::string canonical_name(std::string_view text) {
     ::inet_ntop(AF_INET6, &address, shown.data(), shown.size());
     return "[" + std::string(shown.data()) + "]";
   }
-  while (name.size() > 1 && name.ends_with('.'))
+  while (name.ends_with('.') && is_plainly_a_host(std::string_view(name).substr(0, name.size() - 1)))
     name.pop_back();
   // 0x7f.1 and 127.1 are 127.0.0.1 to every resolver.
   in_addr address{};
@@ -40,7 +45,7 @@ std::string canonical_host(std::string_view host) {
   std::string_view port = colon == std::string_view::npos ? "" : host.substr(colon + 1);
   while (port.size() > 1 && port.starts_with('0'))
     port.remove_prefix(1);
-  if (port == (is_loopback_host(name) ? "80" : "443")) port = {};
+  if (is_plainly_a_host(name) && port == (is_loopback_host(name) ? "80" : "443")) port = {};
   if (port.empty() && (name == "index.docker.io" || name == "registry-1.docker.io")) return "docker.io";
   return port.empty() ? name : name + ":" + std::string(port);
 }

@@ -7,7 +7,7 @@
 namespace mrun {
 
 // Lower case, without a dot at its end; numeric addresses in their usual form; a port without leading zeros,
-// and none where it is the scheme's own; Docker's registry by its short name. So whatever is kept or asked by
+// and none where it is the scheme's own and the name is a host's without it; Docker's registry by its short name. So whatever is kept or asked by
 // host (rules, origins, locks, credentials) holds for every way to write it. `host`: HOST[:PORT].
 std::string canonical_host(std::string_view host);
 

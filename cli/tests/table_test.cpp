@@ -34,7 +34,8 @@ std::vector<std::string> example_words(std::string_view text) {
     else
       words.back() += c;
   }
-  const auto cut = std::ranges::find(words, std::string("<"));
+  const auto cut =
+      std::ranges::find_if(words, [](const std::string& word) { return word == "<" || word == ">"; });
   words.erase(cut, words.end());
   return words;
 }

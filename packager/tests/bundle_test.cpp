@@ -120,7 +120,7 @@ TEST_CASE("a recipe of few bytes can't become a large tree") {
   const auto read = decode_recipe(text + "0]}", layout);
   REQUIRE_FALSE(read);
   CHECK(read.error().code == ErrorCode::bundle_invalid);
-  CHECK(read.error().message.find("over 4000000 values") != std::string::npos);
+  CHECK(read.error().message.find("over 2500000 values") != std::string::npos);
 }
 
 TEST_CASE("a hostile manifest is refused before anything is done with it") {

@@ -244,21 +244,25 @@ TEST_CASE("a credential helper is asked, and what it does wrong is told") {
 }
 
 TEST_CASE("a host has one spelling") {
-  const std::pair<const char*, const char*> hosts[] = {{"GHCR.io", "ghcr.io"},
-                                                       {"ghcr.io:443", "ghcr.io"},
-                                                       {"ghcr.io:00443", "ghcr.io"},
-                                                       {"ghcr.io.", "ghcr.io"},
-                                                       {"ghcr.io:80", "ghcr.io:80"},
-                                                       {"localhost:80", "localhost"},
-                                                       {"localhost:05000", "localhost:5000"},
-                                                       {"localhost:443", "localhost:443"},
-                                                       {"0x7f.1:5000", "127.0.0.1:5000"},
-                                                       {"127.1", "127.0.0.1"},
-                                                       {"127.a-domain.example", "127.a-domain.example"},
-                                                       {"[0:0::1]:5000", "[::1]:5000"},
-                                                       {"[::1]:80", "[::1]"},
-                                                       {"registry-1.docker.io", "docker.io"},
-                                                       {"index.docker.io:443", "docker.io"}};
+  const std::pair<const char*, const char*> hosts[] = {
+      {"GHCR.io", "ghcr.io"},
+      {"ghcr.io:443", "ghcr.io"},
+      {"ghcr.io:00443", "ghcr.io"},
+      {"ghcr.io.", "ghcr.io"},
+      {"ghcr.io:80", "ghcr.io:80"},
+      {"localhost:80", "localhost"},
+      {"localhost:05000", "localhost:5000"},
+      {"localhost:443", "localhost:443"},
+      {"0x7f.1:5000", "127.0.0.1:5000"},
+      {"127.1", "127.0.0.1"},
+      {"127.a-domain.example", "127.a-domain.example"},
+      {"[0:0::1]:5000", "[::1]:5000"},
+      {"[::1]:80", "[::1]"},
+      {"myhost:443", "myhost:443"}, // `myhost` alone would be an owner
+      {"myhost.:0443", "myhost."},
+      {"localhost.:80", "localhost"},
+      {"registry-1.docker.io", "docker.io"},
+      {"index.docker.io:443", "docker.io"}};
   for (const auto& [written, known] : hosts)
     CHECK_MESSAGE(canonical_host(written) == known, written);
   CHECK(Reference::parse("GHCR.io:443/acme/x").value().text() == "ghcr.io/acme/x:latest");
