@@ -96,9 +96,9 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words, con
 
 } // namespace
 
-Result<int> become_remote(Context& context, const CommandSpec& command, const Arguments&, char** argv) {
+Result<int> become_helper(Context& context, const CommandSpec& command, const Arguments&, char** argv) {
   MRUN_ASSIGN(const InstallPaths install, context.install());
-  const std::string program = install.remote().string();
+  const std::string program = install.helper(command.helper).string();
   ::execv(program.c_str(), argv);
   return fail_errno(ErrorCode::internal, errno,
                     fmt::format("can't run {} for `mrun {}`", program, command.name));

@@ -6,14 +6,14 @@
 
 namespace mrun::cli {
 
-// What runs a command that has no code in this program: mrun goes over to mrun-remote, mrun-remote has it.
+// What runs a command that has no code in this program: mrun goes over to its helper program, that has it.
 using RunElsewhere = Result<int> (*)(Context& context, const CommandSpec& command, const Arguments& arguments,
                                      char** argv);
 
 // Returns the exit code (docs/exit-codes.md). Nothing that a library throws gets past it.
 int run_program(int argc, char** argv, RunElsewhere run_elsewhere);
-// Becomes mrun-remote with the same words; returns only when that failed.
-Result<int> become_remote(Context& context, const CommandSpec& command, const Arguments& arguments,
+// Becomes the command's helper program with the same words; returns only when that failed.
+Result<int> become_helper(Context& context, const CommandSpec& command, const Arguments& arguments,
                           char** argv);
 
 } // namespace mrun::cli

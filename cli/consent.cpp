@@ -29,8 +29,7 @@ Result<void> note_consent(const Context& context, const Digest& version, bool tr
   if (!runs_own_code(bundle.manifest)) return {};
   if (trust) return store.trust(version);
   if (!store.is_trusted(version))
-    context.say(fmt::format("its engine `{}` runs its author's program: `mrun predict` will want --trust",
-                            bundle.manifest.engine));
+    context.say(own_code_words(bundle.manifest) + ": `mrun predict` will want --trust");
   return {};
 }
 

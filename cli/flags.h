@@ -56,9 +56,9 @@ struct CommandSpec {
   std::span<const int> exit_codes = {}; // besides 0, 2, 130 and 143, which every command has
   // Whether these words need a registry: then mrun-remote runs the command. nullptr: they never do.
   bool (*needs_registry)(const Context& context, const Arguments& arguments) = nullptr;
-  // The exit code, or the error that the caller renders. nullptr: the command runs in mrun-remote
-  // (cli/remote).
+  // The exit code, or the error that the caller renders. nullptr: the command runs in `helper`.
   CommandRun run = nullptr;
+  std::string_view helper = "mrun-remote"; // a program of libexec/mrun (cli/remote, cli/bench)
 };
 
 // Flags that every command takes.

@@ -22,19 +22,6 @@ tl::unexpected<Error> io_error(const std::error_code& error, std::string_view wh
   return fail_errno(ErrorCode::io, error.value(), fmt::format("can't {} {}", what, path.string()));
 }
 
-Result<void> check_empty(const fs::path& target) {
-  std::error_code error;
-  const fs::file_status status = fs::symlink_status(target, error);
-  if (!fs::exists(status)) return {};
-  if (!fs::is_directory(fs::status(target, error)))
-    return fail(ErrorCode::target_not_empty, fmt::format("{} exists and is no folder", target.string()));
-  const fs::directory_iterator first(target, error);
-  if (error) return io_error(error, "read", target);
-  if (first != fs::directory_iterator())
-    return fail(ErrorCode::target_not_empty, fmt::format("{} is not empty", target.string()));
-  return {};
-}
-
 std::string with_name(std::string text, const std::string& name) {
   if (text.find('\0') != std::string::npos) return text; // not a text file
   for (std::size_t at = 0; (at = text.find(k_name_mark, at)) != std::string::npos; at += name.size())
@@ -74,6 +61,29 @@ Result<std::size_t> copy_tree(const fs::path& source, const fs::path& target, co
 
 } // namespace
 
+Result<void> check_empty_target(const fs::path& target) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(target, error);
+  if (!fs::exists(status)) return {};
+  if (!fs::is_directory(fs::status(target, error)))
+    return fail(ErrorCode::target_not_empty, fmt::format("{} exists and is no folder", target.string()));
+  const fs::directory_iterator first(target, error);
+  if (error) return io_error(error, "read", target);
+  if (first != fs::directory_iterator())
+    return fail(ErrorCode::target_not_empty, fmt::format("{} is not empty", target.string()));
+  return {};
+}
+
+void clear_target(const fs::path& target, bool was_there) {
+  std::error_code error;
+  if (!was_there) {
+    fs::remove_all(target, error);
+    return;
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(target, error))
+    fs::remove_all(entry.path(), error);
+}
+
 std::vector<std::string> template_names(const fs::path& templates) {
   std::vector<std::string> names;
   std::error_code error;
@@ -84,17 +94,12 @@ std::vector<std::string> template_names(const fs::path& templates) {
 }
 
 Result<std::size_t> copy_template(const fs::path& source, const fs::path& target, const std::string& name) {
-  MRUN_TRY(check_empty(target));
+  MRUN_TRY(check_empty_target(target));
   std::error_code error;
   const bool was_there = fs::exists(target, error);
   auto copied = copy_tree(source, target, name);
   if (copied) return copied;
-  // The folder was new or empty, so everything in it is ours.
-  if (was_there)
-    for (const fs::directory_entry& entry : fs::directory_iterator(target, error))
-      fs::remove_all(entry.path(), error);
-  else
-    fs::remove_all(target, error);
+  clear_target(target, was_there);
   return copied;
 }
 

@@ -9,6 +9,11 @@
 
 namespace mrun::cli {
 
+// Error target_not_empty: it is there, and not an empty folder.
+Result<void> check_empty_target(const std::filesystem::path& target);
+// After a failure: the folder was new (then it goes) or empty, so everything in it is ours.
+void clear_target(const std::filesystem::path& target, bool was_there);
+
 // Names of the folders below `templates`, sorted.
 std::vector<std::string> template_names(const std::filesystem::path& templates);
 

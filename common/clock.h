@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace mrun {
 
@@ -32,5 +34,8 @@ class ManualClock : public Clock {
 
 // RFC 3339, UTC, microseconds: 2026-11-24T20:44:19.000000Z (as Replicate writes it).
 std::string rfc3339_utc(std::int64_t wall_ns);
+// A date (midnight UTC) or a date and time of RFC 3339 with `Z` or an offset, years 1970 to 2200; a fraction
+// beyond nanoseconds is cut. nullopt for anything else.
+std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
 } // namespace mrun

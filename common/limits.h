@@ -33,6 +33,9 @@ inline constexpr std::uint64_t k_max_archive_ratio = 200; // what a compressed a
 // Pre and post steps
 inline constexpr std::size_t k_max_image_pixels = 100'000'000; // decoded or resized
 inline constexpr std::size_t k_max_image_side = 65'535;
+inline constexpr std::size_t k_max_sound_samples = 128 * k_mib; // decoded or resampled, of all channels
+inline constexpr std::size_t k_max_sound_channels = 64;
+inline constexpr std::size_t k_max_sound_rate_hz = 768'000;
 inline constexpr std::size_t k_max_tokenizer_bytes = 64 * k_mib;
 inline constexpr std::size_t k_max_vocabulary = 4'000'000; // tokens
 inline constexpr std::size_t k_max_tensor_rank = 16;
@@ -44,6 +47,8 @@ inline constexpr std::size_t k_max_body_bytes = 16 * k_mib;     // JSON bodies, 
 inline constexpr std::size_t k_max_upload_bytes = 100 * k_mib;  // POST /v1/files
 inline constexpr std::size_t k_inline_file_bytes = 256 * k_kib; // data URI up to here, a file above
 inline constexpr std::size_t k_max_connections = 1024;
+inline constexpr std::size_t k_max_ledger_page = 1000;    // lines of one reply
+inline constexpr std::size_t k_max_stats_groups = 10'000; // of one reply
 inline constexpr std::chrono::seconds k_head_timeout{10};
 inline constexpr std::chrono::seconds k_body_idle_timeout{30};
 inline constexpr std::chrono::seconds k_keep_alive_timeout{60};  // an idle connection
@@ -77,6 +82,9 @@ inline constexpr std::size_t k_max_output_bytes =
     64 * k_mib; // of JSON and text of one prediction; files are apart
 inline constexpr std::size_t k_max_json_output_bytes = 64 * k_mib; // one value; larger ones are files
 inline constexpr std::size_t k_max_metrics = 256;
+inline constexpr std::size_t k_max_tags = 16; // of one prediction
+inline constexpr std::size_t k_max_tag_key_bytes = 64;
+inline constexpr std::size_t k_max_tag_value_bytes = 128;
 inline constexpr std::chrono::minutes k_prediction_timeout{30};
 inline constexpr std::chrono::minutes k_load_timeout{5};
 inline constexpr std::chrono::seconds k_first_load_backoff{1}; // after a failed load; doubles

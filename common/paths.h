@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "common/error.h"
 
@@ -34,14 +35,14 @@ struct HomePaths {
 };
 
 // The installation that this process belongs to; the build tree mirrors it. Found from /proc/self/exe:
-// <prefix>/bin/mrun or <prefix>/libexec/mrun/{mrund,mrun-worker,mrun-remote}.
+// <prefix>/bin/mrun or <prefix>/libexec/mrun/{mrund,mrun-worker,mrun-remote,mrun-bench}.
 struct InstallPaths {
   std::filesystem::path prefix;
 
   static Result<InstallPaths> of_this_process();
   std::filesystem::path cli() const { return prefix / "bin/mrun"; }
   std::filesystem::path daemon() const { return prefix / "libexec/mrun/mrund"; }
-  std::filesystem::path remote() const { return prefix / "libexec/mrun/mrun-remote"; }
+  std::filesystem::path helper(std::string_view name) const { return prefix / "libexec/mrun" / name; } // of mrun
   std::filesystem::path worker() const { return prefix / "libexec/mrun/mrun-worker"; }
   std::filesystem::path engine(const std::string& name) const {
     return prefix / "lib/mrun/engines" / (name + ".so");

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t k_max_description_bytes = 16 * k_kib;
 constexpr std::size_t k_max_globs = 10'000;
+constexpr std::size_t k_max_operator_libraries = 64;
 
 struct EngineRule {
   std::string_view name;
@@ -171,13 +172,40 @@ Result<void> read_running(const ManifestReader& reader, const YamlNode& root, Ma
   return {};
 }
 
+// Of the torch engine. What makes a bundle native code is asked for consent by (consent.h), so it is checked
+// here.
+Result<void> check_torch_options(const ManifestReader& reader, const YamlNode& options,
+                                 const Manifest& manifest) {
+  MRUN_TRY(
+      reader.need_map(options, "`options` of the engine `torch`", {"dtype", "native_code", "operators"}));
+  if (const YamlNode* dtype = options.find("dtype"); dtype != nullptr &&
+                                                     manifest.engine_options["dtype"] != "f32" &&
+                                                     manifest.engine_options["dtype"] != "bf16")
+    return reader.refuse_value(dtype->place, "`dtype` must be f32 or bf16");
+  bool native_code = false;
+  MRUN_TRY(reader.read_bool(options, "native_code", native_code));
+  std::vector<std::string> libraries;
+  MRUN_TRY(reader.read_strings(options, "operators", libraries));
+  const YamlNode* operators = options.find("operators");
+  if (libraries.size() > k_max_operator_libraries)
+    return reader.refuse(operators->place, ErrorCode::manifest_limit,
+                         fmt::format("`operators` has over {} entries", k_max_operator_libraries));
+  for (std::size_t i = 0; i < libraries.size(); ++i)
+    if (!in_files(manifest, libraries[i]))
+      return reader.refuse_value(
+          operators->items[i].place,
+          fmt::format("`operators` has `{}`, which `files:` does not list", printable(libraries[i], 100)),
+          "add it to `files:`");
+  return {};
+}
+
 Result<void> read_options(const ManifestReader& reader, const YamlNode& root, Manifest& manifest) {
   const YamlNode* options = root.find("options");
   if (options == nullptr || options->kind == YamlNode::Kind::null) return {};
   if (options->kind != YamlNode::Kind::map)
     return reader.refuse_value(options->place, "`options` is not a mapping (`key: value`)");
   MRUN_ASSIGN(manifest.engine_options, reader.json_of(*options));
-  return {};
+  return manifest.engine == "torch" ? check_torch_options(reader, *options, manifest) : Result<void>();
 }
 
 } // namespace

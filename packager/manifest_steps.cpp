@@ -16,13 +16,19 @@ namespace {
 // A step and its options beside `step`, `from` and `to`: those that its runtime/steps/step_NAME.cpp reads.
 struct StepRule {
   std::string_view name;
-  std::array<std::string_view, 6> options = {}; // the rest is ""
+  std::array<std::string_view, 14> options = {}; // the rest is ""
 };
-constexpr std::array<StepRule, 18> k_steps = {
+constexpr std::array<StepRule, 22> k_steps = {
     {{"decode_image", {"color", "exif"}},
      {"resize", {"shorter_side", "size", "filter", "antialias"}},
      {"center_crop", {"size"}},
-     {"normalize", {"mean", "std", "layout"}},
+     {"normalize", {"mean", "std", "layout", "dtype"}},
+     {"decode_audio"},
+     {"mono"},
+     {"resample", {"rate", "from_rate"}},
+     {"log_mel",
+      {"sample_rate", "n_fft", "win_length", "hop_length", "f_min", "f_max", "n_mels", "power", "norm",
+       "mel_scale", "center", "log", "offset", "top_db"}},
      {"tokenize", {"tokenizer", "max_tokens", "pad", "overflow", "special_tokens", "dtype"}},
      {"softmax", {"axis"}},
      {"top_k", {"k", "labels"}},

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "packager/consent.h"
+
 namespace mrun {
 namespace {
 
@@ -33,6 +35,8 @@ Json model_spec(const Bundle& bundle, std::string_view device, int threads, std:
   return {{"schema", "mrun.model_spec/v1"},
           {"version", bundle.digest.hex()},
           {"manifest", manifest_json(bundle.manifest)},
+          // check_consent() came before: nothing is started without it.
+          {"native_code", runs_own_code(bundle.manifest)},
           {"files", std::move(files)},
           {"device", device_json(device)},
           {"threads", threads},

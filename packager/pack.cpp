@@ -84,6 +84,7 @@ Result<PackResult> pack_directory(Store& store, const fs::path& folder, const Pa
   MRUN_ASSIGN(const std::string text, read_manifest_text(folder_fd.get(), folder));
   MRUN_ASSIGN(const Manifest manifest, parse_manifest(text, "mrun.yaml"));
   MRUN_ASSIGN(const std::vector<SelectedFile> selected, select_files(folder_fd.get(), manifest.files));
+  if (options.check) MRUN_TRY(options.check(manifest, folder));
   return pack_selected(store, folder_fd.get(), selected, text, options);
 }
 

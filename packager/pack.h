@@ -14,6 +14,8 @@ struct PackOptions {
   bool untagged = false;        // packed on the fly: no tag, a 24 h lease
   std::filesystem::path notes;  // folder of the notes that spare reading unchanged files; "": none
   PackWatcher on_progress;
+  // Looks at the model before anything is added; its error ends the pack. Empty: nothing looks.
+  std::function<Result<void>(const Manifest& manifest, const std::filesystem::path& folder)> check = {};
 };
 
 struct PackResult {

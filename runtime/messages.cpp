@@ -119,6 +119,8 @@ Json done_message(const DoneMessage& done) {
   }
   header["phases"] = Json{{"predict", done.predict_ns}};
   header["peak_memory_bytes"] = done.peak_memory_bytes;
+  header["read_bytes"] = done.read_bytes;
+  header["major_faults"] = done.major_faults;
   header["healthy"] = done.healthy;
   return header;
 }

@@ -51,6 +51,8 @@ struct DoneMessage {
   std::string message;
   std::int64_t predict_ns = 0;
   std::uint64_t peak_memory_bytes = 0;
+  std::uint64_t read_bytes = 0;   // from disk, since the process began
+  std::uint64_t major_faults = 0; // likewise
   bool healthy = true;
 };
 Json done_message(const DoneMessage& done); // payload: details

@@ -6,12 +6,12 @@
 #include <cstring>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/client/reply_parser.h"
 #include "common/build_info.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -22,41 +22,8 @@ namespace {
 
 namespace http = boost::beast::http;
 using boost::beast::error_code;
-using boost::beast::string_view;
 
 constexpr std::size_t k_read_bytes = 64 * k_kib;
-
-// Beast's parser with the reply kept as plain strings; body bytes go to `body` in the order they come.
-class ReplyParser : public http::basic_parser<false> {
- public:
-  ReplyParser() {
-    this->eager(true);
-    this->header_limit(k_max_head_bytes);
-    this->body_limit(boost::none); // the callers bound what they keep
-  }
-  HttpHead head;
-  std::string body;
-
- private:
-  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
-  void on_response_impl(int code, string_view, int, error_code&) override { head.status = code; }
-  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
-    head.headers.emplace_back(lower_ascii({name.data(), name.size()}),
-                              std::string(value.data(), value.size()));
-  }
-  void on_header_impl(error_code&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  std::size_t on_body_impl(string_view text, error_code&) override {
-    body.append(text.data(), text.size());
-    return text.size();
-  }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view text, error_code&) override {
-    body.append(text.data(), text.size());
-    return text.size();
-  }
-  void on_finish_impl(error_code&) override {}
-};
 
 constexpr std::string_view k_no_answer = "no answer in time";
 

@@ -6,6 +6,8 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/model_draft.h"
+#include "cli/model_file.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
 #include "cli/template_copy.h"
@@ -20,7 +22,12 @@ constexpr FlagSpec k_flags[] = {{.name = "template",
                                  .value_name = "NAME",
                                  .type = FlagType::text,
                                  .default_text = "text-embedding",
-                                 .help = "what to begin with: text-embedding, image-classifier or cpp"},
+                                 .help = "what to begin with: text-embedding, image-classifier, "
+                                         "torch-operators or cpp"},
+                                {.name = "from",
+                                 .value_name = "FILE",
+                                 .type = FlagType::path,
+                                 .help = "a model file instead: .pt2 of torch.export, or TorchScript .pt"},
                                 {.name = "name",
                                  .value_name = "OWNER/NAME",
                                  .type = FlagType::text,
@@ -29,6 +36,7 @@ constexpr FlagSpec k_flags[] = {{.name = "template",
 constexpr ExampleSpec k_examples[] = {
     {"init embed --template text-embedding", "a sentence embedding model in PyTorch"},
     {"init classify --template image-classifier --name me/classify", "an image classifier"},
+    {"init net --from net.pt2", "a manifest for a program of torch.export, ready to pack"},
     {"init fast --template cpp", "a model in C++, through the predictor ABI"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 130};
 
@@ -58,9 +66,30 @@ Result<std::filesystem::path> find_template(const Context& context, const std::s
               near.empty() ? "" : fmt::format("the nearest is `--template {}`", near));
 }
 
+Result<int> run_from(Context& context, const Arguments& arguments, const std::filesystem::path& target,
+                     const std::string& name) {
+  if (arguments.has("template")) return fail(ErrorCode::usage, "--from and --template exclude each other");
+  const std::filesystem::path model = expand_home(*arguments.value("from"));
+  MRUN_ASSIGN(const Json report, inspect_model_file(context, model.string(), false));
+  MRUN_ASSIGN(const ModelDraft draft, draft_model(report, model.filename().string(), name));
+  MRUN_ASSIGN(const std::size_t count, write_draft(draft, model, target));
+  if (context.json) {
+    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.init/v1"},
+                                           {"folder", target.string()},
+                                           {"template", nullptr},
+                                           {"name", name},
+                                           {"files", count}}));
+    return 0;
+  }
+  context.say(fmt::format("wrote {} files to {}, as {}", count, target.string(), name));
+  context.say(fmt::format("next:\n  cd {}\n  mrun pack . && mrun show {}", target.string(), name));
+  return 0;
+}
+
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::filesystem::path target = expand_home(arguments.positional(0));
   MRUN_ASSIGN(const std::string name, model_name(arguments, target));
+  if (arguments.has("from")) return run_from(context, arguments, target, name);
   const std::string kind = arguments.value("template").value_or("text-embedding");
   MRUN_ASSIGN(const std::filesystem::path source, find_template(context, kind));
   MRUN_ASSIGN(const std::size_t count, copy_template(source, target, name));
@@ -76,8 +105,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
       fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, target.string(), name));
   context.say(fmt::format("next, as {} says:", (target / "README.md").string()));
   context.say(fmt::format("  cd {}", target.string()));
-  context.say(kind == "cpp" ? "  cmake -B build && cmake --build build"
-                            : "  python3 export.py    # in an environment with requirements.txt");
+  context.say(kind == "cpp" || kind == "torch-operators"
+                  ? "  cmake -B build && cmake --build build"
+                  : "  python3 export.py    # in an environment with requirements.txt");
   context.say(fmt::format("  mrun pack . && mrun show {}", name));
   return 0;
 }
@@ -91,7 +121,10 @@ constinit const CommandSpec k_command_init{
     .summary = "write a model directory to begin with",
     .description = "Copies a template: mrun.yaml, the code that makes or runs the model, and a README that "
                    "tells the next\n"
-                   "commands. Only a new or an empty folder is written to.",
+                   "commands. Only a new or an empty folder is written to.\n\n"
+                   "With --from the manifest is drafted from what a model file says of itself: its inputs, "
+                   "their types and\n"
+                   "sizes, its outputs, with an example; the file is copied beside it.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -1,15 +1,34 @@
-// mrun inspect REMOTE. Its code is in cli/remote/inspect.cpp.
+// mrun inspect FILE: what a model file is. mrun inspect REMOTE is in cli/remote/inspect.cpp.
+#include "cli/arguments.h"
+#include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/model_file.h"
+#include "cli/render/file_report_text.h"
+#include "cli/render/json_text.h"
 
 namespace mrun::cli {
 namespace {
 
 constexpr PositionalSpec k_positionals[] = {
-    {.name = "REMOTE", .help = "registry.example.com/owner/name[:tag]"}};
+    {.name = "WHAT", .help = "a model file, or registry.example.com/owner/name[:tag]"}};
 
-constexpr ExampleSpec k_examples[] = {{"inspect ghcr.io/acme/minilm", "the tag latest"},
+constexpr ExampleSpec k_examples[] = {{"inspect model.pt2", "inputs, outputs, operators, weights of a file"},
+                                      {"inspect ghcr.io/acme/minilm", "the tag latest"},
                                       {"inspect ghcr.io/acme/minilm --json", "for programs"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
+
+bool is_remote(const Context&, const Arguments& arguments) {
+  return !names_model_file(arguments.positional(0));
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  MRUN_ASSIGN(const Json report, inspect_model_file(context, arguments.positional(0), false));
+  if (context.json)
+    MRUN_TRY(print_json(context.terminal, report));
+  else
+    MRUN_TRY(context.terminal.out(file_report_text(context.terminal, report)));
+  return 0;
+}
 
 } // namespace
 
@@ -17,12 +36,21 @@ extern const CommandSpec k_command_inspect;
 constinit const CommandSpec k_command_inspect{
     .name = "inspect",
     .group = CommandGroup::share,
-    .summary = "look at a remote model without pulling it",
-    .description = "Its size, files, inputs and license: the manifest and mrun.yaml are read, no weights.",
+    .summary = "look at a model file, or at a remote model without pulling it",
+    .description =
+        "Of a file (.pt2, .pt, .safetensors, .gguf; what begins with ./, / or ~ is always one): what it is, "
+        "its\n"
+        "inputs with dtypes, symbolic sizes and their ranges, its outputs, operators with counts, weights, "
+        "what\n"
+        "of it can't run here, and whether it is native code. Nothing of it runs.\n"
+        "Of a remote model: its size, files, inputs and license. The manifest and mrun.yaml are read, no "
+        "weights.",
     .positionals = k_positionals,
 
     .examples = k_examples,
     .exit_codes = k_exit_codes,
+    .needs_registry = is_remote,
+    .run = run,
 };
 
 } // namespace mrun::cli

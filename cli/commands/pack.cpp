@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
+#include "cli/check_model.h"
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/pack_report.h"
@@ -35,6 +36,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
   }
   PackLine line(context);
   options.on_progress = [&](const PackProgress& progress) { line.show(progress); };
+  options.check = [&](const Manifest& manifest, const std::filesystem::path& folder) {
+    return check_model(context, manifest, folder);
+  };
   MRUN_ASSIGN(const HomePaths home, context.home());
   options.notes = home.pack_notes();
   MRUN_ASSIGN(Store store, open_store_to_write(context));

@@ -48,6 +48,11 @@ constexpr FlagSpec k_flags[] = {
      .choices = k_pull_times,
      .default_text = "missing",
      .help = "whether to ask the registry of a REF with a host"},
+    {.name = "tag",
+     .value_name = "KEY=VALUE",
+     .type = FlagType::text,
+     .repeatable = true,
+     .help = "note it beside the prediction: `mrun ledger` and `mrun stats` sum costs by it"},
     k_locked_flag,
     k_trust_flag,
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
@@ -57,6 +62,7 @@ constexpr ExampleSpec k_examples[] = {
     {"predict demo/minilm -i text=\"A man is eating food.\"", "a text in, numbers out"},
     {"predict demo/mobilenet -i image=@coffee.png -i top_k=1", "a file in"},
     {"predict ./my-model -i text=hello --timings", "a directory, packed on the fly; where the time went"},
+    {"predict demo/minilm -i text=hello --tag user=alice", "to see later what alice cost: `mrun stats --by tag:user`"},
     {"predict ghcr.io/acme/minilm -i text=hello", "pulled first, if it is not here"},
     {"predict demo/minilm -i text=@- --json < note.txt",
      "standard input in, the whole prediction object out"},
@@ -72,6 +78,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
        .output = {.target = arguments.value("output").value_or(""), .replace = arguments.has("force")},
        .device = arguments.value("device").value_or("auto"),
        .timeout = arguments.duration("timeout"),
+       .tags = arguments.values("tag"),
        .timings = arguments.has("timings"),
        .print_id = arguments.has("print-id")});
 }

@@ -27,11 +27,24 @@ std::uint64_t number_of(const Json& row, const char* key) {
   return found != row.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
+// "0.0012 USD": setup, active and idle so far. With a part that is not known, the parts that are.
+std::string cost_words(const Json& cost) {
+  if (!cost.is_object()) return "";
+  const std::string currency = text_of(cost, "currency");
+  if (const std::string total = text_of(cost, "total"); !total.empty())
+    return fmt::format("{} {}", total, currency);
+  std::string words;
+  for (const char* part : {"setup", "active"})
+    if (const std::string amount = text_of(cost, part); !amount.empty())
+      words += fmt::format("{}{} {}", words.empty() ? "" : " + ", part, amount);
+  return words.empty() ? "unknown" : fmt::format("{} {} + idle unknown", words, currency);
+}
+
 std::string worker_table(const Json& ps) {
   Table table{
-      .header = {"MODEL", "VERSION", "STATE", "PID", "DEVICE", "MEMORY", "RUNNING", "QUEUED", "DONE", "IDLE"},
+      .header = {"MODEL", "VERSION", "STATE", "PID", "DEVICE", "MEMORY", "RUNNING", "QUEUED", "DONE", "IDLE", "COST"},
       .rows = {},
-      .right_aligned = {5, 6, 7, 8, 9}};
+      .right_aligned = {5, 6, 7, 8, 9, 10}};
   for (const Json& worker : ps.value("models", Json::array())) {
     if (!worker.is_object()) continue;
     const std::uint64_t idle_ns = number_of(worker, "idle_ns");
@@ -39,7 +52,8 @@ std::string worker_table(const Json& ps) {
                           text_of(worker, "state"), text_of(worker, "pid"), text_of(worker, "device"),
                           format_bytes(number_of(worker, "memory_bytes")), text_of(worker, "running"),
                           text_of(worker, "queued"), text_of(worker, "predictions"),
-                          idle_ns > 0 ? format_duration(static_cast<std::int64_t>(idle_ns)) : ""});
+                          idle_ns > 0 ? format_duration(static_cast<std::int64_t>(idle_ns)) : "",
+                          cost_words(worker.value("cost", Json()))});
   }
   std::string text = table.rows.empty() ? "" : render_table(table);
   for (const Json& worker : ps.value("models", Json::array()))
@@ -78,7 +92,9 @@ constinit const CommandSpec k_command_ps{
     .name = "ps",
     .group = CommandGroup::run,
     .summary = "list the models that are loaded",
-    .description = "One line per worker process. Never starts the daemon.",
+    .description = "One line per worker process. COST is by your own rate: its load, what ran in it and the time "
+                   "in which it waited, so\n"
+                   "far (--json has the parts, and why one is unknown). Never starts the daemon.",
     .examples = k_examples,
     .exit_codes = k_exit_codes,
     .run = run,

@@ -137,6 +137,9 @@ Result<int> show_end(Context& context, const std::string& model, const EventLoop
 
 Result<int> predict(Context& context, const PredictTarget& target, const PredictOptions& options) {
   const Manifest& manifest = target.bundle.manifest;
+  Tags tags;
+  for (const std::string& text : options.tags)
+    MRUN_TRY(add_tag(tags, text));
   MRUN_ASSIGN(Json input, typed_input(manifest, options.inputs));
   MRUN_ASSIGN(OutputSink sink, OutputSink::create(context, manifest.output, options.output));
   MRUN_ASSIGN(std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
@@ -148,6 +151,7 @@ Result<int> predict(Context& context, const PredictTarget& target, const Predict
   if (options.device != "auto") body["device"] = options.device;
   HttpRequest request = json_request("/mrun/v1/predictions", body);
   request.headers[1].second = "text/event-stream";
+  if (!tags.empty()) request.headers.emplace_back(k_tags_header, tags_header(tags));
   MRUN_TRY(client.open(std::move(request)));
 
   MRUN_ASSIGN(const EventLoopResult result,

@@ -18,6 +18,7 @@ struct PredictOptions {
   OutputOptions output;
   std::string device = "auto";
   std::optional<std::chrono::nanoseconds> timeout;
+  std::vector<std::string> tags; // as given to --tag
   bool timings = false;
   bool print_id = false;
 };

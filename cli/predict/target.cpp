@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/check_model.h"
 #include "cli/locked.h"
 #include "common/limits.h"
 #include "packager/pack.h"
@@ -19,7 +20,13 @@ Result<Digest> pack_on_the_fly(const Context& context, Store& store, const std::
   MRUN_ASSIGN(const HomePaths home, context.home());
   MRUN_ASSIGN(const PackResult packed,
               pack_directory(store, folder,
-                             {.tag = {}, .untagged = true, .notes = home.pack_notes(), .on_progress = {}}));
+                             {.tag = {},
+                              .untagged = true,
+                              .notes = home.pack_notes(),
+                              .on_progress = {},
+                              .check = [&](const Manifest& manifest, const std::filesystem::path& where) {
+                                return check_model(context, manifest, where);
+                              }}));
   if (context.verbose)
     context.say(fmt::format("packed {} as {} (untagged, kept for {} h)", folder, packed.digest.short_hex(),
                             k_lease_lifetime.count()));

@@ -60,7 +60,7 @@ std::string bundle_text(const Terminal& terminal, const Bundle& bundle, const Re
   if (!manifest.description.empty()) text += fmt::format("  {}\n\n", printable(manifest.description, 500));
   text += fmt::format("  model    {}\n  size     {}\n  engine   {}{}\n  license  {}\n\nFiles\n",
                       manifest.name, format_bytes(bundle.size_bytes), manifest.engine,
-                      runs_own_code(manifest) ? ": a program of its author, which needs --trust" : "",
+                      runs_own_code(manifest) ? ": native code of its author, which needs --trust" : "",
                       manifest.license.empty() ? "unknown" : printable(manifest.license, 100));
   for (const BundleFile& file : bundle.files)
     text += fmt::format("  {:>10}  {}\n", format_bytes(file.size), file.path.text());

@@ -57,3 +57,21 @@ TEST_CASE("base64 goes both ways and refuses what is not base64") {
   for (const char* bad : {"a", "ab=c", "====", "a===", "ab\n=", "_-__"})
     CHECK_FALSE(base64_decode(bad, out));
 }
+
+TEST_CASE("RFC 3339 dates and times are read, and nothing else") {
+  constexpr std::int64_t k_day = 86'400'000'000'000;
+  CHECK(parse_rfc3339("1970-01-01") == 0);
+  CHECK(parse_rfc3339("1970-01-02T00:00:00Z") == k_day);
+  CHECK(parse_rfc3339("1970-01-01T00:00:00.5Z") == 500'000'000);
+  CHECK(parse_rfc3339("1970-01-01t01:00:00.0000000019+01:00") == 1);
+  CHECK(parse_rfc3339("1970-01-01 00:00:00-00:30") == 1'800'000'000'000);
+  CHECK(parse_rfc3339("2024-02-29").has_value());
+  for (const std::int64_t time_ns : {std::int64_t{0}, std::int64_t{1'700'000'000'123'456'000}})
+    CHECK(parse_rfc3339(rfc3339_utc(time_ns)) == time_ns);
+  for (const char* bad :
+       {"", "1970", "1970-1-1", "2023-02-29", "1970-13-01", "1970-00-01", "1969-12-31", "2201-01-01",
+        "1970-01-01T", "1970-01-01T00:00:00", "1970-01-01T24:00:00Z", "1970-01-01T00:60:00Z",
+        "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00+1:00", "1970-01-01T00:00:00+24:00", "1970-01-01x",
+        "1970-01-01T00:00:00Zx", "-970-01-01", "+970-01-01", " 1970-01-01"})
+    CHECK_FALSE_MESSAGE(parse_rfc3339(bad), bad);
+}

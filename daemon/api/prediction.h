@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/phases.h"
+#include "daemon/api/tags.h"
 
 namespace mrun {
 
@@ -69,6 +70,7 @@ struct Prediction {
   std::optional<std::int64_t> started_ns, completed_ns, deadline_ns;
   std::string log_path;                    // of the worker, on failure
   std::vector<std::string> last_log_lines; // of the worker, on failure
+  Tags tags;                               // on our own surface only
 };
 
 using PredictionPtr = std::shared_ptr<const Prediction>; // shared by its writer and all who wait for its end
@@ -76,8 +78,8 @@ using PredictionPtr = std::shared_ptr<const Prediction>; // shared by its writer
 // Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
 // `output` must already have its files replaced by URLs.
 Json prediction_json(Prediction prediction, std::string_view base_url);
-// The same for /mrun/v1: one that failed has, under the key `mrun`, {code, class, message, hint, retryable,
-// log_path, last_log_lines[]}.
+// The same for /mrun/v1: under the key `mrun`, one that has tags has {tags}, and one that failed {code, class,
+// message, hint, retryable, log_path, last_log_lines[]}.
 Json own_prediction_json(Prediction prediction, std::string_view base_url);
 // RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable,
 // notes?}.

@@ -14,18 +14,21 @@ Json problem_json(const Error& error) {
 }
 
 Json own_prediction_json(Prediction prediction, std::string_view base_url) {
-  if (!prediction.error) return prediction_json(std::move(prediction), base_url);
-  const Error& error = *prediction.error;
-  const ErrorRow& row = error.row();
-  Json failure = {{"code", error_code_text(error.code)},
-                  {"class", row.name},
-                  {"message", error.message},
-                  {"hint", error.help()},
-                  {"retryable", row.retryable},
-                  {"log_path", prediction.log_path},
-                  {"last_log_lines", prediction.last_log_lines}};
+  Json own = Json::object();
+  if (prediction.error) {
+    const Error& error = *prediction.error;
+    const ErrorRow& row = error.row();
+    own = {{"code", error_code_text(error.code)},
+           {"class", row.name},
+           {"message", error.message},
+           {"hint", error.help()},
+           {"retryable", row.retryable},
+           {"log_path", prediction.log_path},
+           {"last_log_lines", prediction.last_log_lines}};
+  }
+  if (!prediction.tags.empty()) own["tags"] = tags_json(prediction.tags);
   Json json = prediction_json(std::move(prediction), base_url);
-  json["mrun"] = std::move(failure);
+  if (!own.empty()) json["mrun"] = std::move(own);
   return json;
 }
 

@@ -90,21 +90,47 @@ std::optional<PriceRow> reference_row(const PriceBook& book, std::string_view sk
   return row == nullptr ? std::nullopt : std::optional(*row);
 }
 
-// A price book that can't be read costs the reference, not the service.
-void set_reference(ServiceConfig& config, const InstallPaths& install) {
+// The row that the user named, for every device. Error config_invalid, with the nearest name of that provider.
+Result<PriceRow> named_row(const PriceBook& book, const PriceName& name) {
+  const PriceRow* row = book.find(name.provider, name.sku, name.product);
+  if (row != nullptr && seconds_of_unit(row->per)) return *row;
+  std::vector<std::string> names;
+  for (const PriceRow& other : book.rows)
+    if (other.provider == name.provider && seconds_of_unit(other.per))
+      names.push_back(fmt::format("{{sku: {}, product: {}}}", other.sku, other.dim("product")));
+  const std::string wanted = fmt::format("{{sku: {}, product: {}}}", name.sku, name.product);
+  const std::string near = nearest(wanted, names);
+  return fail(ErrorCode::config_invalid,
+              fmt::format("`cost_reference`: the price book has no row of provider '{}' with {} that is billed by "
+                          "time",
+                          printable(name.provider, 60), printable(wanted, 120)),
+              !near.empty()  ? fmt::format("the nearest is {}", near)
+              : names.empty() ? "look for the provider's name in prices.json"
+                              : fmt::format("it has {}", names.front()));
+}
+
+// A price book that can't be read costs the reference, not the service; a row that the user names must be
+// there.
+Result<void> set_reference(ServiceConfig& config, const InstallPaths& install, const DaemonConfig& user) {
   const std::string path = (install.share() / "prices.json").string();
   const Result<PriceBook> book = PriceBook::load(path);
   if (!book) {
     log_warn("no price reference: {}", book.error().message);
-    return;
+    return {};
   }
   log_debug("{}: {} price rows, {} refused for lack of source, date or unit", path, book->rows.size(),
             book->refused.size());
+  if (user.cost_reference) {
+    MRUN_ASSIGN(config.cpu_reference, named_row(*book, *user.cost_reference));
+    config.cuda_reference = config.cpu_reference;
+    return {};
+  }
   config.cpu_reference = reference_row(*book, "CPU 4x 8GB");
   config.cuda_reference = reference_row(*book, "T4 16GB");
+  return {};
 }
 
-ServiceConfig service_config(const HomePaths& home, const InstallPaths& install, const DaemonConfig& user) {
+Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& install, const DaemonConfig& user) {
   ServiceConfig config;
   config.home = home;
   config.own_rate = user.cost;
@@ -120,7 +146,7 @@ ServiceConfig service_config(const HomePaths& home, const InstallPaths& install,
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
   runner.idle_unload = user.idle_unload;
-  set_reference(config, install);
+  MRUN_TRY(set_reference(config, install, user));
   return config;
 }
 
@@ -141,7 +167,7 @@ class App {
       log_warn("{} predictions did not end before the last stop; they are failed as M1414 (interrupted)",
                interrupted);
     MRUN_TRY(open_store());
-    ServiceConfig config = service_config(m_home, install, user);
+    MRUN_ASSIGN(ServiceConfig config, service_config(m_home, install, user));
     config.on_drained = [this] { leave(); };
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
     MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home, m_lock.get()));

@@ -9,9 +9,16 @@
 
 #include "common/error.h"
 #include "common/limits.h"
-#include "daemon/ledger/cost.h"
+#include "cost/charge.h"
 
 namespace mrun {
+
+// A row of the price book, by name.
+struct PriceName {
+  std::string provider;
+  std::string sku;
+  std::string product;
+};
 
 struct DaemonConfig {
   std::optional<std::uint64_t> memory_budget_bytes; // memory_budget: 6GiB; default: 80 % of what is available
@@ -20,7 +27,8 @@ struct DaemonConfig {
   std::chrono::milliseconds drain_timeout = k_drain_timeout; // drain_timeout: 30s
   bool zygote = true;                                        // zygote: false starts every worker from nothing
   std::string torch_dir;                                     // torch_dir: /absolute/folder
-  std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD}
+  std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}
+  std::optional<PriceName> cost_reference; // cost_reference: {provider: replicate, sku: …, product: public}
   std::string registry;        // registry: HOST, for the CLI's push and pull
 };
 

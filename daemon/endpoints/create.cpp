@@ -57,6 +57,8 @@ Result<CreatePrediction> read_create(const Request& request, Surface surface, st
   MRUN_TRY(refuse_client_object(create.input));
   MRUN_ASSIGN(auto device, json_string(body, "device", ErrorCode::body_invalid, "the request's body"));
   if (device) create.device = std::move(*device);
+  for (const auto& [name, value] : request.headers)
+    if (name == "mrun-tags") MRUN_TRY(add_tags_of_header(create.tags, value));
   if (const std::string_view header = request.header("cancel-after"); !header.empty()) {
     MRUN_ASSIGN(create.cancel_after, parse_cancel_after(header));
   }

@@ -152,6 +152,7 @@ std::vector<WorkerStatus> Runner::Impl::workers() const {
       if (worker == live_workers.end()) continue;
       const sched::Worker& scheduled = state.workers.at(worker_id);
       status.state = state_text(scheduled, worker->second.said_hello);
+      status.worker = worker_id;
       status.pid = worker->second.process->pid();
       status.memory_bytes = worker->second.memory_bytes;
       status.running = scheduled.running.size();
@@ -159,6 +160,8 @@ std::vector<WorkerStatus> Runner::Impl::workers() const {
       status.idle_ns = scheduled.running.empty() && scheduled.idle_since_ns != 0
                            ? clock.monotonic_ns() - scheduled.idle_since_ns
                            : 0;
+      const auto& idle = worker->second.idle;
+      status.idle_machine_ns = idle ? machine.idle_share(idle->machine, clock.monotonic_ns()) : 0;
       status.predictions = worker->second.predictions;
       list.push_back(status);
     }
@@ -166,6 +169,7 @@ std::vector<WorkerStatus> Runner::Impl::workers() const {
         std::max(known->second.unhealthy_until_ns, known->second.backoff_until_ns);
     if (known->second.workers.empty() && known->second.last_error && clock.monotonic_ns() < rests_until_ns) {
       status.state = "cooling";
+      status.worker = 0;
       list.push_back(status);
     }
   }
@@ -189,7 +193,7 @@ void Runner::Impl::apply(const sched::Refuse&) {}
 
 void Runner::Impl::apply(const sched::StartWorker& action) {
   if (const auto started = start_worker(action.worker, action.model); !started) {
-    live_workers.erase(action.worker);
+    forget_worker(action.worker);
     feed(sched::SpawnFailed{action.worker, started.error()});
   }
 }
@@ -200,11 +204,12 @@ void Runner::Impl::apply(const sched::Dispatch& action) {
   if (run == runs.end() || worker == live_workers.end()) return;
   run->second.worker = action.worker;
   run->second.dispatched_ns = clock.monotonic_ns();
+  begin_share(action.worker, worker->second, run->second);
   begin_log(run->second, worker->second);
   auto sent = send_predict(action.key, run->second, worker->second);
   if (sent) return;
   // Nothing has reached the worker: only this prediction ends.
-  run->second.reported = ReportedEnd{PredictionStatus::failed, std::move(sent.error()), 0, 0};
+  run->second.reported = ReportedEnd{PredictionStatus::failed, std::move(sent.error()), 0, 0, {}};
   feed(sched::PredictionEnded{action.key, action.worker, PredictionStatus::failed, true, 0});
 }
 

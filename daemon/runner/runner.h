@@ -28,7 +28,8 @@
 
 namespace mrun {
 
-using RunKey = std::uint64_t; // chosen by the caller, unique while it runs
+using RunKey = std::uint64_t;    // chosen by the caller, unique while it runs
+using WorkerKey = std::uint64_t; // of one worker process, never used again by this runner; 0: none
 
 struct RunRequest {
   RunKey key = 0;
@@ -56,16 +57,52 @@ struct RunOutput {
   }
 };
 
+// What a worker has read from disk since it began.
+struct WorkerReads {
+  std::uint64_t read_bytes = 0;
+  std::uint64_t major_faults = 0;
+};
+
+// A stretch in which a loaded worker ran nothing.
+struct IdleStretch {
+  std::int64_t began_wall_ns = 0;
+  std::int64_t duration_ns = 0;
+  std::int64_t machine_ns = 0; // its share of the machine's time (machine_time.h)
+};
+
+struct LoadBegan {
+  WorkerKey worker = 0;
+  Digest version;
+  std::string model;
+  std::string device;
+  RunKey cause = 0; // who waits for it longest
+  std::int64_t wall_ns = 0;
+};
+
+struct LoadEnded {
+  WorkerKey worker = 0;
+  PredictionStatus status = PredictionStatus::failed; // succeeded, failed, or canceled: nobody wanted it any more
+  Phases phases;                                      // they add up to the duration
+  std::int64_t duration_ns = 0;
+  std::int64_t machine_ns = 0; // its share of the machine's time
+};
+
 struct RunOutcome {
   PredictionStatus status = PredictionStatus::failed; // succeeded, failed, canceled or aborted
   std::optional<Error> error;                         // for every status but succeeded
   Phases phases;           // queue … predict, from the daemon's and the worker's clocks
   bool cold_start = false; // this prediction waited for a load
   std::uint64_t peak_memory_bytes = 0;
+  std::optional<WorkerReads> reads; // as its worker said; none from one that died
   std::string device = "cpu";
   int worker_pid = 0;
   std::string log_path;                    // of the worker, "" when it never ran
   std::vector<std::string> last_log_lines; // at most 50; filled on failure
+  WorkerKey worker = 0;                    // where it ran
+  std::int64_t machine_ns = 0;             // of phases[predict]: its share of the machine's time
+  std::int64_t worker_ns = 0;              // and of its worker's, shared with what else ran there
+  std::vector<std::pair<WorkerKey, IdleStretch>> idle_before; // what its dispatch ended
+  std::optional<std::int64_t> idle_from_wall_ns; // its worker has nothing to do from then on
 };
 
 // What the service hears; called on the io thread, in the order of the events of each key.
@@ -78,9 +115,17 @@ class RunListener {
   virtual void on_log(RunKey key, std::string_view level, std::string_view text) = 0;
   virtual void on_metric(RunKey key, const std::string& name, double value) = 0;
   virtual void on_done(RunKey key, RunOutcome outcome) = 0; // exactly once per accepted key, last
+
+  // The life of each worker: it begins to load, ends to, waits, and is gone. Its idleness is told by the
+  // outcome of the prediction that begins or ends it where there is one, else here.
+  virtual void on_load_began(const LoadBegan&) {}
+  virtual void on_load_ended(const LoadEnded&) {}
+  virtual void on_idle_began(WorkerKey, std::int64_t /*wall_ns*/) {}
+  virtual void on_worker_gone(WorkerKey, const std::optional<IdleStretch>&) {}
 };
 
 struct WorkerStatus {
+  WorkerKey worker = 0; // 0: there is none, the model is in cool-down
   Digest version;
   std::string model;
   std::string state; // starting, loading, idle, busy, stopping, cooling
@@ -91,6 +136,7 @@ struct WorkerStatus {
   std::size_t running = 0, queued = 0;
   std::int64_t loaded_ns = 0; // wall clock, 0 while loading
   std::int64_t idle_ns = 0;   // since the last prediction ended
+  std::int64_t idle_machine_ns = 0; // the part of it that is the machine's time
   std::uint64_t predictions = 0;
   std::string last_error; // of a model in cool-down
 };

@@ -14,15 +14,20 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
   const auto found = runs.find(key);
   if (found == runs.end() || found->second.is_finished) return;
   LiveRun& run = found->second;
-  const LiveWorker* worker = nullptr;
+  LiveWorker* worker = nullptr;
   if (const auto ran = live_workers.find(run.worker); ran != live_workers.end()) worker = &ran->second;
-  for (const auto& [id, loading] : live_workers)
+  for (auto& [id, loading] : live_workers)
     if (run.worker == 0 && loading.model == run.model) worker = &loading; // the load that it waited for
   RunOutcome outcome;
   outcome.status = status;
   outcome.error = std::move(error);
   outcome.phases = phases_of(run, worker, clock.monotonic_ns());
+  outcome.worker = run.worker;
+  outcome.idle_before = std::move(run.idle_before);
+  end_share(run, worker, &outcome);
+  outcome.idle_from_wall_ns = begin_idle(run.worker);
   outcome.peak_memory_bytes = run.reported ? run.reported->peak_memory_bytes : 0;
+  if (run.reported) outcome.reads = run.reported->reads;
   if (const auto model = models.find(run.model); model != models.end()) outcome.device = model->second.device;
   if (worker != nullptr) {
     outcome.cold_start = !worker->timeline.is_ended() || worker->timeline.end_ns() > run.submitted_ns;
@@ -112,12 +117,13 @@ void Runner::Impl::on_exit(sched::WorkerId id, ExitStatus status) {
     const auto queued = state.runs.find(key);
     const auto run = runs.find(key);
     if (queued == state.runs.end() || queued->second.worker != 0 || run == runs.end()) continue;
+    end_share(run->second, &found->second, nullptr);
     run->second.worker = 0; // sent again, to a new worker
     run->second.dispatched_ns = 0;
   }
   std::erase_if(runs,
                 [&](const auto& entry) { return entry.second.worker == id && entry.second.is_finished; });
-  live_workers.erase(id);
+  forget_worker(id);
 }
 
 } // namespace mrun

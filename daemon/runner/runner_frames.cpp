@@ -170,7 +170,9 @@ Result<void> Runner::Impl::on_loaded(sched::WorkerId id, LiveWorker& worker, Fra
   worker.memory_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(memory_bytes.value_or(0), 0));
   worker.loaded_wall_ns = clock.wall_ns();
   worker.timeline.end(clock.monotonic_ns());
+  end_load(id, worker, PredictionStatus::succeeded);
   feed(sched::Loaded{id, worker.memory_bytes});
+  note_idle(id);
   return {};
 }
 
@@ -181,6 +183,7 @@ Result<void> Runner::Impl::on_load_failed(sched::WorkerId id, LiveWorker& worker
                        fmt::format("'{}' can't be loaded", models.at(worker.model).traits.name)));
   if (!frame.payload().empty())
     worker.process->log().append_text(frame.payload().substr(0, k_max_details_bytes));
+  end_load(id, worker, PredictionStatus::failed);
   feed(sched::LoadFailed{id, std::move(error)});
   return {};
 }
@@ -273,6 +276,10 @@ Result<void> Runner::Impl::on_done(sched::WorkerId id, LiveWorker& worker, Frame
     end.predict_ns = predict_ns.value_or(0);
   }
   end.peak_memory_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(peak_bytes.value_or(0), 0));
+  MRUN_ASSIGN(const auto read_bytes, json_integer(frame.header, "read_bytes", k_code, k_what));
+  MRUN_ASSIGN(const auto major_faults, json_integer(frame.header, "major_faults", k_code, k_what));
+  end.reads.read_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(read_bytes.value_or(0), 0));
+  end.reads.major_faults = static_cast<std::uint64_t>(std::max<std::int64_t>(major_faults.value_or(0), 0));
   if (end.status == PredictionStatus::failed) {
     MRUN_ASSIGN(end.error,
                 error_of(frame, ErrorCode::prediction_failed, "the model failed without a reason"));
@@ -288,6 +295,7 @@ Result<void> Runner::Impl::on_done(sched::WorkerId id, LiveWorker& worker, Frame
   feed(event);
   if (const auto left = runs.find(key); left != runs.end() && left->second.is_finished)
     runs.erase(left); // its caller was answered before
+  note_idle(id);
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/runner/load_timeline.h"
+#include "daemon/runner/machine_time.h"
 #include "daemon/runner/runner.h"
 #include "daemon/runner/scheduler.h"
 #include "daemon/runner/worker_process.h"
@@ -23,6 +24,12 @@ struct ModelRecord {
   int worker_threads = 1;
 };
 
+// A stretch of a worker's life that goes on.
+struct OpenTime {
+  std::int64_t began_ns = 0, began_wall_ns = 0;
+  SharedTime machine = 0;
+};
+
 struct LiveWorker {
   sched::ModelId model = 0;
   std::shared_ptr<WorkerProcess> process; // shared: see WorkerProcess
@@ -32,6 +39,8 @@ struct LiveWorker {
   std::int64_t loaded_wall_ns = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t predictions = 0;
+  std::optional<OpenTime> load, idle; // which of them goes on, if any
+  SharedClock time;                   // its own, shared by what runs in it
 };
 
 // What a `done` frame said.
@@ -40,6 +49,7 @@ struct ReportedEnd {
   std::optional<Error> error;
   std::int64_t predict_ns = 0;
   std::uint64_t peak_memory_bytes = 0;
+  WorkerReads reads;
 };
 
 struct LiveRun {
@@ -54,6 +64,9 @@ struct LiveRun {
   std::size_t output_items = 0, metrics = 0;
   std::uint64_t output_bytes = 0, file_bytes = 0, log_bytes = 0, line_bytes = 0;
   std::optional<ReportedEnd> reported;
+  bool has_share = false; // it is dispatched and takes part in the machine's time
+  SharedTime machine = 0, worker_time = 0;
+  std::vector<std::pair<WorkerKey, IdleStretch>> idle_before;
 };
 
 struct Runner::Impl : WorkerHandler {
@@ -111,6 +124,17 @@ struct Runner::Impl : WorkerHandler {
 
   // ---- ends (runner_ends.cpp)
   void finish(RunKey key, PredictionStatus status, std::optional<Error> error);
+  // ---- whose time it is (runner_time.cpp)
+  void tell(std::function<void()> call); // the listener; not from inside of a door
+  void begin_load(sched::WorkerId id, LiveWorker& worker, const ModelRecord& model);
+  void end_load(sched::WorkerId id, LiveWorker& worker, PredictionStatus status);
+  std::optional<std::int64_t> begin_idle(sched::WorkerId id); // the wall clock, if it has nothing to do now
+  std::optional<IdleStretch> end_idle(LiveWorker& worker);
+  void note_idle(sched::WorkerId id); // begin_idle(), and tells it
+  void begin_share(sched::WorkerId id, LiveWorker& worker, LiveRun& run);
+  void end_share(LiveRun& run, LiveWorker* worker, RunOutcome* outcome);
+  void forget_worker(sched::WorkerId id);
+
   Phases phases_of(const LiveRun& run, const LiveWorker* worker, std::int64_t now_ns) const;
   void begin_log(LiveRun& run, LiveWorker& worker);
   std::vector<std::string> last_lines_of(const LiveRun& run, const LiveWorker& worker) const;
@@ -122,6 +146,7 @@ struct Runner::Impl : WorkerHandler {
   RunListener& listener;
   const Clock& clock;
 
+  MachineTime machine;
   sched::State state;
   std::vector<sched::Action> step_actions; // of the step that runs
   std::deque<sched::Action> actions;       // to apply, in order

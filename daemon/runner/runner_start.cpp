@@ -37,7 +37,7 @@ Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model
   const ModelRecord& model = models.at(model_id);
   LiveWorker& worker = live_workers[id];
   worker.model = model_id;
-  worker.timeline.begin(clock.monotonic_ns());
+  begin_load(id, worker, model);
   WorkerProcess::Ends ends;
   MRUN_ASSIGN(worker.process, WorkerProcess::create(io, id, *this, ends));
   MRUN_TRY(send_load(worker, model));
@@ -66,7 +66,7 @@ Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model
                        ? Result<void>(fail(ErrorCode::load_failed, "the load was dropped"))
                        : spawn_plain(id, std::move(back));
     if (!spawned) {
-      live_workers.erase(found);
+      forget_worker(id);
       feed(sched::SpawnFailed{id, spawned.error()});
     }
   });

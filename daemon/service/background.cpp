@@ -33,11 +33,11 @@ struct Background::Impl {
   std::thread thread;
 };
 
-Background::Background(boost::asio::io_context& io, ReaderDatabase reader)
+Background::Background(boost::asio::io_context& io, ReaderDatabase reader, const char* thread_name)
     : m_io(io),
       m_impl(std::make_unique<Impl>(std::move(reader))) {
   m_impl->thread = std::thread([impl = m_impl.get()] { impl->loop(); });
-  ::pthread_setname_np(m_impl->thread.native_handle(), "mrund-reader");
+  ::pthread_setname_np(m_impl->thread.native_handle(), thread_name);
 }
 
 Background::~Background() {

@@ -15,8 +15,8 @@ namespace mrun {
 
 class Background {
  public:
-  // `io` outlives it. The thread owns the reader's connection.
-  Background(boost::asio::io_context& io, ReaderDatabase reader);
+  // `io` outlives it. The thread owns the reader's connection; its name has at most 15 bytes.
+  Background(boost::asio::io_context& io, ReaderDatabase reader, const char* thread_name);
   ~Background(); // finishes what is queued
 
   // Any thread. Work runs in order.

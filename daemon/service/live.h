@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/meters.h"
 #include "daemon/api/prediction.h"
 #include "daemon/runner/runner.h"
 #include "daemon/service/service.h"
@@ -41,6 +42,7 @@ struct Live {
   std::shared_ptr<const Bundle> bundle; // shared with the runner's request
   std::vector<Event> events;
   std::vector<StoredOutput> outputs;
+  OutputMeter meter; // of the output files
   std::vector<std::string> secrets;
   std::int64_t created_monotonic_ns = 0;
   std::uint64_t input_bytes = 0;
@@ -56,6 +58,11 @@ struct Live {
   bool durable = false;   // nobody's leaving cancels it
   bool ended = false;     // the runner is done with it
   bool committed = false; // its end is in the database
+
+  // Of the worker that ran it, as it was when the runner was done with it.
+  std::string worker;
+  std::vector<StretchRow> stretches;
+  std::optional<OpenStretch> idle_from;
 
   std::optional<Error> verdict; // the service's own reason to fail it, whatever the worker says
 

@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/paths.h"
-#include "daemon/ledger/cost.h"
+#include "cost/charge.h"
 #include "daemon/runner/runner.h"
 #include "daemon/service/service.h"
 #include "daemon/state/writer_database.h"

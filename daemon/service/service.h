@@ -21,6 +21,7 @@
 #include "common/error.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "daemon/api/ledger.h"
 #include "daemon/api/prediction.h"
 #include "daemon/api/uploaded_file.h"
 #include "daemon/runner/runner.h"
@@ -35,6 +36,7 @@ struct CreatePrediction {
   Json input;
   std::optional<std::chrono::nanoseconds> cancel_after; // Cancel-After
   std::string device = "auto";
+  Tags tags;                 // Mrun-Tags
   bool durable_first = true; // false: the caller waits for the end (Prefer: wait, event stream)
 };
 
@@ -114,6 +116,10 @@ class PredictionService {
   virtual void stop_model(const std::string& reference, bool force, Callback<std::size_t> done) = 0;
   // Last measured latency and phases of a version, from finished predictions; null when there is none.
   virtual void version_stats(const std::string& version, Callback<Json> done) = 0;
+  // A page of the ledger (schema mrun.ledger/v1) and sums of it (mrun.stats/v1), read on a thread of their own:
+  // what they take delays no prediction. Errors ledger_query, database.
+  virtual void ledger(LedgerPageQuery query, Callback<Json> done) = 0;
+  virtual void ledger_stats(LedgerStatsQuery query, Callback<Json> done) = 0;
   // {build, version, pid, uptime_ns, idle, active, draining, home…}; schema mrun.status/v1.
   virtual Json status() const = 0;
   // A bundle was packed: what its first prediction needs may be started ahead (Runner::prepare_zygote).

@@ -83,6 +83,7 @@ LivePtr Service::make_live(const CreatePrediction& request, const BundlePtr& bun
   prediction.model = bundle->manifest.name;
   prediction.version = bundle->digest.hex();
   prediction.input = input.for_record;
+  prediction.tags = request.tags;
   if (request.cancel_after) prediction.deadline_ns = prediction.created_ns + request.cancel_after->count();
   live->input_bytes = input.size_bytes;
   append_event(*live, EventType::queued, prediction.created_ns,
@@ -115,6 +116,7 @@ void Service::ask_for_row(const LivePtr& live, bool durable, std::function<void(
   row->model = now.model;
   row->version = now.version;
   row->input = now.input;
+  row->tags = now.tags;
   row->status = is_terminal(now.status) ? PredictionStatus::processing : now.status;
   row->created_ns = now.created_ns;
   row->started_ns = now.started_ns;

@@ -127,20 +127,24 @@ void Service::store_file(const LivePtr& live, std::shared_ptr<RunOutput> file) {
   output.name = file->name;
   output.size_bytes = file->bytes().size();
   live->file_bytes += output.size_bytes;
-  m_background.call<Digest>([this, file = std::move(file), durable = live->durable](
-                                ReaderDatabase&) { return m_outputs.put(file->bytes(), durable); },
-                            [this, live, output = std::move(output)](Result<Digest> digest) {
-                              on_file_stored(live, digest, output);
-                            });
+  m_background.call<StoredFile>(
+      [this, file = std::move(file), durable = live->durable](ReaderDatabase&) -> Result<StoredFile> {
+        MRUN_ASSIGN(const Digest digest, m_outputs.put(file->bytes(), durable));
+        return StoredFile{digest, measure_file(file->bytes())};
+      },
+      [this, live, output = std::move(output)](const Result<StoredFile>& stored) {
+        on_file_stored(live, stored, output);
+      });
 }
 
-void Service::on_file_stored(const LivePtr& live, const Result<Digest>& digest, StoredOutput output) {
+void Service::on_file_stored(const LivePtr& live, const Result<StoredFile>& stored, StoredOutput output) {
   live->storing = false;
-  if (!digest) {
-    live->verdict = digest.error();
+  if (!stored) {
+    live->verdict = stored.error();
     m_runner->cancel(live->key);
   } else {
-    output.digest = *digest;
+    output.digest = stored->digest;
+    live->meter.add_file(stored->measure);
     Json marker = file_mark_json({.index = live->outputs.size(),
                                   .media_type = output.media_type,
                                   .name = output.name,
@@ -194,6 +198,7 @@ void Service::on_done(RunKey key, RunOutcome outcome) {
   const LivePtr live = by_key(key);
   if (live == nullptr) return;
   m_by_key.erase(key);
+  note_worker(*live, outcome);
   if (!live->storing) return end(live, std::move(outcome));
   in_order(live, [this, live, outcome = std::move(outcome)] { end(live, outcome); });
 }

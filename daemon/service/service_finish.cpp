@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "daemon/service/phases_json.h"
 #include "daemon/service/service_impl.h"
 
 namespace mrun {
@@ -14,26 +15,6 @@ constexpr std::chrono::seconds k_commit_retry{1};
 
 double seconds(std::int64_t duration_ns) {
   return static_cast<double>(duration_ns) / 1e9;
-}
-
-Json phases_json(const Phases& phases) {
-  Json json = Json::object();
-  for (std::size_t i = 0; i < k_phase_names.size(); ++i)
-    json[std::string(k_phase_names[i])] = phases.duration_ns[i];
-  return json;
-}
-
-std::string amount_text(const Charge& charge) {
-  return charge.amount ? fmt::format("{} {}", charge.amount->text(), charge.currency) : "unknown";
-}
-
-std::string phases_text(const Phases& phases) {
-  std::string text;
-  for (std::size_t i = 0; i < k_phase_names.size(); ++i)
-    if (phases.duration_ns[i] > 0)
-      text += fmt::format("{}{}={:.3f}ms", text.empty() ? "" : ",", k_phase_names[i],
-                          static_cast<double>(phases.duration_ns[i]) / 1e6);
-  return text.empty() ? "none" : text;
 }
 
 } // namespace
@@ -66,6 +47,7 @@ void Service::end(const LivePtr& live, RunOutcome outcome) {
   Phases phases = outcome.phases;
   set_metrics(*live, outcome, phases, finished->ledger);
   finished->prediction = PredictionPtr(live, &prediction);
+  take_stretches(*live, outcome.worker, *finished);
   finished->outputs = live->outputs;
   finished->cold_start = outcome.cold_start;
   finished->has_row = live->row_asked;
@@ -73,10 +55,12 @@ void Service::end(const LivePtr& live, RunOutcome outcome) {
   // What follows happens while the writer commits.
   prepare_answers(live);
   log_info("prediction {} model={} version={} status={} cold={} phases={} input_bytes={} output_bytes={} "
-           "peak_memory_bytes={} device={} cost={} cost_reference={}{}",
+           "peak_memory_bytes={} device={} units={} cost={} cost_reference={}{}",
            prediction.id, prediction.model, prediction.version.substr(0, 12), status_name(prediction.status),
            outcome.cold_start, phases_text(phases), live->input_bytes, output_bytes,
-           outcome.peak_memory_bytes, outcome.device, amount_text(finished->ledger.own),
+           outcome.peak_memory_bytes, outcome.device,
+           finished->ledger.units.empty() ? "none" : finished->ledger.units,
+           amount_text(finished->ledger.own),
            amount_text(finished->ledger.reference),
            prediction.error ? fmt::format(" error={}: {}", error_code_text(prediction.error->code),
                                           prediction.error->message)
@@ -90,18 +74,24 @@ void Service::set_metrics(Live& live, const RunOutcome& outcome, Phases& phases,
   usage.status = outcome.status;
   usage.phases = phases;
   usage.started = live.prediction.started_ns.has_value();
-  const bool cuda = outcome.device.starts_with("cuda");
-  const std::optional<PriceRow>& row = cuda ? m_config.cuda_reference : m_config.cpu_reference;
   ledger.device = outcome.device;
   ledger.predict_ns = phases[Phase::predict];
-  ledger.own = own_charge(m_config.own_rate, usage);
-  ledger.reference = reference_charge(row ? &*row : nullptr, usage);
+  ledger.total_ns = total_ns;
+  set_charges(outcome, usage, ledger);
 
   Json& metrics = live.prediction.metrics;
+  if (const Json units = live.meter.units(live.prediction.output, metrics); !units.empty()) {
+    ledger.units = canonical_json(units);
+    metrics.update(units);
+  }
   metrics["predict_time"] = seconds(phases[Phase::predict]);
   metrics["total_time"] = seconds(total_ns);
   metrics["phases_ns"] = phases_json(phases);
   metrics["peak_memory_bytes"] = outcome.peak_memory_bytes;
+  if (outcome.reads) {
+    metrics["read_bytes"] = outcome.reads->read_bytes;
+    metrics["major_faults"] = outcome.reads->major_faults;
+  }
   metrics["input_bytes"] = live.input_bytes;
   metrics["device"] = outcome.device;
   metrics["worker_pid"] = outcome.worker_pid;
@@ -128,16 +118,24 @@ void Service::commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction
                        m_live.erase(live->prediction.id);
                        return leave_if_drained();
                      }
-                     m_retries.push_back([this, live, finished] { commit_end(live, finished); });
-                     if (m_retries.size() > 1) return; // the timer runs; arming it anew would put it off
-                     m_retry.expires_after(k_commit_retry);
-                     m_retry.async_wait([this](const boost::system::error_code& stopped) {
-                       if (stopped) return;
-                       for (const std::function<void()>& retry : std::exchange(m_retries, {}))
-                         retry();
+                     // What its worker does by then, another line says.
+                     retry_later([this, live, finished] {
+                       finished->idle_from.reset();
+                       commit_end(live, finished);
                      });
                    },
                    live->durable});
+}
+
+void Service::retry_later(std::function<void()> retry) {
+  m_retries.push_back(std::move(retry));
+  if (m_retries.size() > 1) return; // the timer runs; arming it anew would put it off
+  m_retry.expires_after(k_commit_retry);
+  m_retry.async_wait([this](const boost::system::error_code& stopped) {
+    if (stopped) return;
+    for (const std::function<void()>& again : std::exchange(m_retries, {}))
+      again();
+  });
 }
 
 void Service::prepare_answers(const LivePtr& live) {

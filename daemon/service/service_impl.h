@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "cost/money_sum.h"
 #include "daemon/service/background.h"
 #include "daemon/service/blob_folder.h"
 #include "daemon/service/input_files.h"
@@ -20,10 +21,20 @@ namespace mrun {
 
 using LivePtr = std::shared_ptr<Live>; // shared with handlers that are under way
 
+// A worker and what it has cost so far, for `mrun ps`.
+struct WorkerAccount {
+  WorkerLife life;
+  std::string cause; // the prediction that made it load
+  std::int64_t began_ns = 0;
+  Charge setup;
+  MoneySum active, idle; // of what has ended
+  std::optional<std::int64_t> idle_from_ns; // of the stretch that is open in the database, or will be
+};
+
 class Service : public PredictionService, private RunListener {
  public:
   Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
-          ReaderDatabase reader, BlobFolder outputs, BlobFolder files, std::vector<UploadedFile> uploads,
+          ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files, std::vector<UploadedFile> uploads,
           Json run_counts, const Clock& clock);
 
   void create(CreatePrediction request, Callback<Prediction> done) override;
@@ -48,6 +59,8 @@ class Service : public PredictionService, private RunListener {
   Json ps() const override;
   void stop_model(const std::string& reference, bool force, Callback<std::size_t> done) override;
   void version_stats(const std::string& version, Callback<Json> done) override;
+  void ledger(LedgerPageQuery query, Callback<Json> done) override;
+  void ledger_stats(LedgerStatsQuery query, Callback<Json> done) override;
   Json status() const override;
   void prepare() override;
   void shut_down() override;
@@ -66,6 +79,10 @@ class Service : public PredictionService, private RunListener {
   void on_log(RunKey key, std::string_view level, std::string_view text) override;
   void on_metric(RunKey key, const std::string& name, double value) override;
   void on_done(RunKey key, RunOutcome outcome) override;
+  void on_load_began(const LoadBegan& began) override;
+  void on_load_ended(const LoadEnded& ended) override;
+  void on_idle_began(WorkerKey key, std::int64_t wall_ns) override;
+  void on_worker_gone(WorkerKey key, const std::optional<IdleStretch>& idle) override;
 
   // create (service_create.cpp)
   void admit(CreatePrediction request, Callback<Prediction> done);
@@ -81,7 +98,11 @@ class Service : public PredictionService, private RunListener {
   void in_order(const LivePtr& live, std::function<void()> step);
   void take_value(const LivePtr& live, Json value, std::string text, bool is_text);
   void store_file(const LivePtr& live, std::shared_ptr<RunOutput> output);
-  void on_file_stored(const LivePtr& live, const Result<Digest>& digest, StoredOutput output);
+  struct StoredFile {
+    Digest digest;
+    FileMeasure measure;
+  };
+  void on_file_stored(const LivePtr& live, const Result<StoredFile>& stored, StoredOutput output);
   void take_log(const LivePtr& live, const std::string& level, std::string text);
   void add_event(const LivePtr& live, EventType type, Json data);
   void deliver(const LivePtr& live);
@@ -90,6 +111,7 @@ class Service : public PredictionService, private RunListener {
   // finish (service_finish.cpp)
   void end(const LivePtr& live, RunOutcome outcome);
   void set_metrics(Live& live, const RunOutcome& outcome, Phases& phases, LedgerRow& ledger) const;
+  void retry_later(std::function<void()> retry);
   void commit_end(const LivePtr& live, std::shared_ptr<FinishedPrediction> finished);
   void prepare_answers(const LivePtr& live);
   void on_committed(const LivePtr& live);
@@ -97,6 +119,15 @@ class Service : public PredictionService, private RunListener {
   void tell_broken(const LivePtr& live, const Error& error);
   void note_database(const Result<void>& written);
   void leave_if_drained();
+
+  // ledger (service_ledger.cpp)
+  const PriceRow* reference_of(std::string_view device) const;
+  void set_charges(const RunOutcome& outcome, const Usage& usage, LedgerRow& ledger) const;
+  void note_worker(Live& live, const RunOutcome& outcome);
+  void take_stretches(Live& live, WorkerKey worker, FinishedPrediction& finished);
+  StretchRow idle_line(WorkerAccount& account, const IdleStretch& idle, std::string status, std::string cause);
+  void write_line(std::function<Result<void>(WriterDatabase&)> write);
+  Json worker_cost(const WorkerStatus& worker) const;
 
   // read (service_read.cpp)
   LivePtr find(const std::string& id) const; // live, or lately ended
@@ -124,6 +155,7 @@ class Service : public PredictionService, private RunListener {
   std::unordered_map<RunKey, LivePtr> m_by_key;
   std::deque<LivePtr> m_recent; // lately ended and small, newest last
   std::map<std::string, std::weak_ptr<const std::vector<Event>>> m_replays; // event lists that somebody reads
+  std::map<WorkerKey, WorkerAccount> m_workers;
   RunKey m_next_key = 1;
   std::optional<Error> m_database_error; // of the last write; nothing is admitted while it stands
   bool m_draining = false;
@@ -134,6 +166,7 @@ class Service : public PredictionService, private RunListener {
   // The threads and the runner go first: their handlers use what is above.
   Writer m_writer;
   Background m_background;
+  Background m_ledger_reader;
   Resolver m_resolver;
   std::unique_ptr<Runner> m_runner;
 };

@@ -32,7 +32,9 @@ Json Service::ps() const {
   std::uint64_t used_bytes = 0;
   for (const WorkerStatus& worker : m_runner->workers()) {
     used_bytes += worker.memory_bytes;
-    models.push_back(worker_json(worker));
+    Json json = worker_json(worker);
+    json["cost"] = worker_cost(worker);
+    models.push_back(std::move(json));
   }
   const std::optional<int> zygote = m_runner->zygote_pid();
   return {{"schema", "mrun.ps/v1"},

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "daemon/state/ledger_reader.h"
 
 namespace mrun {
 namespace {
 
 #define MRUN_PREDICTION_COLUMNS                                                                              \
   "id, model, version, status, created_ns, started_ns, completed_ns, deadline_ns, input, output, error, "    \
-  "logs, metrics, log_path, last_log_lines"
+  "logs, metrics, log_path, last_log_lines, tags"
 
 constexpr std::size_t k_max_page = 1000;
 
@@ -42,6 +43,7 @@ Result<Prediction> read_prediction(const Statement& row) {
   MRUN_ASSIGN(const Json lines, stored_json(row, 14));
   for (const Json& line : lines)
     if (line.is_string()) prediction.last_log_lines.push_back(line.get<std::string>());
+  prediction.tags = decode_tags(row.text(15));
   return prediction;
 }
 
@@ -187,21 +189,7 @@ Result<Json> ReaderDatabase::run_counts() {
 }
 
 Result<void> ReaderDatabase::check_ledger() {
-  MRUN_ASSIGN(
-      const std::string unbilled,
-      m_connection.text("SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.prediction_id = p.id WHERE "
-                        "p.status NOT IN ('starting', 'processing') AND (l.prediction_id IS NULL OR l.status "
-                        "<> p.status) LIMIT 1"));
-  if (!unbilled.empty())
-    return fail(ErrorCode::database_corrupt,
-                fmt::format("prediction '{}' ended without its ledger row", unbilled));
-  MRUN_ASSIGN(const std::string orphan,
-              m_connection.text(
-                  "SELECT l.prediction_id FROM ledger l LEFT JOIN predictions p ON p.id = "
-                  "l.prediction_id WHERE p.id IS NULL OR p.status IN ('starting', 'processing') LIMIT 1"));
-  if (!orphan.empty())
-    return fail(ErrorCode::database_corrupt, fmt::format("the ledger bills '{}', which did not end", orphan));
-  return {};
+  return mrun::check_ledger(m_connection);
 }
 
 } // namespace mrun

@@ -39,9 +39,9 @@ class ReaderDatabase {
   Result<Json> version_stats(const std::string& version);
   Result<Json> run_counts(); // {model: runs}
 
-  // Promise P7: each ended prediction has exactly one ledger row with its status, and no other rows are
-  // there. Error database_corrupt, naming the first id that breaks it.
+  // Promise P7, and what else must hold of the ledger (daemon/state/ledger_reader.h).
   Result<void> check_ledger();
+  Sqlite& connection() { return m_connection; }
 
  private:
   Sqlite m_connection;

@@ -134,8 +134,89 @@ FROM old_ledger;
 DROP TABLE old_ledger;
 )sql";
 
+// The ledger holds lines of their own for setup and idle time, and says of every line what it was made of. What
+// schema 2 did not note is taken from the predictions, or stays null. `ledger_by_time` is the order of pages.
+constexpr const char* k_step_3 = R"sql(
+ALTER TABLE predictions ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE ledger RENAME TO old_ledger;
+CREATE TABLE ledger (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  status TEXT NOT NULL,
+  at_ns INTEGER NOT NULL,
+  began_ns INTEGER,
+  model TEXT NOT NULL,
+  version TEXT NOT NULL,
+  device TEXT NOT NULL,
+  worker TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  tags TEXT NOT NULL,
+  units TEXT NOT NULL,
+  phases TEXT NOT NULL,
+  cold INTEGER,
+  duration_ns INTEGER,
+  total_ns INTEGER,
+  amount_pico INTEGER,
+  currency TEXT NOT NULL,
+  rate_pico INTEGER,
+  per TEXT NOT NULL,
+  billed_ns INTEGER,
+  formula TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  reference_amount_pico INTEGER,
+  reference_currency TEXT NOT NULL,
+  reference_rate_pico INTEGER,
+  reference_per TEXT NOT NULL,
+  reference_billed_ns INTEGER,
+  reference_granularity_ns INTEGER,
+  reference_formula TEXT NOT NULL,
+  reference_reason TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  product TEXT NOT NULL,
+  source TEXT NOT NULL,
+  read_on TEXT NOT NULL,
+  CHECK ((kind = 'prediction' AND status IN ('succeeded', 'failed', 'canceled', 'aborted'))
+      OR (kind = 'setup' AND status IN ('succeeded', 'failed', 'canceled', 'unknown'))
+      OR (kind = 'idle' AND status IN ('used', 'unloaded', 'unknown'))),
+  -- An unknown amount says why.
+  CHECK (amount_pico IS NOT NULL OR reason <> ''),
+  CHECK (reference_amount_pico IS NOT NULL OR reference_reason <> '')
+) WITHOUT ROWID;
+INSERT INTO ledger
+SELECT l.prediction_id, 'prediction', l.status, l.at_ns, p.started_ns, p.model, p.version, l.device, '', '', '', '', '',
+       json_extract(p.metrics, '$.cold_start'),
+       CASE WHEN json_type(p.metrics, '$.predict_time') IS NULL THEN NULL ELSE l.predict_ns END,
+       CAST(round(json_extract(p.metrics, '$.total_time') * 1e9) AS INTEGER),
+       l.amount_pico, l.currency, CASE WHEN l.per = '' THEN NULL ELSE l.rate_pico END, l.per,
+       CASE WHEN l.amount_pico IS NULL THEN NULL ELSE l.billed_ns END,
+       CASE WHEN l.per = '' THEN '' ELSE 'rate x predict time' END,
+       CASE WHEN l.amount_pico IS NULL AND l.reason = '' THEN 'not noted' ELSE l.reason END,
+       l.reference_amount_pico, l.reference_currency, CASE WHEN l.reference_per = '' THEN NULL ELSE l.reference_rate_pico END,
+       l.reference_per, CASE WHEN l.reference_amount_pico IS NULL THEN NULL ELSE l.reference_billed_ns END,
+       CASE WHEN l.reference_per = '' THEN NULL ELSE l.reference_granularity_ns END,
+       coalesce(json_extract(p.metrics, '$.cost_reference.formula'), ''),
+       CASE WHEN l.reference_amount_pico IS NULL AND l.reference_reason = '' THEN 'not noted' ELSE l.reference_reason END,
+       l.provider, l.sku, CASE WHEN l.provider = '' THEN '' ELSE 'public' END, l.source, l.read_on
+FROM old_ledger l JOIN predictions p ON p.id = l.prediction_id;
+DROP TABLE old_ledger;
+CREATE INDEX ledger_by_time ON ledger (at_ns);
+
+-- What a loaded or loading worker does since when, so that a killed daemon leaves no silent gap.
+CREATE TABLE open_stretches (
+  worker TEXT PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('setup', 'idle')),
+  model TEXT NOT NULL,
+  version TEXT NOT NULL,
+  device TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  began_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
 // Step n brings schema n-1 to n. A step that has shipped is never edited; a change is a new step.
-constexpr std::array<const char*, 2> k_steps = {k_step_1, k_step_2};
+constexpr std::array<const char*, 3> k_steps = {k_step_1, k_step_2, k_step_3};
 
 Result<void> check_owner(Sqlite& database, std::int64_t schema) {
   MRUN_ASSIGN(const std::int64_t application, database.integer("PRAGMA application_id"));

@@ -96,7 +96,7 @@ Result<void> WriterDatabase::prepare() {
   MRUN_TRY(make(m_commit, "COMMIT"));
   MRUN_TRY(make(m_insert,
                 "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, "
-                "deadline_ns, input) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+                "deadline_ns, input, tags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
   MRUN_TRY(make(m_mark_durable, "UPDATE predictions SET durable = durable + 1 WHERE id = ?1"));
   MRUN_TRY(make(m_end,
                 "UPDATE predictions SET status = ?2, started_ns = ?3, completed_ns = ?4, output = ?5, "
@@ -105,13 +105,19 @@ Result<void> WriterDatabase::prepare() {
   MRUN_TRY(make(m_insert_ended,
                 "INSERT INTO predictions (id, status, started_ns, completed_ns, output, error, logs, "
                 "metrics, log_path, "
-                "last_log_lines, events, model, version, created_ns, deadline_ns, input, durable) "
-                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0) "
+                "last_log_lines, events, model, version, created_ns, deadline_ns, input, tags, durable) "
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0) "
                 "ON CONFLICT (id) DO NOTHING"));
   MRUN_TRY(make(m_output, "INSERT INTO outputs VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
+  // A line that is there already stays: a retried end writes nothing twice.
   MRUN_TRY(make(m_ledger,
-                "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-                "?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"));
+                "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, "
+                "?34, ?35, ?36) ON CONFLICT (id) DO NOTHING"));
+  MRUN_TRY(make(m_open_stretch,
+                "INSERT INTO open_stretches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (worker) DO UPDATE "
+                "SET kind = excluded.kind, cause = excluded.cause, began_ns = excluded.began_ns"));
+  MRUN_TRY(make(m_close_stretch, "DELETE FROM open_stretches WHERE worker = ?1"));
   MRUN_TRY(make(m_statistics,
                 "INSERT INTO versions VALUES (?1, ?2, 1, coalesce(?3, 'null'), coalesce(?4, 'null')) "
                 "ON CONFLICT (version) DO UPDATE SET runs = runs + 1, warm = coalesce(?3, warm), cold = "
@@ -126,7 +132,8 @@ Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
   MRUN_ASSIGN(
       const std::int64_t open,
       m_connection.integer("SELECT count(*) FROM predictions WHERE status IN ('starting', 'processing')"));
-  if (open == 0) return 0U;
+  MRUN_ASSIGN(const std::int64_t stretches, m_connection.integer("SELECT count(*) FROM open_stretches"));
+  if (open == 0 && stretches == 0) return 0U;
   // Nothing ran to an end that anybody was told of, so nothing is billed; `error` is what decode_error()
   // reads.
   const Error interrupted =
@@ -134,16 +141,46 @@ Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
   MRUN_TRY(m_connection.execute("PRAGMA synchronous=FULL; BEGIN IMMEDIATE"));
   MRUN_ASSIGN(Statement bill,
               m_connection.prepare(
-                  "INSERT INTO ledger SELECT id, 'failed', ?1, '', 0, 0, '', 0, '', 0, 'interrupted: not "
-                  "billed', 0, '', 0, '', 0, 0, 'interrupted: not billed', '', '', '', '' "
-                  "FROM predictions WHERE status IN ('starting', 'processing')"));
+                  "INSERT INTO ledger (id, kind, status, at_ns, began_ns, model, version, device, worker, "
+                  "cause, tags, units, phases, amount_pico, currency, per, formula, reason, "
+                  "reference_amount_pico, reference_currency, reference_per, reference_formula, "
+                  "reference_reason, provider, sku, product, source, read_on) "
+                  "SELECT id, 'prediction', 'failed', ?1, started_ns, model, version, '', '', '', tags, '', "
+                  "'', 0, '', '', '', 'interrupted: not billed', 0, '', '', '', 'interrupted: not billed', "
+                  "'', '', '', '', '' FROM predictions WHERE status IN ('starting', 'processing')"));
   MRUN_TRY(bill.bind(1, wall_ns).run());
   MRUN_ASSIGN(Statement end,
               m_connection.prepare("UPDATE predictions SET status = 'failed', completed_ns = ?1, error = ?2 "
                                    "WHERE status IN ('starting', 'processing')"));
   MRUN_TRY(end.bind(1, wall_ns).bind(2, std::string_view(encode_error(interrupted))).run());
+  MRUN_TRY(end_open_stretches(wall_ns));
   MRUN_TRY(m_connection.execute("COMMIT"));
   return static_cast<std::size_t>(open);
+}
+
+// The workers ended with the daemon, nobody knows when: their lines say so, and no number is made up.
+Result<void> WriterDatabase::end_open_stretches(std::int64_t wall_ns) {
+  MRUN_ASSIGN(Statement row,
+              m_connection.prepare(
+                  "SELECT worker, kind, model, version, device, cause, began_ns FROM open_stretches"));
+  std::vector<StretchRow> stretches;
+  while (true) {
+    MRUN_ASSIGN(const bool found, row.step());
+    if (!found) break;
+    StretchRow& stretch = stretches.emplace_back();
+    stretch.worker = {row.text(0), row.text(2), row.text(3), row.text(4)};
+    stretch.kind = row.text(1) == "setup" ? LedgerKind::setup : LedgerKind::idle;
+    stretch.id = stretch.kind == LedgerKind::setup ? stretch.worker.id : new_prediction_id(wall_ns);
+    stretch.status = "unknown";
+    stretch.cause = row.text(5);
+    stretch.began_ns = row.integer(6);
+    stretch.at_ns = wall_ns;
+    stretch.own.reason = stretch.reference.reason =
+        "the daemon was killed meanwhile: how long it lasted is not known";
+  }
+  for (const StretchRow& stretch : stretches)
+    MRUN_TRY(end_stretch(stretch));
+  return {};
 }
 
 Result<void> WriterDatabase::close_cleanly() {
@@ -170,7 +207,8 @@ Result<void> WriterDatabase::insert(const Prediction& prediction, bool durable) 
       .bind(6, prediction.created_ns)
       .bind(7, prediction.started_ns)
       .bind(8, prediction.deadline_ns)
-      .bind(9, std::string_view(canonical_json(prediction.input)));
+      .bind(9, std::string_view(canonical_json(prediction.input)))
+      .bind(10, std::string_view(encode_tags(prediction.tags)));
   return m_insert.run();
 }
 
@@ -182,6 +220,9 @@ Result<void> WriterDatabase::mark_durable(const std::string& id) {
 
 Result<void> WriterDatabase::finish(const FinishedPrediction& finished) {
   MRUN_CHECK(is_terminal(finished.prediction->status));
+  for (const StretchRow& stretch : finished.stretches)
+    MRUN_TRY(end_stretch(stretch));
+  if (finished.idle_from) MRUN_TRY(open_stretch(*finished.idle_from));
   MRUN_ASSIGN(const bool ended_now, end_row(finished));
   if (!ended_now) return {};
   MRUN_TRY(add_outputs(finished));
@@ -214,7 +255,8 @@ Result<bool> WriterDatabase::end_row(const FinishedPrediction& finished) {
       .bind(13, std::string_view(prediction.version))
       .bind(14, prediction.created_ns)
       .bind(15, prediction.deadline_ns)
-      .bind(16, std::string_view(canonical_json(prediction.input)));
+      .bind(16, std::string_view(canonical_json(prediction.input)))
+      .bind(17, std::string_view(encode_tags(prediction.tags)));
   MRUN_TRY(m_insert_ended.run());
   return m_connection.changes() == 1;
 }
@@ -233,34 +275,93 @@ Result<void> WriterDatabase::add_outputs(const FinishedPrediction& finished) {
   return {};
 }
 
+namespace {
+
+// The columns from amount_pico on; what is not known is null.
+void bind_charges(Statement& ledger, const Charge& own, const Charge& reference) {
+  const auto known = [](bool is_known, std::int64_t value) {
+    return is_known ? std::optional(value) : std::nullopt;
+  };
+  const auto bind = [&](int first, const Charge& charge, bool is_reference) {
+    int column = first;
+    const auto add = [&](const auto& value) { ledger.bind(column++, value); };
+    add(charge.amount ? std::optional(charge.amount->pico()) : std::nullopt);
+    add(std::string_view(charge.currency));
+    add(known(!charge.per.empty(), charge.rate.pico()));
+    add(std::string_view(charge.per));
+    add(known(charge.amount && !charge.per.empty(), charge.billed_ns));
+    if (is_reference) add(known(!charge.per.empty(), charge.granularity_ns));
+    add(std::string_view(charge.formula));
+    add(std::string_view(charge.reason));
+    return column;
+  };
+  const int reference_column = bind(17, own, false);
+  const int column = bind(reference_column, reference, true);
+  ledger.bind(column, std::string_view(reference.provider))
+      .bind(column + 1, std::string_view(reference.sku))
+      .bind(column + 2, std::string_view(reference.product))
+      .bind(column + 3, std::string_view(reference.source))
+      .bind(column + 4, std::string_view(reference.read_on));
+}
+
+} // namespace
+
 Result<void> WriterDatabase::add_ledger(const FinishedPrediction& finished) {
   const LedgerRow& row = finished.ledger;
-  const auto pico = [](const Charge& charge) {
-    return charge.amount ? std::optional(charge.amount->pico()) : std::nullopt;
-  };
-  m_ledger.bind(1, std::string_view(finished.prediction->id))
-      .bind(2, status_name(finished.prediction->status))
-      .bind(3, finished.prediction->completed_ns.value_or(0))
-      .bind(4, std::string_view(row.device))
-      .bind(5, row.predict_ns)
-      .bind(6, pico(row.own))
-      .bind(7, std::string_view(row.own.currency))
-      .bind(8, row.own.rate.pico())
-      .bind(9, std::string_view(row.own.per))
-      .bind(10, row.own.billed_ns)
-      .bind(11, std::string_view(row.own.reason))
-      .bind(12, pico(row.reference))
-      .bind(13, std::string_view(row.reference.currency))
-      .bind(14, row.reference.rate.pico())
-      .bind(15, std::string_view(row.reference.per))
-      .bind(16, row.reference.billed_ns)
-      .bind(17, row.reference.granularity_ns)
-      .bind(18, std::string_view(row.reference.reason))
-      .bind(19, std::string_view(row.reference.provider))
-      .bind(20, std::string_view(row.reference.sku))
-      .bind(21, std::string_view(row.reference.source))
-      .bind(22, std::string_view(row.reference.read_on));
-  return m_ledger.run();
+  const Prediction& prediction = *finished.prediction;
+  m_ledger.bind(1, std::string_view(prediction.id))
+      .bind(2, ledger_kind_name(LedgerKind::prediction))
+      .bind(3, status_name(prediction.status))
+      .bind(4, prediction.completed_ns.value_or(0))
+      .bind(5, prediction.started_ns)
+      .bind(6, std::string_view(prediction.model))
+      .bind(7, std::string_view(prediction.version))
+      .bind(8, std::string_view(row.device))
+      .bind(9, std::string_view(row.worker))
+      .bind(10, std::string_view())
+      .bind(11, std::string_view(encode_tags(prediction.tags)))
+      .bind(12, std::string_view(row.units))
+      .bind(13, std::string_view())
+      .bind(14, std::int64_t{finished.cold_start})
+      .bind(15, row.predict_ns)
+      .bind(16, row.total_ns);
+  bind_charges(m_ledger, row.own, row.reference);
+  MRUN_TRY(m_ledger.run());
+  if (m_connection.changes() == 1) return {};
+  return fail(ErrorCode::database, fmt::format("prediction '{}' is billed already", prediction.id));
+}
+
+Result<void> WriterDatabase::open_stretch(const OpenStretch& stretch) {
+  return m_open_stretch.bind(1, std::string_view(stretch.worker.id))
+      .bind(2, ledger_kind_name(stretch.kind))
+      .bind(3, std::string_view(stretch.worker.model))
+      .bind(4, std::string_view(stretch.worker.version))
+      .bind(5, std::string_view(stretch.worker.device))
+      .bind(6, std::string_view(stretch.cause))
+      .bind(7, stretch.began_ns)
+      .run();
+}
+
+Result<void> WriterDatabase::end_stretch(const StretchRow& stretch) {
+  m_ledger.bind(1, std::string_view(stretch.id))
+      .bind(2, ledger_kind_name(stretch.kind))
+      .bind(3, std::string_view(stretch.status))
+      .bind(4, stretch.at_ns)
+      .bind(5, stretch.began_ns)
+      .bind(6, std::string_view(stretch.worker.model))
+      .bind(7, std::string_view(stretch.worker.version))
+      .bind(8, std::string_view(stretch.worker.device))
+      .bind(9, std::string_view(stretch.worker.id))
+      .bind(10, std::string_view(stretch.cause))
+      .bind(11, std::string_view())
+      .bind(12, std::string_view())
+      .bind(13, std::string_view(stretch.phases))
+      .bind_null(14)
+      .bind(15, stretch.duration_ns)
+      .bind_null(16);
+  bind_charges(m_ledger, stretch.own, stretch.reference);
+  MRUN_TRY(m_ledger.run());
+  return m_close_stretch.bind(1, std::string_view(stretch.worker.id)).run();
 }
 
 Result<void> WriterDatabase::add_statistics(const FinishedPrediction& finished) {

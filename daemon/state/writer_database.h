@@ -18,7 +18,8 @@ class WriterDatabase {
   static Result<WriterDatabase> open(const std::string& path, std::string_view build);
 
   // Every prediction that has not ended becomes failed with `interrupted`, costs nothing and gets its ledger
-  // row, in one durable transaction. Returns how many. Called once, at start, before any other use.
+  // row; every stretch of a worker that was open gets a line whose length and cost are unknown; in one
+  // durable transaction. Returns how many predictions. Called once, at start, before any other use.
   Result<std::size_t> fail_interrupted(std::int64_t wall_ns);
   // Notes that this was a clean stop, and empties the write-ahead log.
   Result<void> close_cleanly();
@@ -33,6 +34,10 @@ class WriterDatabase {
   // Ends a prediction: its row (made if it was never there), outputs, ledger and statistics. A prediction
   // that has ended already is left as it is: the first end stands, and the ledger keeps one row.
   Result<void> finish(const FinishedPrediction& finished);
+  // A stretch of a worker begins: what was open of that worker, and older, gives way.
+  Result<void> open_stretch(const OpenStretch& stretch);
+  // It has ended: its line is written (once), and it is open no more.
+  Result<void> end_stretch(const StretchRow& stretch);
 
   Result<void> insert_file(const UploadedFile& file);
   Result<void> remove_file(const std::string& id);
@@ -45,11 +50,12 @@ class WriterDatabase {
   Result<bool> end_row(const FinishedPrediction& finished);
   Result<void> add_outputs(const FinishedPrediction& finished);
   Result<void> add_ledger(const FinishedPrediction& finished);
+  Result<void> end_open_stretches(std::int64_t wall_ns);
   Result<void> add_statistics(const FinishedPrediction& finished);
 
   Sqlite m_connection;
   Statement m_begin, m_commit, m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger,
-      m_statistics, m_insert_file, m_remove_file, m_touch;
+      m_statistics, m_insert_file, m_remove_file, m_touch, m_open_stretch, m_close_stretch;
 };
 
 } // namespace mrun

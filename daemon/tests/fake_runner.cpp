@@ -64,7 +64,7 @@ FakeRunner& fake_runner() {
 RunOutcome FakeRunner::success() {
   RunOutcome outcome;
   outcome.status = PredictionStatus::succeeded;
-  outcome.phases[Phase::predict] = 5'000'000;
+  outcome.phases[Phase::predict] = outcome.machine_ns = outcome.worker_ns = 5'000'000;
   outcome.worker_pid = 77;
   outcome.peak_memory_bytes = 1'000'000;
   return outcome;

@@ -33,6 +33,8 @@ class FakeService : public PredictionService {
   // What the next create() fails with.
   std::optional<Error> refuse;
   std::vector<CreatePrediction> created;
+  std::vector<LedgerPageQuery> pages;
+  std::vector<LedgerStatsQuery> stats;
   std::vector<std::string> abandoned, made_durable, cancelled;
   std::map<std::string, Item> items;
   std::string uploaded;
@@ -199,6 +201,14 @@ class FakeService : public PredictionService {
     done(std::size_t{2});
   }
   void version_stats(const std::string&, Callback<Json> done) override { done(Json(nullptr)); }
+  void ledger(LedgerPageQuery query, Callback<Json> done) override {
+    pages.push_back(std::move(query));
+    done(Json{{"schema", "mrun.ledger/v1"}, {"rows", Json::array()}, {"next", nullptr}});
+  }
+  void ledger_stats(LedgerStatsQuery query, Callback<Json> done) override {
+    stats.push_back(std::move(query));
+    done(Json{{"schema", "mrun.stats/v1"}, {"by", "all"}, {"groups", Json::array()}});
+  }
   Json status() const override { return {{"schema", "mrun.status/v1"}}; }
   void prepare() override { prepared = true; }
   void shut_down() override { is_draining = true; }

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "daemon/state/ledger_reader.h"
 #include "daemon/state/reader_database.h"
 #include "daemon/state/schema.h"
 #include "daemon/state/writer_database.h"
@@ -149,7 +150,7 @@ TEST_CASE("a crash ends what was open, once, and bills nothing for it") {
   CHECK(row->completed_ns == k_now + 5);
   CHECK(*database.connection().integer("SELECT count(*) FROM ledger") == 2);
   CHECK(*database.connection().integer(
-            "SELECT coalesce(sum(amount_pico), 0) FROM ledger WHERE prediction_id = '" + open_one.id + "'") ==
+            "SELECT coalesce(sum(amount_pico), 0) FROM ledger WHERE id = '" + open_one.id + "'") ==
         0);
   CHECK(reader(folder).check_ledger());
 }
@@ -274,6 +275,49 @@ TEST_CASE("migrations: from nothing, repeated, and refused when the file is newe
   CHECK(code_of(WriterDatabase::open(foreign.database(), "")) == ErrorCode::database_corrupt);
 }
 
+TEST_CASE("a file of schema 2 keeps every amount, and what it did not note is unknown") {
+  const TempFolder folder;
+  {
+    Sqlite connection = *Sqlite::open(folder.database(), false);
+    REQUIRE(migrate(connection, 2));
+    REQUIRE(connection.execute(
+        "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, input, metrics) "
+        "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'succeeded', 1, 5, 6, '{}', "
+        "'{\"predict_time\":1.5,\"total_time\":2.25,\"cold_start\":true,\"cost\":{\"amount\":\"0.0000015\"},"
+        "\"cost_reference\":{\"formula\":\"f\"}}'),"
+        "('01jdfkx9c00000000000000001', 'a/b', 'v', 'failed', 1, 5, NULL, '{}', '{}');"
+        "INSERT INTO ledger VALUES ('01jdfkx9c00000000000000000', 'succeeded', 9, 'cpu', 1500000000, 1500000, "
+        "'USD', 1000000, 'instance_s', 1500000000, '', NULL, 'USD', 7, 'instance_s', 0, 1000000000, 'who knows', "
+        "'p', 'k', 'u', '2026-01-01'),"
+        "('01jdfkx9c00000000000000001', 'failed', 10, '', 0, 0, '', 0, '', 0, 'interrupted: not billed', 0, '', "
+        "0, '', 0, 0, 'interrupted: not billed', '', '', '', '')"));
+  }
+  REQUIRE(WriterDatabase::open(folder.database(), ""));
+  ReaderDatabase reads = reader(folder);
+  const Result<void> checked = reads.check_ledger();
+  CHECK_MESSAGE(checked, checked.error().message);
+  const Result<Json> page = ledger_page(reads.connection(), {});
+  REQUIRE_MESSAGE(page, page.error().message);
+  REQUIRE((*page)["rows"].size() == 2);
+  const Json& interrupted = (*page)["rows"][0];
+  CHECK(interrupted["duration_ns"].is_null());
+  CHECK(interrupted["total_ns"].is_null());
+  CHECK(interrupted["cost"]["rate"].is_null());
+  CHECK(interrupted["cost"]["amount"] == "0");
+  const Json& line = (*page)["rows"][1];
+  CHECK(line["model"] == "a/b");
+  CHECK(line["duration_ns"] == 1'500'000'000);
+  CHECK(line["total_ns"] == 2'250'000'000);
+  CHECK(line["cold_start"] == true);
+  CHECK(line["cost"]["amount"] == "0.0000015");
+  CHECK(line["cost"]["formula"] == "rate x predict time");
+  CHECK(line["cost_reference"]["amount"].is_null());
+  CHECK(line["cost_reference"]["billed_ns"].is_null());
+  CHECK(line["cost_reference"]["reason"] == "who knows");
+  CHECK(line["cost_reference"]["formula"] == "f");
+  CHECK(line["cost_reference"]["product"] == "public");
+}
+
 TEST_CASE("a file of schema 1 keeps its predictions and its ledger") {
   const TempFolder folder;
   {
@@ -283,8 +327,8 @@ TEST_CASE("a file of schema 1 keeps its predictions and its ledger") {
         connection.execute("INSERT INTO predictions (id, model, version, status, durable, created_ns, input) "
                            "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'failed', 1, 5, '{}');"
                            "INSERT INTO ledger VALUES (NULL, '01jdfkx9c00000000000000000', 'failed', 6, "
-                           "'cpu', 7, 8, 'USD', 9, 's', 10, "
-                           "'', 11, 'USD', 12, 's', 13, 14, '', 'p', 'k', 'u', '2026-01-01')"));
+                           "'cpu', 8, 8, 'USD', 1000000000, 'instance_s', 8, "
+                           "'', 13, 'USD', 1000000000, 'instance_s', 13, 1, '', 'p', 'k', 'u', '2026-01-01')"));
   }
   REQUIRE(WriterDatabase::open(folder.database(), ""));
   CHECK(reader(folder).check_ledger());

@@ -41,6 +41,29 @@ inline Prediction new_prediction(std::int64_t created_ns) {
   return prediction;
 }
 
+inline WorkerLife worker_life(const std::string& id) {
+  return {id, "test/echo", std::string(64, 'b'), "cpu"};
+}
+
+// A line of 1,000 ns at 1 USD a second.
+inline StretchRow stretch(LedgerKind kind, const std::string& worker, std::int64_t began_ns) {
+  StretchRow line;
+  line.id = kind == LedgerKind::setup ? worker : new_prediction_id(began_ns);
+  line.kind = kind;
+  line.status = kind == LedgerKind::setup ? "succeeded" : "used";
+  line.worker = worker_life(worker);
+  line.began_ns = began_ns;
+  line.at_ns = began_ns + 1000;
+  line.duration_ns = 1000;
+  line.own.amount = Money::from_pico(1'000'000);
+  line.own.currency = "USD";
+  line.own.rate = Money::from_pico(1'000'000'000'000);
+  line.own.per = "instance_s";
+  line.own.billed_ns = 1000;
+  line.reference.reason = "no row";
+  return line;
+}
+
 inline FinishedPrediction finished(Prediction prediction,
                                    PredictionStatus status = PredictionStatus::succeeded) {
   FinishedPrediction end;
@@ -59,6 +82,7 @@ inline FinishedPrediction finished(Prediction prediction,
                              prediction.output);
   end.ledger.device = "cpu";
   end.ledger.predict_ns = 10;
+  end.ledger.total_ns = 20;
   end.ledger.own.reason = "no rate is set";
   end.ledger.reference.amount = Money::from_pico(100'000'000);
   end.ledger.reference.currency = "USD";

@@ -17,14 +17,31 @@
 #include "daemon/tests/state_fixture.h"
 
 using namespace mrun;
-using mrun::testing::finished;
-using mrun::testing::new_prediction;
-using mrun::testing::TempFolder;
+using namespace mrun::testing;
 
 namespace {
 
 constexpr std::size_t k_line_bytes = 28; // letter, id, newline
 constexpr int k_kills = 25;
+
+// Its lane's worker has waited before it and waits again from its end on.
+FinishedPrediction end_of(const Prediction& prediction) {
+  FinishedPrediction end = finished(prediction);
+  end.ledger.worker = "worker " + std::to_string(prediction.created_ns % 8);
+  end.ledger.own = Charge();
+  end.ledger.own.amount = Money::from_pico(10'000);
+  end.ledger.own.currency = "USD";
+  end.ledger.own.rate = Money::from_pico(1'000'000'000'000);
+  end.ledger.own.per = "instance_s";
+  end.ledger.own.billed_ns = 10;
+  Prediction told = *end.prediction;
+  told.metrics["cost"] = own_charge_json(end.ledger.own);
+  end.prediction = std::make_shared<const Prediction>(std::move(told));
+  end.stretches.push_back(stretch(LedgerKind::idle, end.ledger.worker, prediction.created_ns));
+  end.idle_from =
+      OpenStretch{LedgerKind::idle, worker_life(end.ledger.worker), "", *end.prediction->completed_ns};
+  return end;
+}
 
 // The child: accepts and ends predictions for ever; after each commit it writes 'A' (acknowledged) or 'E'
 // (ended) and the id to the pipe.
@@ -46,7 +63,7 @@ constexpr int k_kills = 25;
                      tell('A', prediction.id);
                      next(number + 8);
                      writer.submit(
-                         {[prediction](WriterDatabase& db) { return db.finish(finished(prediction)); },
+                         {[end = end_of(prediction)](WriterDatabase& db) { return db.finish(end); },
                           [&, prediction](const Result<void>& ended) {
                             if (!ended) ::_exit(6);
                             tell('E', prediction.id);
@@ -113,7 +130,16 @@ TEST_CASE("kill -9 at random moments loses no acknowledged prediction and ends e
     CHECK(is_terminal(row->status));
     if (letter == 'E') CHECK(row->status == PredictionStatus::succeeded);
   }
-  CHECK(reads.check_ledger());
+  const Result<void> checked = reads.check_ledger(); // each amount as it was told
+  CHECK_MESSAGE(checked, checked.error().message);
+  const auto count = [&database](const char* sql) { return *database->connection().integer(sql); };
+  // A prediction's idle stretch and its end are there together or not at all.
+  CHECK(count("SELECT count(*) FROM ledger WHERE kind = 'idle' AND status = 'used'") ==
+        count("SELECT count(*) FROM ledger WHERE kind = 'prediction' AND status = 'succeeded'"));
+  CHECK(count("SELECT count(*) FROM ledger WHERE kind = 'idle' AND status = 'unknown'") > 0);
+  CHECK(count("SELECT count(*) FROM ledger WHERE status = 'unknown' AND (amount_pico IS NOT NULL OR "
+              "duration_ns IS NOT NULL)") == 0);
+  CHECK(count("SELECT count(*) FROM open_stretches") == 0);
   CHECK(*database->connection().integer(
             "SELECT count(*) FROM predictions WHERE status IN ('starting', 'processing')") == 0);
   CHECK(*database->connection().text("PRAGMA integrity_check") == "ok");

@@ -1,7 +1,10 @@
 #include "kernels/image_resize/coefficients.h"
 
+#include <algorithm>
+#include <climits>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace mrun::kernels {
 namespace {
@@ -68,55 +71,87 @@ std::int32_t fixed_point(double weight) {
   return static_cast<std::int32_t>(weight < 0 ? -0.5 + weight * one : 0.5 + weight * one);
 }
 
-} // namespace
+// Pillow adds the step up, so the rounding errors add up too: multiplying would differ at some sizes.
+void take_nearest(AxisWeights& axis, int in_size, int out_size, int begin, int end) {
+  const double step = static_cast<double>(static_cast<float>(in_size)) / out_size;
+  double position = step * 0.5;
+  for (int i = 0; i < end; ++i, position += step) {
+    if (i < begin) continue;
+    const int at = static_cast<int>(position);
+    const std::size_t to = static_cast<std::size_t>(i - begin);
+    axis.first[to] = at < in_size ? at : 0;
+    axis.count[to] = at < in_size ? 1 : 0;
+  }
+}
 
-AxisWeights axis_weights(int in_size, int out_size, ResizeFilter filter) {
-  const Filter shape = filter_of(filter);
+void take_filter(AxisWeights& axis, int in_size, int out_size, const Filter& shape, int begin, int end) {
   const double scale = static_cast<double>(static_cast<float>(in_size)) / out_size;
   const double filter_scale = scale < 1.0 ? 1.0 : scale;
   const double inverse_filter_scale = 1.0 / filter_scale;
   const double support = shape.support * filter_scale;
-
-  AxisWeights axis;
   axis.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
-  axis.first.resize(static_cast<std::size_t>(out_size));
-  axis.count.resize(static_cast<std::size_t>(out_size));
-  axis.weights.resize(static_cast<std::size_t>(out_size) * static_cast<std::size_t>(axis.stride));
+  axis.weights.resize(static_cast<std::size_t>(end - begin) * static_cast<std::size_t>(axis.stride));
   std::vector<double> window(static_cast<std::size_t>(axis.stride));
-  for (int i = 0; i < out_size; ++i) {
+  for (int i = begin; i < end; ++i) {
     const double center = (i + 0.5) * scale;
     int first = static_cast<int>(center - support + 0.5);
     first = first < 0 ? 0 : first;
-    int end = static_cast<int>(center + support + 0.5);
-    end = end > in_size ? in_size : end;
-    const int count = end - first;
+    int last = static_cast<int>(center + support + 0.5);
+    last = last > in_size ? in_size : last;
+    const int count = last - first;
     double sum = 0.0;
     for (int x = 0; x < count; ++x) {
       window[static_cast<std::size_t>(x)] = shape.weight((x + first - center + 0.5) * inverse_filter_scale);
       sum += window[static_cast<std::size_t>(x)];
     }
-    std::int32_t* weights =
-        axis.weights.data() + static_cast<std::size_t>(i) * static_cast<std::size_t>(axis.stride);
+    const std::size_t to = static_cast<std::size_t>(i - begin);
+    std::int32_t* weights = axis.weights.data() + to * static_cast<std::size_t>(axis.stride);
     for (int x = 0; x < count; ++x)
       weights[x] = fixed_point(sum != 0.0 ? window[static_cast<std::size_t>(x)] / sum
                                           : window[static_cast<std::size_t>(x)]);
-    axis.first[static_cast<std::size_t>(i)] = first;
-    axis.count[static_cast<std::size_t>(i)] = count;
+    axis.first[to] = first;
+    axis.count[to] = count;
   }
-  return axis;
 }
 
-std::vector<int> nearest_indices(int in_size, int out_size) {
-  // Pillow adds the step up, so the rounding errors add up too: multiplying would differ at some sizes.
-  std::vector<int> indices(static_cast<std::size_t>(out_size), -1);
-  const double step = static_cast<double>(static_cast<float>(in_size)) / out_size;
-  double position = step * 0.5;
-  for (int& index : indices) {
-    const int at = static_cast<int>(position);
-    if (at < in_size) index = at;
-    position += step;
+} // namespace
+
+int AxisWeights::in_begin() const {
+  int begin = size() > 0 ? INT_MAX : 0;
+  for (const int at : first)
+    begin = std::min(begin, at);
+  return begin;
+}
+
+int AxisWeights::in_end() const {
+  int end = 0;
+  for (std::size_t i = 0; i < first.size(); ++i)
+    end = std::max(end, first[i] + count[i]);
+  return end;
+}
+
+void AxisWeights::renumber_from(int begin) {
+  for (int& at : first)
+    at -= begin;
+}
+
+AxisWeights axis_weights(int in_size, int out_size, ResizeFilter filter, int begin, int end) {
+  AxisWeights axis;
+  const std::size_t size = static_cast<std::size_t>(end - begin);
+  axis.first.resize(size);
+  axis.count.assign(size, 1);
+  if (in_size != out_size && filter != ResizeFilter::nearest) {
+    take_filter(axis, in_size, out_size, filter_of(filter), begin, end);
+    return axis;
   }
-  return indices;
+  axis.stride = 1;
+  axis.weights.assign(size, 1 << k_resize_fraction_bits);
+  axis.identity = in_size == out_size;
+  if (axis.identity)
+    std::iota(axis.first.begin(), axis.first.end(), begin);
+  else
+    take_nearest(axis, in_size, out_size, begin, end);
+  return axis;
 }
 
 } // namespace mrun::kernels

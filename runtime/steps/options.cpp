@@ -91,6 +91,15 @@ Result<std::int64_t> OptionReader::integer(std::string_view key, std::int64_t lo
   return value->get<std::int64_t>();
 }
 
+Result<double> OptionReader::number(std::string_view key, double low, double high, double fallback) const {
+  const Json* value = find(key);
+  if (value == nullptr) return fallback;
+  if (!value->is_number() || !(value->get<double>() >= low && value->get<double>() <= high))
+    return error(
+        fmt::format("option `{}` is {}, a number from {} to {} is needed", key, shown(*value), low, high));
+  return value->get<double>();
+}
+
 Result<bool> OptionReader::boolean(std::string_view key, bool fallback) const {
   const Json* value = find(key);
   if (value == nullptr) return fallback;
@@ -154,6 +163,11 @@ Result<const StepValue*> need_value(const Namespace& values, std::string_view na
   const std::string near = nearest(name, names);
   return fail(ErrorCode::prediction_failed, fmt::format("there is no value `{}`", printable(name, k_shown)),
               near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+}
+
+const Tensor* find_tensor(const Namespace& values, std::string_view name) {
+  const auto at = values.find(name);
+  return at == values.end() ? nullptr : std::get_if<Tensor>(&at->second);
 }
 
 Result<Tensor> need_tensor(const Namespace& values, std::string_view name) {

@@ -30,6 +30,7 @@ class OptionReader {
                              std::string_view fallback) const;
   Result<std::int64_t> integer(std::string_view key, std::int64_t low, std::int64_t high,
                                std::optional<std::int64_t> fallback = {}) const;
+  Result<double> number(std::string_view key, double low, double high, double fallback) const;
   Result<bool> boolean(std::string_view key, bool fallback) const;
   // A list of numbers of that many entries (0: any number of them, at least one).
   Result<std::vector<double>> numbers(std::string_view key, std::size_t count) const;
@@ -54,6 +55,8 @@ class OptionReader {
 // What a running step reads. Error prediction_failed, naming the value, what it is and what was expected,
 // with the nearest name when there is no such value.
 Result<const StepValue*> need_value(const Namespace& values, std::string_view name);
+// Null when there is no such tensor.
+const Tensor* find_tensor(const Namespace& values, std::string_view name);
 Result<Tensor> need_tensor(const Namespace& values, std::string_view name);
 // The same, converted to f32.
 Result<Tensor> need_f32(const Namespace& values, std::string_view name);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -52,10 +53,24 @@ struct StepContext {
   std::map<std::string, double, std::less<>>& metrics; // e.g. truncated_tokens
 };
 
+// Several steps in a row done at once by one kernel, with the same result to the last bit. It refers to the
+// steps.
+class FusedStep {
+ public:
+  virtual ~FusedStep() = default;
+  // Writes what the last of the steps would write, and nothing else. False: it declines, and nothing has
+  // happened; the steps then run one by one, which gives the result or the error of the step at fault.
+  // Errors: out_of_memory, output_limit.
+  virtual Result<bool> run(StepContext& context) const = 0;
+};
+
 // A step set up for one model: immutable, called from several prediction threads at once.
 class Step {
  public:
   virtual ~Step() = default;
+  // This step together with the ones that come right before it, each of which reads what the one before
+  // wrote; null when there is no kernel for that. `before` is not empty.
+  virtual std::unique_ptr<FusedStep> fuse(std::span<const Step* const> before) const;
   // Reads and writes `context.values`. Errors: prediction_failed, input_file (an input can't be decoded),
   // input_length (too many tokens with `overflow: error`), output_limit.
   virtual Result<void> run(StepContext& context) const = 0;
@@ -87,15 +102,25 @@ Result<std::int64_t> option_integer(const Json& option, const Namespace& values,
 class Pipeline {
  public:
   // `steps`: the manifest's pre or post array (JSON). `first_from` is what the first step reads by default.
-  static Result<Pipeline> make(const Json& steps, StepFiles& files, std::string first_from);
+  // `read_later`: JSON whose strings name values that someone reads after the run, such as the post array;
+  // other temporaries may not be there, since steps are fused where nobody sees what is between them.
+  static Result<Pipeline> make(const Json& steps, StepFiles& files, std::string first_from,
+                               const Json& read_later = Json());
   Result<void> run(StepContext& context) const; // errors carry a note naming the step's number and name
   bool empty() const { return m_steps.empty(); }
+  // How many fused steps there are.
+  std::size_t fused_count() const;
 
  private:
   struct Entry {
     std::string name;
     std::unique_ptr<Step> step;
+    std::string from, to;
+    std::unique_ptr<FusedStep> fused = nullptr; // of this one and the next `fused_steps` - 1
+    std::size_t fused_steps = 0;
   };
+  void fuse(const Json& steps, const Json& read_later);
+
   std::vector<Entry> m_steps;
 };
 

@@ -1,30 +1,19 @@
-#include "kernels/softmax/softmax.h"
-#include "runtime/steps/tensor_step.h"
+#include "kernels/softmax_top_k/softmax_top_k.h"
+#include "runtime/steps/softmax_step.h"
 
 namespace mrun {
-namespace {
 
-class Softmax final : public TensorStep {
- public:
-  Softmax(const StepOptions& options, std::int64_t axis) : TensorStep(options), m_axis(axis) {}
-
- private:
-  Result<Tensor> apply(const Tensor& input, const StepContext&) const override {
-    MRUN_ASSIGN(const Tensor wide, to_f32(input));
-    MRUN_ASSIGN(const std::size_t axis, resolve_axis(m_axis, wide));
-    MRUN_ASSIGN(Tensor out, Tensor::make(DType::f32, wide.shape()));
-    std::size_t outer = 1, inner = 1;
-    for (std::size_t i = 0; i < wide.shape().size(); ++i)
-      (i < axis ? outer : inner) *= i == axis ? 1 : static_cast<std::size_t>(wide.shape()[i]);
-    kernels::softmax(wide.as<float>().data(), outer, static_cast<std::size_t>(wide.shape()[axis]), inner,
-                     out.as<float>().data());
-    return out;
-  }
-
-  std::int64_t m_axis;
-};
-
-} // namespace
+Result<Tensor> Softmax::apply(const Tensor& input, const StepContext&) const {
+  MRUN_ASSIGN(const Tensor wide, to_f32(input));
+  MRUN_ASSIGN(const std::size_t axis, resolve_axis(m_axis, wide));
+  MRUN_ASSIGN(Tensor out, Tensor::make(DType::f32, wide.shape()));
+  std::size_t outer = 1, inner = 1;
+  for (std::size_t i = 0; i < wide.shape().size(); ++i)
+    (i < axis ? outer : inner) *= i == axis ? 1 : static_cast<std::size_t>(wide.shape()[i]);
+  kernels::softmax(wide.as<float>().data(), outer, static_cast<std::size_t>(wide.shape()[axis]), inner,
+                   out.as<float>().data());
+  return out;
+}
 
 Result<std::unique_ptr<Step>> make_step_softmax(const StepOptions& options, StepFiles&);
 

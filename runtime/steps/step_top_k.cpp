@@ -4,7 +4,8 @@
 
 #include "common/limits.h"
 #include "common/text.h"
-#include "kernels/top_k/top_k.h"
+#include "kernels/softmax_top_k/softmax_top_k.h"
+#include "runtime/steps/softmax_step.h"
 #include "runtime/steps/tensor_json.h"
 #include "runtime/steps/tensor_step.h"
 
@@ -19,8 +20,15 @@ class TopK final : public Step {
         m_k(std::move(k)),
         m_labels(std::move(labels)) {}
 
+  std::unique_ptr<FusedStep> fuse(std::span<const Step* const> before) const override;
+
   Result<void> run(StepContext& context) const override {
-    MRUN_ASSIGN(const Tensor given, need_f32(context.values, m_from));
+    MRUN_ASSIGN(const Tensor scores, need_f32(context.values, m_from));
+    return rank(context, scores, false);
+  }
+
+  // `logits`: the scores are the rows' softmax.
+  Result<void> rank(StepContext& context, const Tensor& given, bool logits) const {
     MRUN_ASSIGN(const std::int64_t k, option_integer(m_k, context.values, "top_k", "k"));
     if (k < 1)
       return fail(ErrorCode::prediction_failed,
@@ -35,32 +43,36 @@ class TopK final : public Step {
                   fmt::format("step `top_k`: there are {} labels for {} scores", m_labels.size(), width));
     const std::size_t count = std::min(static_cast<std::size_t>(k), width);
     const std::span<const float> all = scores.as<float>();
-    if (scores.shape().size() == 1) {
-      put(context, m_to, row(all.data(), width, count));
-      return {};
-    }
-    if (all.size() / width * count > k_max_output_items)
+    const bool one = scores.shape().size() == 1;
+    if (!one && all.size() / width * count > k_max_output_items)
       return fail(ErrorCode::output_limit,
                   fmt::format("step `top_k`: {} items would come out, at most {} are allowed",
                               all.size() / width * count, k_max_output_items));
     Json rows = Json::array();
     for (std::size_t at = 0; at < all.size(); at += width)
-      rows.push_back(row(all.data() + at, width, count));
-    put(context, m_to, std::move(rows));
+      rows.push_back(row(all.data() + at, width, count, logits));
+    put(context, m_to, one ? std::move(rows.front()) : std::move(rows));
     return {};
   }
 
  private:
-  Json row(const float* scores, std::size_t width, std::size_t count) const {
+  Json row(const float* scores, std::size_t width, std::size_t count, bool logits) const {
     std::vector<std::int64_t> indices(count);
-    kernels::top_k(scores, width, count, indices.data());
+    std::vector<float> found(count);
+    if (logits) {
+      kernels::softmax_top_k({scores, 1, width, count, indices.data(), found.data()});
+    } else {
+      kernels::top_k(scores, width, count, indices.data());
+      std::transform(indices.begin(), indices.end(), found.begin(),
+                     [&](std::int64_t i) { return scores[i]; });
+    }
     Json list = Json::array();
-    for (const std::int64_t index : indices) {
-      Json item = {{"score", number_json(scores[index])}};
+    for (std::size_t i = 0; i < count; ++i) {
+      Json item = {{"score", number_json(found[i])}};
       if (m_labels.empty())
-        item["index"] = index;
+        item["index"] = indices[i];
       else
-        item["label"] = m_labels[static_cast<std::size_t>(index)];
+        item["label"] = m_labels[static_cast<std::size_t>(indices[i])];
       list.push_back(std::move(item));
     }
     return list;
@@ -70,6 +82,30 @@ class TopK final : public Step {
   Json m_k;
   std::vector<std::string> m_labels;
 };
+
+class SoftmaxTopK final : public FusedStep {
+ public:
+  SoftmaxTopK(const Softmax& softmax, const TopK& top_k) : m_softmax(softmax), m_top_k(top_k) {}
+
+  // Declines what is not rows with the softmax along them; also what the steps refuse, since they say which.
+  Result<bool> run(StepContext& context) const override {
+    const Tensor* input = find_tensor(context.values, m_softmax.from());
+    if (input == nullptr) return false;
+    const auto axis = resolve_axis(m_softmax.axis(), *input);
+    if (!axis || *axis + 1 != input->shape().size()) return false;
+    const auto logits = to_f32(*input);
+    return logits && m_top_k.rank(context, *logits, true);
+  }
+
+ private:
+  const Softmax& m_softmax;
+  const TopK& m_top_k;
+};
+
+std::unique_ptr<FusedStep> TopK::fuse(std::span<const Step* const> before) const {
+  const auto* softmax = before.size() == 1 ? dynamic_cast<const Softmax*>(before.front()) : nullptr;
+  return softmax == nullptr ? nullptr : std::make_unique<SoftmaxTopK>(*softmax, *this);
+}
 
 // One label a line; a last empty line is none.
 Result<std::vector<std::string>> read_labels(const OptionReader& reader, const std::string& path,

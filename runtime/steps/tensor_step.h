@@ -13,6 +13,9 @@ class TensorStep : public Step {
  public:
   explicit TensorStep(const StepOptions& options) : m_from(options.from), m_to(options.to) {}
 
+  const std::string& from() const { return m_from; }
+  const std::string& to() const { return m_to; }
+
   Result<void> run(StepContext& context) const final {
     MRUN_ASSIGN(const Tensor input, need_tensor(context.values, m_from));
     MRUN_ASSIGN(Tensor output, apply(input, context));

@@ -37,15 +37,20 @@ TEST_CASE("worker to daemon") {
 }
 
 TEST_CASE("done, in its three forms") {
+  const auto done = [](std::string status, std::string code, std::string message, bool healthy) {
+    return canonical_json(
+        done_message({7, std::move(status), std::move(code), std::move(message), 5, 6, 512, 2, healthy}));
+  };
+  CHECK(done("succeeded", "", "", true) ==
+        R"({"healthy":true,"id":7,"major_faults":2,"peak_memory_bytes":6,"phases":{"predict":5},)"
+        R"("read_bytes":512,"status":"succeeded","t":"done"})");
+  CHECK(done("failed", "device_error", "the GPU fell off", false) ==
+        R"({"code":"device_error","healthy":false,"id":7,"major_faults":2,"message":"the GPU fell off",)"
+        R"("peak_memory_bytes":6,"phases":{"predict":5},"read_bytes":512,"status":"failed","t":"done"})");
   CHECK(
-      canonical_json(done_message({7, "succeeded", "", "", 5, 6, true})) ==
-      R"({"healthy":true,"id":7,"peak_memory_bytes":6,"phases":{"predict":5},"status":"succeeded","t":"done"})");
-  CHECK(canonical_json(done_message({7, "failed", "device_error", "the GPU fell off", 5, 6, false})) ==
-        R"({"code":"device_error","healthy":false,"id":7,"message":"the GPU fell off","peak_memory_bytes":6,)"
-        R"("phases":{"predict":5},"status":"failed","t":"done"})");
-  CHECK(canonical_json(done_message({7, "canceled", "cancelled", "stopped", 5, 6, true})) ==
-        R"({"code":"cancelled","healthy":true,"id":7,"message":"stopped","peak_memory_bytes":6,)"
-        R"("phases":{"predict":5},"status":"canceled","t":"done"})");
+      done("canceled", "cancelled", "stopped", true) ==
+      R"({"code":"cancelled","healthy":true,"id":7,"major_faults":2,"message":"stopped","peak_memory_bytes":6,)"
+      R"("phases":{"predict":5},"read_bytes":512,"status":"canceled","t":"done"})");
 }
 
 TEST_CASE("zygote") {

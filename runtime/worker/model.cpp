@@ -132,7 +132,8 @@ std::string Model::first_input() const {
 
 Result<void> Model::make_pipelines() {
   const Json& manifest = m_spec["manifest"];
-  MRUN_ASSIGN(m_pre, Pipeline::make(array_or_empty(manifest, "pre"), *this, first_input()));
+  MRUN_ASSIGN(m_pre, Pipeline::make(array_or_empty(manifest, "pre"), *this, first_input(),
+                                    array_or_empty(manifest, "post")));
   MRUN_ASSIGN(m_post, Pipeline::make(array_or_empty(manifest, "post"), *this, "out.0"));
   return {};
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -270,6 +271,19 @@ void Worker::run_job(const std::shared_ptr<Job>& job) {
   if (job->begin_completion()) end_job(job, m_model->complete(*job, *status));
 }
 
+namespace {
+
+// A child of a zygote begins at 0, as one that was started from nothing does.
+void note_reads(DoneMessage& done) {
+  constexpr std::uint64_t k_block_bytes = 512; // of ru_inblock (getrusage(2))
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return;
+  done.read_bytes = k_block_bytes * static_cast<std::uint64_t>(usage.ru_inblock);
+  done.major_faults = static_cast<std::uint64_t>(usage.ru_majflt);
+}
+
+} // namespace
+
 void Worker::end_job(const std::shared_ptr<Job>& job, const Result<void>& result) {
   if (!job->end()) return;
   DoneMessage done;
@@ -284,6 +298,7 @@ void Worker::end_job(const std::shared_ptr<Job>& job, const Result<void>& result
         result.error().code != ErrorCode::device_error && result.error().code != ErrorCode::out_of_memory;
   }
   done.peak_memory_bytes = m_peak.bytes();
+  note_reads(done);
   done.predict_ns = now_ns() - job->start_ns;
   std::fflush(nullptr);     // what the model printed belongs to this prediction, so it goes first
   m_host.remove(job->id()); // before `done`: the daemon may use the id again

@@ -26,8 +26,10 @@ FOLDERS = {
     "runtime/engines": ["common", "kernels", "runtime", "runtime/engines"],
     "runtime": ["common", "runtime", "runtime/steps", "runtime/media"],
     "daemon/api": ["common"],
-    "daemon": ["common", "packager", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
-    "cli": ["common", "packager", "daemon/api", "cli"],
+    "cost": ["common", "packager", "daemon/api"],
+    "daemon": ["common", "packager", "cost", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
+    "cli": ["common", "packager", "cost", "daemon/api", "cli"],
+    "cli/inspect": ["common", "packager", "runtime/engines", "runtime/mrun_predictor.h", "cli/inspect"],
     "cli/remote": ["common", "packager", "packager/signing", "packager/registry", "packager/layout", "daemon/api", "cli", "cli/remote"],
 }
 LIBTORCH = re.compile(r"libtorch|libc10|libcud|libcublas|libnv")
@@ -36,6 +38,8 @@ SYSTEM = r"(libc|libm|libgcc_s|libstdc\+\+|libpthread|libdl|librt|ld-linux-x86-6
 PROGRAMS = {
     "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl|archive)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-bench": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-inspect": SYSTEM + r"|lib(fmt|simdjson|z)\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
     "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",
     "lib/mrun/engines/echo.so": SYSTEM + r"|libfmt\.so",

@@ -3,6 +3,7 @@
 MRUN_CHAOS_KILLS: how many kills; MRUN_CHAOS_SEED: the random seed (printed).
 """
 
+import json
 import os
 import pathlib
 import random
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import threading
 import time
+from decimal import Decimal
 
 from harness import wait_for
 
@@ -74,6 +76,7 @@ def main(home):
     print(f"seed {seed}, {kills} kills", flush=True)
     chance = random.Random(seed)
     home.model("test/echo")
+    (home.home / "config.yaml").write_text('cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}\n')
     home.mrun("daemon", "start")
     clients = [Client(home, seed + number) for number in range(4)]
     for client in clients:
@@ -114,9 +117,28 @@ def main(home):
     home.mrun("daemon", "stop")
     database = sqlite3.connect(f"file:{home.home}/state/mrun.db?mode=ro", uri=True)
     rows = dict(database.execute("SELECT id, status FROM predictions").fetchall())
-    ledger = [row[0] for row in database.execute("SELECT prediction_id FROM ledger").fetchall()]
+    ledger = database.execute("SELECT id, kind, status, amount_pico, duration_ns, worker FROM ledger").fetchall()
+    billed = [row[0] for row in ledger if row[1] == "prediction"]
     assert set(acknowledged) <= set(rows), "an acknowledged prediction is lost"
     assert all(status in TERMINAL for status in rows.values()), rows
-    assert len(ledger) == len(set(ledger)), "a prediction was billed twice"
-    assert set(rows) == set(ledger), "every terminal prediction has its ledger row"
+    assert len(ledger) == len({row[0] for row in ledger}), "something was billed twice"
+    assert set(rows) == set(billed) and len(billed) == len(rows), "every terminal prediction has its line"
+
+    # What the predictions were told is what the ledger says, to the last digit.
+    told = Decimal(0)
+    for (metrics,) in database.execute("SELECT metrics FROM predictions"):
+        cost = json.loads(metrics).get("cost")
+        told += Decimal(cost["amount"]) if cost else 0
+    amounts = [row[3] for row in ledger if row[1] == "prediction"]
+    assert None not in amounts and Decimal(sum(amounts)).scaleb(-12) == told > 0, (sum(amounts), told)
+
+    # Workers: one setup line each, and no line of a worker that has none. What a kill cut is unknown, not invented.
+    setups = {row[0] for row in ledger if row[1] == "setup"}
+    assert {row[5] for row in ledger if row[1] != "prediction"} <= setups, "a stretch of no worker"
+    assert {row[5] for row in ledger if row[1] == "prediction"} - {""} <= setups, "a prediction of no worker"
+    for _, kind, status, amount, duration, _ in ledger:
+        if kind != "prediction":
+            assert (status == "unknown") == (amount is None) == (duration is None), (kind, status, amount, duration)
+    assert any(row[1] == "idle" and row[2] == "used" for row in ledger) and any(row[2] == "unknown" for row in ledger)
+    assert database.execute("SELECT count(*) FROM open_stretches").fetchone() == (0,), "a clean stop leaves nothing open"
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

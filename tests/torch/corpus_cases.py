@@ -24,6 +24,7 @@ class Case:
     run_args: tuple = None  # what is compared; by default what it was exported with
     run_kwargs: dict = None
     tolerance: float = 0.0
+    bf16: bool = False  # compared under torch.autocast, too
 
 
 class Mlp(nn.Module):
@@ -66,12 +67,12 @@ class Lstm(nn.Module):
 class Attention(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embedding = nn.Embedding(50, 16, padding_idx=0)
-        self.layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.1, batch_first=True, norm_first=True)
+        self.embedding = nn.Embedding(50, 8, padding_idx=0)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True, norm_first=True)
 
     def forward(self, ids, mask=None):
         hidden = self.layer(self.embedding(ids), src_key_padding_mask=mask)
-        query = hidden.unflatten(-1, (2, 8)).transpose(1, 2)
+        query = hidden.unflatten(-1, (2, 4)).transpose(1, 2)
         return F.scaled_dot_product_attention(query, query, query, is_causal=True), hidden.mean(dim=[1], keepdim=False)
 
 
@@ -286,14 +287,94 @@ class UNet(nn.Module):
         return torch.sigmoid(self.up(torch.cat([first, wide], 1)))
 
 
+class MoreDtypes(nn.Module):
+    """Dtypes that few operators take: unsigned, complex, eight-bit floats."""
+
+    def forward(self, u16, u32, u64, c64, f32):
+        return {"u16": u16.to(torch.int32) + 1, "u32": u32.view(torch.int32).to(torch.int64), "u64": u64.to(torch.int64) * 2, "u16_same": u16.clone(),
+                "conj": c64 * (2 - 1j), "abs": c64.abs(), "complex": torch.complex(f32, f32 * 2), "c128": c64.to(torch.complex128),
+                "f8": f32.to(torch.float8_e4m3fn).to(torch.float32), "f8b": f32.to(torch.float8_e5m2).to(torch.bfloat16),
+                "real": torch.view_as_real(c64)}
+
+
+class SymbolFunctions(nn.Module):
+    """What Python computes of sizes."""
+
+    def forward(self, x, y):
+        a, b = x.shape[0], y.shape[0]
+        small = torch.sym_min(a, b)
+        part = math.trunc(a / 4) + math.floor(b / 3) + 2
+        root = torch.sym_int(torch.sym_sqrt(torch.sym_float(a)))
+        chosen = torch.sym_ite((a > b) & (a > 5), a, b)
+        return (x.new_zeros(part), x.new_zeros(root), x.new_zeros(chosen), x.new_zeros(a // 2 + b % 3, small), x.new_full((2,), a / b),
+                x.new_zeros(a * b - a), a**2, torch.cat([x.sum(1), y])[: a + b - 1], torch.sym_max(a, 7) * 2.5, -small)
+
+
+class Arguments(nn.Module):
+    """Kinds of arguments: strings, lists of floats, optional tensors among tensors, numbers for tensors, memory formats."""
+
+    def forward(self, x, y):
+        wide = torch.ops.aten.upsample_bilinear2d.vec(x, None, False, [2.0, 1.5])
+        product = torch.einsum("ij,kj->ik", y, y)
+        clamped = torch.clamp(y, min=torch.tensor(-0.5))
+        bins = torch.bucketize(y, torch.tensor([-1.0, 0.0, 1.0]))
+        quantile = torch.histc(y, bins=4, min=-2, max=2)
+        padded = F.pad(x, (1, 1, 2, 0), mode="reflect")
+        return (wide, product, clamped, bins, quantile, padded, torch.linalg.vector_norm(y, 2.0, [1]), y.to(memory_format=torch.contiguous_format),
+                torch.special.logit(torch.sigmoid(y), 1e-6), F.layer_norm(y, (4,)), torch.index_put(y, (torch.tensor([0]),), torch.tensor(9.0)),
+                x.to(memory_format=torch.channels_last) * 2, y.round(decimals=2), torch.gather(y, 1, torch.tensor([[0], [1], [3]])))
+
+
+class OptionalOutputs(nn.Module):
+    """A list of booleans, and results of which one is not computed."""
+
+    def forward(self, grad, x):
+        mean, rstd = x.mean(1, keepdim=True), torch.rsqrt(x.var(1, unbiased=False, keepdim=True) + 1e-5)
+        first, second, third = torch.ops.aten.native_layer_norm_backward(grad, x, [4], mean, rstd, None, None, [True, False, False])
+        return first
+
+
+class Folded(nn.Module):
+    """What depends on weights alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3))
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, x):
+        scaled = (self.weight * self.weight.abs().amax()).t().contiguous().t()
+        mask = torch.arange(3, dtype=torch.float32) + torch.ones(3)
+        before = self.seen + 1
+        self.seen.add_(1)
+        return x @ scaled * mask, before, self.seen + 1, scaled[0], torch.zeros(2, 3).fill_(3.0)
+
+
+class Nested(nn.Module):
+    """Sub-graphs in sub-graphs, over values of the graph around them."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        def outer(x):
+            return torch.cond(x.sum() > 1, lambda x: self.linear(x) + 1, lambda x: x * 3, (x,))
+
+        def other(x):
+            return map_op(lambda row: row * 2, torch.stack([x, x])).sum(0)
+
+        return torch.cond(x.mean() > -10, outer, other, (x,))
+
+
 def exported_cases():
     batch = Dim("batch", min=2, max=64)
     free = Dim.DYNAMIC
     randn, ids = torch.randn, torch.randint
     return [
         Case("mlp", Mlp(), (randn(4, 6),), ["x"], {"scale": torch.tensor(1.5)}, {"x": {0: batch}, "scale": None}, (randn(7, 6),),
-             {"scale": torch.tensor(0.25)}),
-        Case("cnn", Cnn(), (randn(2, 3, 16, 16),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(3, 3, 16, 16),)),
+             {"scale": torch.tensor(0.25)}, bf16=True),
+        Case("cnn", Cnn(), (randn(2, 3, 16, 16),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(3, 3, 16, 16),), bf16=True),
         Case("lstm", Lstm(), (randn(2, 5, 3),), ["x"]),
         Case("attention", Attention(), (ids(1, 50, (2, 7)),), ["ids"], tolerance=2e-6),
         Case("cond_true", Cond(), (torch.ones(3),), ["x"]),
@@ -320,7 +401,16 @@ def exported_cases():
         Case("trees", Trees(), (randn(3), randn(2)), ["x", "rest_0"], {"opts": {"p": randn(1)}, "extra": randn(2)}),
         Case("shared_weights", SharedWeights(), (ids(0, 11, (2, 3)),), ["ids"]),
         Case("pass_through", PassThrough(), (randn(3),), ["x"]),
-        Case("unet", UNet(), (randn(2, 1, 8, 12),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(5, 1, 8, 12),)),
+        Case("unet", UNet(), (randn(2, 1, 8, 12),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(5, 1, 8, 12),), bf16=True),
+        Case("more_dtypes", MoreDtypes(), (torch.tensor([1, 2, 65535]).to(torch.uint16), torch.tensor([1, 7]).to(torch.uint32),
+                                           torch.tensor([1, 9]).to(torch.uint64), torch.tensor([1 + 2j, -3j]), randn(4)),
+             ["u16", "u32", "u64", "c64", "f32"]),
+        Case("symbol_functions", SymbolFunctions(), (randn(6, 4), randn(5)), ["x", "y"],
+             shapes={"x": {0: Dim("a", min=4, max=100)}, "y": {0: Dim("b", min=4, max=100)}}, run_args=(randn(13, 4), randn(8))),
+        Case("arguments", Arguments(), (randn(1, 2, 4, 6), randn(3, 4)), ["x", "y"]),
+        Case("optional_outputs", OptionalOutputs(), (randn(3, 4), randn(3, 4)), ["grad", "x"]),
+        Case("folded", Folded(), (randn(2, 4),), ["x"], shapes={"x": {0: batch}}),
+        Case("nested", Nested(), (randn(3),), ["x"]),
     ]
 
 

@@ -153,6 +153,7 @@ def write_hostile(folder, source):
     writer.add("two_programs", "2 programs", lambda members: members.update({writer.prefix + "models/other.json": b"{}"}), "unsupported")
     writer.add("compressed_program", "is compressed", lambda members: [writer.prefix + program])
     writer.add("aot_inductor", "AOTInductor", lambda members: members.update({writer.prefix + "data/aotinductor/model/x.so": b"\x7fELF"}), "unsupported")
+    writer.add("aot_source", "AOTInductor", lambda members: members.update({writer.prefix + "data/aotinductor/model/x.cpp": b"int x;"}), "unsupported")
     writer.add("weight_missing", "is missing", lambda members: members.pop(writer.prefix + "data/weights/weight_0") and None)
     writer.add("weight_short", "does not fit", lambda members: members.update({writer.prefix + "data/weights/weight_0": b"\0" * 8}))
     writer.add("not_json", "damaged", lambda members: members.update({writer.prefix + program: b"{\"graph_module\": "}))

@@ -54,13 +54,25 @@ mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t leng
   return MRUN_OK;
 }
 
+mrun_status open_bytes(const mrun_file* file, int* fd) {
+  auto copy = sealed_memfd("file", *static_cast<const std::string*>(file->impl));
+  if (!copy) return MRUN_FAILED;
+  *fd = copy->release();
+  return MRUN_OK;
+}
+
 struct DtypeRow {
   std::string_view name;
   std::uint8_t code;
   std::uint8_t bits;
 };
 
-constexpr std::array<DtypeRow, 10> k_dtypes = {{{"f32", 2, 32},
+constexpr std::array<DtypeRow, 15> k_dtypes = {{{"f32", 2, 32},
+                                                {"u16", 1, 16},
+                                                {"u32", 1, 32},
+                                                {"u64", 1, 64},
+                                                {"c64", 5, 64},
+                                                {"c128", 5, 128},
                                                 {"f64", 2, 64},
                                                 {"f16", 2, 16},
                                                 {"bf16", 4, 16},
@@ -96,7 +108,7 @@ FakeHost::FakeHost() {
     return std::aligned_alloc(alignment, size);
   };
   m_host.release = [](const mrun_host*, void* pointer) { std::free(pointer); }; // NOLINT
-  m_host.cache_dir = [](const mrun_host*) { return -1; };
+  m_host.cache_dir = [](const mrun_host* host) { return self(host).cache_dir; };
 }
 
 void FakeHost::clear() {
@@ -123,19 +135,22 @@ mrun_status LoadedModule::load_view(std::string_view bytes, int threads, int con
   unload();
   m_view = bytes;
   static constexpr std::string_view k_name = "model.pt2";
-  return load_file({sizeof m_file, {k_name.data(), k_name.size()}, bytes.size(), &m_view, span, nullptr},
+  return load_file({sizeof(mrun_file), {k_name.data(), k_name.size()}, bytes.size(), &m_view, span, nullptr},
                    threads, concurrency);
 }
 
 mrun_status LoadedModule::load_file(const mrun_file& file, int threads, int concurrency) {
   unload();
-  m_file = file;
+  m_files = {file};
+  for (auto& [name, bytes] : more_files)
+    m_files.push_back(
+        {sizeof(mrun_file), {name.data(), name.size()}, bytes.size(), &bytes, nullptr, open_bytes});
   mrun_model description{};
   description.struct_size = sizeof description;
-  description.spec_json = {"{}", 2};
-  description.main_file = m_file.name;
-  description.files = &m_file;
-  description.file_count = 1;
+  description.spec_json = {spec.data(), spec.size()};
+  description.main_file = file.name;
+  description.files = m_files.data();
+  description.file_count = m_files.size();
   description.device_type = 1;
   description.threads = threads;
   description.concurrency = concurrency;

@@ -44,6 +44,7 @@ class FakeHost {
   std::string details;
   std::atomic<int> cancel_after = -1; // this many more questions are answered with no; -1: always no
   bool refuse_output = false;
+  int cache_dir = -1; // a descriptor of the test's
 
   void clear();
 
@@ -59,6 +60,11 @@ class LoadedModule {
   ~LoadedModule() { unload(); }
   LoadedModule(const LoadedModule&) = delete;
   LoadedModule& operator=(const LoadedModule&) = delete;
+
+  // The model spec of the next load; what the daemon would say.
+  std::string spec = "{}";
+  // Files of the bundle beside the model: path in the bundle, bytes. Kept until the next load.
+  std::map<std::string, std::string> more_files;
 
   mrun_status warm() { return m_predictor->warm(&m_host.host()); }
   mrun_status load_file(const std::string& path, int threads = 1, int concurrency = 1);
@@ -83,7 +89,7 @@ class LoadedModule {
   std::string m_bytes;
   Mapping m_mapping;
   std::string_view m_view;
-  mrun_file m_file{};
+  std::vector<mrun_file> m_files; // the model first
 };
 
 // DLPack code and bits of "f32", …

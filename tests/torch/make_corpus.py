@@ -4,7 +4,12 @@
 Usage: make_corpus.py OUT TEMPLATES. OUT is a cache: nothing is done when its stamp fits this script and this torch.
 OUT/<case>/ holds model.pt2 (or model.pt) and case.json: inputs and outputs with dtype, shape and a raw file each,
 and the tolerance (0: equal to the last bit). OUT/hostile/*.pt2 with expect.json: archives that must be refused.
+
+Usage: make_corpus.py --committed OUT writes OUT/<torch version>/<case>/, archives of at most 64 KiB with the tensors
+inside of case.json. tests/torch/corpus is made so, once with each version of PyTorch that is at hand.
 """
+
+import base64
 
 import hashlib
 import json
@@ -22,7 +27,9 @@ from corpus_hostile import write_hostile
 DTYPES = {
     torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16", torch.int8: "i8",
     torch.int16: "i16", torch.int32: "i32", torch.int64: "i64", torch.uint8: "u8", torch.bool: "bool",
+    torch.uint16: "u16", torch.uint32: "u32", torch.uint64: "u64", torch.complex64: "c64", torch.complex128: "c128",
 }
+MAX_COMMITTED_BYTES = 64 * 1024
 
 
 def leaf_name(path):
@@ -49,11 +56,15 @@ def as_tensor(value):
     return None
 
 
-def write_tensor(folder, name, tensor):
-    tensor = tensor.detach().contiguous()
+def write_tensor(folder, name, tensor, inside):
+    tensor = tensor.detach().resolve_conj().contiguous()
+    data = tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+    entry = {"name": name, "dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape)}
+    if inside:
+        return entry | {"data": base64.b64encode(data).decode()}
     file = name.replace(".", "_") + ".bin"
-    (folder / file).write_bytes(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
-    return {"name": name, "dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "file": file}
+    (folder / file).write_bytes(data)
+    return entry | {"file": file}
 
 
 def flat_inputs(names, args, kwargs):
@@ -70,29 +81,37 @@ def flat_inputs(names, args, kwargs):
     return found
 
 
-def write_case(folder, names, args, kwargs, results, tolerance):
+def write_outputs(folder, prefix, results, inside):
+    outputs = []
+    for path, leaf in pytree.tree_flatten_with_path(results)[0]:
+        tensor = as_tensor(leaf)
+        if tensor is not None:
+            entry = write_tensor(folder, f"{prefix}.{leaf_name(path)}", tensor, inside)
+            outputs.append(entry | {"name": f"out.{leaf_name(path)}"})
+    return outputs
+
+
+def write_case(folder, names, args, kwargs, results, tolerance, bf16_results=None, inside=False):
     inputs = []
     for number, (name, value) in enumerate(flat_inputs(names, args, kwargs)):
         if isinstance(value, torch.Tensor):
-            entry = write_tensor(folder, f"in.{name}", value)
+            entry = write_tensor(folder, f"in.{name}", value, inside)
         elif value is None:
             continue
         else:
             entry = {"name": name, "json": json.dumps(value)}
         inputs.append(entry)
-    outputs = []
-    for path, leaf in pytree.tree_flatten_with_path(results)[0]:
-        tensor = as_tensor(leaf)
-        if tensor is not None:
-            outputs.append(write_tensor(folder, f"out.{leaf_name(path)}", tensor))
-    (folder / "case.json").write_text(json.dumps({"inputs": inputs, "outputs": outputs, "tolerance": tolerance}))
+    case = {"inputs": inputs, "outputs": write_outputs(folder, "out", results, inside), "tolerance": tolerance}
+    if bf16_results is not None:
+        case["bf16_outputs"] = write_outputs(folder, "bf16", bf16_results, inside)
+    (folder / "case.json").write_text(json.dumps(case) + "\n")
 
 
 def clones(tree):
     return pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, tree)
 
 
-def write_exported(out, case):
+def write_exported(out, case, inside=False):
     folder = out / case.name
     folder.mkdir()
     module = case.module.eval()
@@ -102,7 +121,11 @@ def write_exported(out, case):
     args, kwargs = case.run_args or case.args, case.run_kwargs or case.kwargs
     with torch.inference_mode():
         results = program.module()(*clones(args), **clones(kwargs))
-    write_case(folder, case.names, args, kwargs, results, case.tolerance)
+    bf16_results = None
+    if case.bf16 and not inside:
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
+            bf16_results = program.module()(*clones(args), **clones(kwargs))
+    write_case(folder, case.names, args, kwargs, results, case.tolerance, bf16_results, inside)
 
 
 def write_torchscript(out, case):
@@ -147,7 +170,29 @@ def stamp(templates):
     return digest.hexdigest()
 
 
+def write_committed(out):
+    """Cases that this torch can't export are left out, and said."""
+    torch.manual_seed(20)
+    torch.set_num_threads(1)
+    folder = out / torch.__version__.split("+")[0]
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for case in exported_cases():
+        try:
+            write_exported(folder, case, inside=True)
+        except Exception as error:
+            print(f"{case.name}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+            shutil.rmtree(folder / case.name)
+            continue
+        if (folder / case.name / "model.pt2").stat().st_size > MAX_COMMITTED_BYTES:
+            shutil.rmtree(folder / case.name)
+            print(f"{case.name}: too large", file=sys.stderr)
+
+
 def main():
+    if sys.argv[1] == "--committed":
+        write_committed(Path(sys.argv[2]).resolve())
+        return
     out, templates = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     if (out / "stamp").is_file() and (out / "stamp").read_text() == stamp(templates):
         return

@@ -5,6 +5,7 @@
 // first text input, `file` the first file input's bytes, `object` and `any` all inputs, every other type the
 // first input.
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -23,6 +24,7 @@ struct EchoModel {
   Order order; // of every prediction; mode "" for none
   std::string output_type;
   CancelBell bell;
+  std::atomic<std::uint64_t> predictions = 0; // begun; several may run at once
 };
 
 std::string_view view(mrun_text text) {
@@ -205,8 +207,9 @@ Order order_of(const EchoModel& model, const mrun_request& request) {
 
 mrun_status run(EchoModel& model, const mrun_request& request) {
   const Order order = order_of(model, request);
+  const std::uint64_t number = ++model.predictions;
   if (!order.mode.empty()) {
-    const Scene scene{model.host, request.id, model.bell};
+    const Scene scene{model.host, request.id, model.bell, number};
     const Mode* mode = find_predict_mode(order.mode);
     if (mode == nullptr) return refuse_mode(scene, order.mode);
     const Outcome outcome = mode->act(scene, order);

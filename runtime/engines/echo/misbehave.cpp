@@ -1,8 +1,10 @@
 #include "runtime/engines/echo/misbehave.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -59,7 +61,7 @@ Outcome fails(const Scene& scene, mrun_status status, const std::string& message
 }
 
 // False when the prediction is to stop.
-bool wait(const Scene& scene, std::chrono::milliseconds time) {
+bool wait(const Scene& scene, std::chrono::microseconds time) {
   std::unique_lock lock(scene.bell.mutex);
   const auto stopped = [&] {
     return scene.request != 0 && scene.host->cancelled(scene.host, scene.request) != 0;
@@ -106,6 +108,38 @@ Outcome slow(const Scene& scene, const Order& order) {
   return wait(scene, std::chrono::milliseconds(order.number(0, 1000))) ? k_go_on : ends(MRUN_CANCELLED);
 }
 
+// ---- known service times, for benchmarks that are measured against the truth
+// -------------------------------------------------------------
+
+Outcome after(const Scene& scene, std::chrono::microseconds time) {
+  return wait(scene, time) ? k_go_on : ends(MRUN_CANCELLED);
+}
+
+// The n-th prediction takes A ms and n times B µs.
+Outcome drift(const Scene& scene, const Order& order) {
+  return after(scene,
+               std::chrono::microseconds(1000 * order.number(0, 10) +
+                                         static_cast<std::int64_t>(scene.number) * order.number(1, 100)));
+}
+
+// Every A-th prediction waits B ms.
+Outcome stall(const Scene& scene, const Order& order) {
+  const auto every = static_cast<std::uint64_t>(std::max<std::int64_t>(1, order.number(0, 100)));
+  if (scene.number % every != 0) return k_go_on;
+  return after(scene, std::chrono::milliseconds(order.number(1, 1000)));
+}
+
+// Exponential service times of mean A ms, the same sequence in every worker: -ln(1 - u), u from splitmix64.
+Outcome random_slow(const Scene& scene, const Order& order) {
+  std::uint64_t mixed = scene.number * 0x9E3779B97F4A7C15U;
+  mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9U;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBU;
+  mixed ^= mixed >> 31;
+  const double uniform = static_cast<double>(mixed >> 11) * 0x1.0p-53;
+  const double mean_us = 1000.0 * static_cast<double>(order.number(0, 10));
+  return after(scene, std::chrono::microseconds(static_cast<std::int64_t>(-mean_us * std::log1p(-uniform))));
+}
+
 // ---- it says no
 // ------------------------------------------------------------------------------------------------
 
@@ -120,6 +154,12 @@ Outcome unsupported(const Scene& scene, const Order& order) {
 }
 Outcome mismatch(const Scene& scene, const Order& order) {
   return fails(scene, MRUN_MISMATCH, order.text("asked to be of another version"));
+}
+// Every A-th prediction fails.
+Outcome fail_every(const Scene& scene, const Order& order) {
+  const auto every = static_cast<std::uint64_t>(std::max<std::int64_t>(1, order.number(0, 10)));
+  if (scene.number % every != 0) return k_go_on;
+  return fails(scene, MRUN_FAILED, "asked to fail now and then");
 }
 Outcome oom(const Scene& scene, const Order& order) {
   return fails(scene, MRUN_OUT_OF_MEMORY, order.text("asked to run out of memory"));
@@ -289,7 +329,11 @@ constexpr Mode k_predict_modes[] = {
     {"hang", hang},
     {"hang_hard", hang_hard},
     {"slow", slow},
+    {"drift", drift},
+    {"stall", stall},
+    {"random_slow", random_slow},
     {"fail", fail_now},
+    {"fail_every", fail_every},
     {"invalid", invalid},
     {"unsupported", unsupported},
     {"mismatch", mismatch},

@@ -39,6 +39,7 @@ struct Scene {
   const mrun_host* host;
   std::uint64_t request; // 0 during load
   CancelBell& bell;
+  std::uint64_t number = 0; // of the prediction in this worker, from 1
 };
 
 // What comes of a mode: the engine goes on and echoes, or returns `status` now.

@@ -2,9 +2,13 @@
 // the tensors it is given, and reaches for nothing else.
 #pragma once
 
+#include <set>
+#include <string>
 #include <string_view>
 
 namespace mrun::torch_engine {
+
+using OperatorNames = std::set<std::string, std::less<>>; // "mylib::magic"
 
 // `name` with its namespace and without its overload, such as `aten::add`. False for operators that touch
 // files, other processes, Python or raw memory, and for every namespace that is not known to compute only.

@@ -9,37 +9,24 @@
 
 #include "common/text.h"
 #include "runtime/engines/torch/allowed.h"
+#include "runtime/engines/torch/graph_functions.h"
 #include "runtime/engines/torch/operands.h"
 
 namespace mrun::torch_engine {
 namespace {
 
-constexpr std::string_view k_op_prefix = "torch.ops.";
-constexpr std::string_view k_higher_prefix = "torch.ops.higher_order.";
-
-// What a higher-order operator's inputs are, in order: g a graph, c a constant or value, * the rest,
-// flattened.
-struct HigherOrder {
-  std::string_view name;
-  Instruction::Kind kind;
-  std::string_view inputs;
-};
-
-constexpr std::array<HigherOrder, 6> k_higher_order = {{
-    {"cond", Instruction::Kind::cond, "cgg*"},
-    {"while_loop", Instruction::Kind::while_loop, "gg*"},
-    {"map_impl", Instruction::Kind::map, "g*"},
-    {"scan", Instruction::Kind::scan, "g*"},
-    {"wrap_with_set_grad_enabled", Instruction::Kind::inlined, "cg*"},
-    {"wrap_with_autocast", Instruction::Kind::autocast, "ccccg*"},
-}};
+// In the order of k_higher_order.
+constexpr std::array<Instruction::Kind, k_higher_order.size()> k_higher_kinds = {
+    Instruction::Kind::cond, Instruction::Kind::while_loop, Instruction::Kind::map,
+    Instruction::Kind::scan, Instruction::Kind::inlined,    Instruction::Kind::autocast};
 
 class Compiler {
  public:
-  Compiler(const Graph& graph, c10::Device device)
+  Compiler(const Graph& graph, const CompileOptions& options)
       : m_graph(graph),
+        m_options(options),
         m_resolved(graph.value_names.size()),
-        m_context{m_resolved, device} {
+        m_context{m_resolved, options.device} {
     std::iota(m_resolved.begin(), m_resolved.end(), ValueId{0});
   }
   Result<std::unique_ptr<CompiledGraph>> compile();
@@ -57,6 +44,7 @@ class Compiler {
   void find_written();
 
   const Graph& m_graph;
+  const CompileOptions& m_options;
   Resolved m_resolved;
   OperandContext m_context;
   std::vector<std::optional<c10::OperatorHandle>> m_ops; // by node
@@ -66,20 +54,6 @@ class Compiler {
 
 std::size_t index_of(ValueId value) {
   return static_cast<std::size_t>(value);
-}
-
-// "torch.ops.aten.add.Tensor" → {"aten::add", "Tensor"}.
-std::optional<c10::OperatorName> operator_name(std::string_view target) {
-  if (!target.starts_with(k_op_prefix) || target.starts_with(k_higher_prefix)) return std::nullopt;
-  target.remove_prefix(k_op_prefix.size());
-  const std::size_t first = target.find('.');
-  const std::size_t last = target.rfind('.');
-  if (first == std::string_view::npos || first == last) return std::nullopt;
-  std::string overload(target.substr(last + 1));
-  if (overload == "default") overload.clear();
-  return c10::OperatorName(
-      fmt::format("{}::{}", target.substr(0, first), target.substr(first + 1, last - first - 1)),
-      std::move(overload));
 }
 
 template<class Visit>
@@ -98,8 +72,11 @@ void Compiler::find_operators() {
   for (const Node& node : m_graph.nodes) {
     auto found = known.find(node.target);
     if (found == known.end()) {
-      const std::optional<c10::OperatorName> name = operator_name(node.target);
-      found = known.emplace(node.target, name ? c10::Dispatcher::singleton().findSchema(*name) : std::nullopt)
+      const std::optional<OperatorTarget> name = operator_of(node.target);
+      found = known
+                  .emplace(node.target, name ? c10::Dispatcher::singleton().findSchema(
+                                                   c10::OperatorName(name->name, name->overload))
+                                             : std::nullopt)
                   .first;
     }
     m_ops.push_back(found->second);
@@ -127,7 +104,19 @@ void Compiler::find_live_nodes() {
   }
 }
 
+// Without gradients the same tensor comes out: what torch.export puts behind each constant.
+bool is_detach(const Node& node) {
+  return (node.target == "torch.ops.aten.detach_.default" ||
+          node.target == "torch.ops.aten.detach.default") &&
+         node.inputs.size() == 1 && node.inputs[0].argument.kind == ArgumentKind::tensor &&
+         node.outputs.size() == 1 && node.outputs[0].value != k_no_value;
+}
+
 bool Compiler::skip(const Node& node) {
+  if (is_detach(node)) {
+    m_resolved[index_of(node.outputs[0].value)] = m_resolved[index_of(node.inputs[0].argument.value)];
+    return true;
+  }
   constexpr std::array<std::string_view, 5> k_dropouts = {
       "torch.ops.aten.dropout.default", "torch.ops.aten.feature_dropout.default",
       "torch.ops.aten.alpha_dropout.default", "torch.ops.aten.feature_alpha_dropout.default",
@@ -200,14 +189,14 @@ Result<void> Compiler::sym_instruction(const Node& node, Instruction& result) {
 }
 
 Result<void> Compiler::higher_instruction(const Node& node, const HigherOrder& higher, Instruction& result) {
-  result.kind = higher.kind;
+  result.kind = k_higher_kinds.at(static_cast<std::size_t>(&higher - k_higher_order.data()));
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const Argument& argument = node.inputs[i].argument;
     const char expected = i < higher.inputs.size() ? higher.inputs[i] : '*';
     if ((expected == 'g') != (argument.kind == ArgumentKind::graph))
       return fail(ErrorCode::load_failed, fmt::format("its input {} is not what {} takes", i, higher.name));
     if (expected == 'g') {
-      MRUN_ASSIGN(std::unique_ptr<CompiledGraph> graph, compile_graph(*argument.graph, m_context.device));
+      MRUN_ASSIGN(std::unique_ptr<CompiledGraph> graph, compile_graph(*argument.graph, m_options));
       result.graphs.push_back(std::move(graph));
       continue;
     }
@@ -236,13 +225,13 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
   result.source = node.source;
   set_outputs(node, result);
   if (node.target.starts_with(k_higher_prefix)) {
-    const std::string_view name = std::string_view(node.target).substr(k_higher_prefix.size());
-    const auto* found = std::ranges::find(k_higher_order, name, &HigherOrder::name);
-    if (found == k_higher_order.end())
+    const HigherOrder* found = find_higher_order(node.target);
+    if (found == nullptr)
       return fail(ErrorCode::engine_unsupported, "this higher-order operator is not supported");
     MRUN_TRY(higher_instruction(node, *found, result));
   } else if (m_ops[index]) {
-    if (!may_run(m_ops[index]->schema().name()))
+    const std::string& name = m_ops[index]->schema().name();
+    if (!may_run(name) && (m_options.own_operators == nullptr || !m_options.own_operators->contains(name)))
       return fail(ErrorCode::engine_unsupported, "this operator may not be used by a program");
     result.op = m_ops[index];
     MRUN_TRY(op_instruction(node, result));
@@ -251,7 +240,7 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
     MRUN_TRY(sym_instruction(node, result));
   } else if (node.target.starts_with(k_op_prefix)) {
     return fail(ErrorCode::engine_unsupported, "LibTorch has no such operator",
-                "operators of other libraries (torchvision.ops, custom kernels) are not part of LibTorch");
+                "the library that registers it belongs under `options: {operators: […]}` in mrun.yaml");
   } else {
     return fail(ErrorCode::engine_unsupported, "this Python function is not supported in a graph");
   }
@@ -354,8 +343,8 @@ Result<std::unique_ptr<CompiledGraph>> Compiler::compile() {
 
 } // namespace
 
-Result<std::unique_ptr<CompiledGraph>> compile_graph(const Graph& graph, c10::Device device) {
-  return Compiler(graph, device).compile();
+Result<std::unique_ptr<CompiledGraph>> compile_graph(const Graph& graph, const CompileOptions& options) {
+  return Compiler(graph, options).compile();
 }
 
 Error at_node(Error error, const std::string& name, const std::string& target, const std::string& source) {

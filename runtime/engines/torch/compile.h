@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/engines/torch/allowed.h"
 #include "runtime/engines/torch/program.h"
 #include "runtime/engines/torch/sym_ops.h"
 #include "runtime/engines/torch/torch_headers.h"
@@ -60,10 +61,14 @@ struct CompiledGraph {
       written; // by ValueId: an operator writes into it, or into something that may share its memory
 };
 
-// `device` replaces every device that the program names.
+struct CompileOptions {
+  c10::Device device;                           // replaces every device that the program names
+  const OperatorNames* own_operators = nullptr; // allowed beside those of allowed.h
+};
+
 // Error engine_unsupported: an operator that LibTorch lacks or an argument kind that is not supported, naming
 // node, operator and Python line. Error load_failed: arguments that contradict the operator's schema.
-Result<std::unique_ptr<CompiledGraph>> compile_graph(const Graph& graph, c10::Device device);
+Result<std::unique_ptr<CompiledGraph>> compile_graph(const Graph& graph, const CompileOptions& options);
 
 // An error about `node` gets its name, operator and Python line.
 Error at_node(Error error, const std::string& name, const std::string& target, const std::string& source);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/engines/torch/autocast_scope.h"
 #include "runtime/engines/torch/types.h"
 
 namespace mrun::torch_engine {
@@ -183,35 +184,6 @@ Result<Slots> run_map(const Instruction& instruction, Slots& slots, RunContext& 
               : run_mapped(instruction, {}, groups[0], groups[1], context);
 }
 
-// Autocast as it was before, whatever happens inside.
-class AutocastScope {
- public:
-  AutocastScope(c10::DeviceType device, bool enabled, c10::ScalarType type, bool cache)
-      : m_device(device),
-        m_enabled(at::autocast::is_autocast_enabled(device)),
-        m_type(at::autocast::get_autocast_dtype(device)),
-        m_cache(at::autocast::is_autocast_cache_enabled()) {
-    at::autocast::set_autocast_enabled(device, enabled);
-    at::autocast::set_autocast_dtype(device, type);
-    at::autocast::set_autocast_cache_enabled(cache);
-    at::autocast::increment_nesting();
-  }
-  AutocastScope(const AutocastScope&) = delete;
-  AutocastScope& operator=(const AutocastScope&) = delete;
-  ~AutocastScope() {
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(m_device, m_enabled);
-    at::autocast::set_autocast_dtype(m_device, m_type);
-    at::autocast::set_autocast_cache_enabled(m_cache);
-  }
-
- private:
-  c10::DeviceType m_device;
-  bool m_enabled;
-  c10::ScalarType m_type;
-  bool m_cache;
-};
-
 Result<Slots> run_autocast(const Instruction& instruction, Slots& slots, RunContext& context) {
   // operands: device, dtype (schema.py's number, or none), enabled, cache_enabled.
   const Slots settings = evaluate_all(instruction.operands, slots);
@@ -241,7 +213,8 @@ Result<Slots> run_higher_order(const Instruction& instruction, Slots& slots, Run
   }
 }
 
-Result<void> store(const Instruction& instruction, Slots values, Slots& slots) {
+// Moves the values out of `values`.
+Result<void> store(const Instruction& instruction, Slots& values, Slots& slots) {
   if (instruction.outputs.size() > values.size())
     return failed(fmt::format("it gave {} values, {} are needed", values.size(), instruction.outputs.size()));
   for (std::size_t i = 0; i < instruction.outputs.size(); ++i)
@@ -249,29 +222,31 @@ Result<void> store(const Instruction& instruction, Slots values, Slots& slots) {
   return {};
 }
 
-Result<void> run_op(const Instruction& instruction, Slots& slots, torch::jit::Stack& stack) {
-  stack.clear();
+Result<void> run_op(const Instruction& instruction, Slots& slots, torch::jit::Stack& stack,
+                    RunContext& context) {
+  stack.clear(); // keeps its memory from one instruction to the next
   for (const Operand& operand : instruction.operands)
     stack.push_back(evaluate(operand, slots));
+  if (context.recorder != nullptr) context.recorder->push_back({*instruction.op, stack});
   instruction.op->callBoxed(stack);
-  if (!instruction.spreads_list) return store(instruction, std::move(stack), slots);
+  if (!instruction.spreads_list) return store(instruction, stack, slots);
   if (stack.size() != 1 || !stack[0].isList()) return failed("the operator gave no list");
   Slots values;
   for (const IValue& value : stack[0].toListRef())
     values.push_back(value);
-  return store(instruction, std::move(values), slots);
+  return store(instruction, values, slots);
 }
 
 Result<void> run_instruction(const Instruction& instruction, Slots& slots, torch::jit::Stack& stack,
                              RunContext& context) {
-  if (instruction.kind == Instruction::Kind::op) return run_op(instruction, slots, stack);
+  if (instruction.kind == Instruction::Kind::op) return run_op(instruction, slots, stack, context);
   if (instruction.kind == Instruction::Kind::sym) {
     MRUN_ASSIGN(slot(slots, instruction.outputs[0]),
                 instruction.sym(evaluate_all(instruction.operands, slots)));
     return {};
   }
   MRUN_ASSIGN(Slots values, run_higher_order(instruction, slots, context));
-  return store(instruction, std::move(values), slots);
+  return store(instruction, values, slots);
 }
 
 // LibTorch's messages end with a C++ backtrace and may begin with a long preamble; the first line says it.
@@ -311,6 +286,12 @@ Result<std::vector<IValue>> run_graph(const CompiledGraph& graph, std::vector<IV
       slot(slots, value) = IValue();
   }
   return evaluate_all(graph.outputs, slots);
+}
+
+Result<void> run_instruction_once(const Instruction& instruction, std::vector<IValue>& slots,
+                                  RunContext& context) {
+  torch::jit::Stack stack;
+  return guarded(instruction, slots, stack, context);
 }
 
 } // namespace mrun::torch_engine

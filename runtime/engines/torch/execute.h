@@ -8,9 +8,16 @@
 
 namespace mrun::torch_engine {
 
+// A call of an operator as it was made, for measurements.
+struct RecordedCall {
+  c10::OperatorHandle op;
+  std::vector<c10::IValue> arguments;
+};
+
 struct RunContext {
   const mrun_host& host; // asked between instructions whether to stop
   std::uint64_t request = 0;
+  std::vector<RecordedCall>* recorder = nullptr;
 };
 
 // `slots` has value_count entries with the inputs (and weights) in place; consumed. Gives the graph's outputs
@@ -18,5 +25,9 @@ struct RunContext {
 // out_of_memory.
 Result<std::vector<c10::IValue>> run_graph(const CompiledGraph& graph, std::vector<c10::IValue> slots,
                                            RunContext& context);
+
+// One instruction alone, with the same slots. Errors as run_graph's, without the node's name.
+Result<void> run_instruction_once(const Instruction& instruction, std::vector<c10::IValue>& slots,
+                                  RunContext& context);
 
 } // namespace mrun::torch_engine

@@ -7,51 +7,19 @@
 
 #include "common/json.h"
 #include "common/text.h"
+#include "runtime/engines/torch/autocast_scope.h"
 #include "runtime/engines/torch/execute.h"
+#include "runtime/engines/torch/json_tensor.h"
+#include "runtime/engines/torch/prepare.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/types.h"
 
 namespace mrun::torch_engine {
 namespace {
 
-// Where the program is: `<prefix>models/<name>.json`.
-struct Location {
-  std::string prefix;
-  std::string name;
-};
-
-Result<Location> locate_program(const Archive& archive) {
-  std::vector<Location> found;
-  for (const ZipMember& member : archive.directory().members()) {
-    const std::string_view path = member.name;
-    const std::size_t folder = path.find("models/");
-    const bool top = folder == 0 || (folder != std::string_view::npos && path.find('/') == folder - 1);
-    if (!top || !path.ends_with(".json")) continue;
-    const std::string_view stem = path.substr(folder + 7, path.size() - folder - 12);
-    if (stem.find('/') == std::string_view::npos)
-      found.push_back({std::string(path.substr(0, folder)), std::string(stem)});
-  }
-  if (found.size() == 1) return std::move(found.front());
-  return fail(ErrorCode::engine_unsupported,
-              fmt::format("the archive holds {} programs; an archive with one is needed", found.size()),
-              "save one program with torch.export.save");
-}
-
-Result<Payloads> read_payloads(const Archive& archive, const std::string& prefix, std::string_view folder,
-                               std::string_view file) {
-  const std::string path = fmt::format("{}data/{}/{}", prefix, folder, file);
-  if (archive.directory().find(path) == nullptr) return Payloads();
-  MRUN_ASSIGN(const std::string_view json, archive.stored_bytes(path));
-  return parse_payloads(json, folder);
-}
-
 Result<c10::IValue> map_payload(const Archive& archive, const std::string& folder, const Payload& payload,
                                 const std::string& name) {
-  if (payload.pickled || !payload.has_meta)
-    return fail(ErrorCode::engine_unsupported,
-                fmt::format("weight `{}` is a pickled object (a tensor subclass or custom class)",
-                            printable(name, 120)),
-                "export the model with plain tensors");
+  if (payload.pickled || !payload.has_meta) return refuse_pickled(name);
   MRUN_ASSIGN(const std::string_view bytes, archive.stored_bytes(folder + payload.member));
   MRUN_ASSIGN(at::Tensor tensor, map_tensor(payload.meta, bytes, name));
   return c10::IValue(std::move(tensor));
@@ -143,20 +111,38 @@ Result<c10::IValue> number_input(const mrun_value& value, const std::string& nam
   return fail(ErrorCode::input_type, fmt::format("`{}` is not a number", name));
 }
 
+std::string flat_name(std::string path) {
+  for (char& c : path) {
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!word) c = '_';
+  }
+  return path;
+}
+
 const mrun_value* find_user_input(const mrun_request& request, const UserInput& input) {
   for (const std::string* name : {&input.name, &input.position_name})
     if (const mrun_value* value = find_input(request, *name)) return value;
-  return input.kind == ArgumentKind::tensor ? nullptr : find_input(request, input.plain_name);
+  const mrun_value* value = find_input(request, input.plain_name);
+  if (value == nullptr) value = find_input(request, input.flat_name);
+  if (value == nullptr || input.kind != ArgumentKind::tensor) return value;
+  // Another input of that name may be a text or a file for a step.
+  return value->kind == MRUN_VALUE_JSON && may_be_tensor(view_of(value->text)) ? value : nullptr;
+}
+
+Result<at::Tensor> given_tensor(const mrun_value& value, const UserInput& input) {
+  if (value.kind == MRUN_VALUE_TENSOR) return tensor_of(*value.tensor, input.name);
+  const auto type = scalar_type_of(input.meta.dtype);
+  if (value.kind != MRUN_VALUE_JSON || !type)
+    return fail(ErrorCode::input_type, fmt::format("`{}` is not a tensor", input.name));
+  return tensor_of_json(view_of(value.text), *type, input.plain_name);
 }
 
 } // namespace
 
-Result<void> ExportedModel::map_weights(const Archive& archive, const std::string& prefix,
-                                        const std::string& name, const Program& program) {
-  MRUN_ASSIGN(const Payloads weights,
-              read_payloads(archive, prefix, "weights", name + "_weights_config.json"));
-  MRUN_ASSIGN(const Payloads constants,
-              read_payloads(archive, prefix, "constants", name + "_constants_config.json"));
+Result<void> ExportedModel::map_weights(const Archive& archive, const ProgramPlace& place,
+                                        const Program& program) {
+  MRUN_ASSIGN(const Payloads weights, read_payloads(archive, place, "weights"));
+  MRUN_ASSIGN(const Payloads constants, read_payloads(archive, place, "constants"));
   m_initial.resize(m_graph->value_count);
   for (const InputSpec& spec : program.inputs) {
     if (spec.kind != InputKind::parameter && spec.kind != InputKind::buffer &&
@@ -168,9 +154,8 @@ Result<void> ExportedModel::map_weights(const Archive& archive, const std::strin
     if (found == (is_weight ? weights : constants).end())
       return fail(ErrorCode::load_failed,
                   fmt::format("the archive has no weight `{}`", printable(spec.target, 120)));
-    MRUN_ASSIGN(c10::IValue tensor,
-                map_payload(archive, prefix + (is_weight ? "data/weights/" : "data/constants/"),
-                            found->second, spec.target));
+    MRUN_ASSIGN(c10::IValue tensor, map_payload(archive, place.folder(is_weight ? "weights" : "constants"),
+                                                found->second, spec.target));
     m_initial[static_cast<std::size_t>(spec.value)] = std::move(tensor);
     if (m_graph->written[static_cast<std::size_t>(spec.value)]) m_private.push_back(spec.value);
   }
@@ -189,10 +174,10 @@ Result<void> ExportedModel::set_signature(Program& program) {
       if (spec.constant) m_constants.push_back({"in." + path, path, *spec.constant});
       continue;
     }
-    UserInput input{"in." + path,      path, fmt::format("in.{}", position - 1), spec.value,
+    UserInput input{"in." + path,      path, fmt::format("in.{}", position - 1), flat_name(path), spec.value,
                     kinds[spec.value], {}};
-    const auto meta = program.graph.input_metas.find(spec.value);
-    if (meta != program.graph.input_metas.end())
+    const auto meta = program.graph.metas.find(spec.value);
+    if (meta != program.graph.metas.end())
       input.meta = std::move(meta->second);
     else if (input.kind == ArgumentKind::tensor)
       return fail(ErrorCode::load_failed,
@@ -279,9 +264,7 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
       MRUN_ASSIGN(slot, number_input(*value, input.name, input.kind));
       continue;
     }
-    if (value->kind != MRUN_VALUE_TENSOR)
-      return fail(ErrorCode::input_type, fmt::format("`{}` is not a tensor", input.name));
-    MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, input.name));
+    MRUN_ASSIGN(at::Tensor tensor, given_tensor(*value, input));
     MRUN_TRY(shapes.check(tensor, input));
     slot = m_graph->written[static_cast<std::size_t>(input.value)] ? tensor.clone() : std::move(tensor);
   }
@@ -292,6 +275,8 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
 Result<void> ExportedModel::run(const mrun_host& host, const mrun_request& request) const {
   const c10::InferenceMode inference;
   MRUN_ASSIGN(std::vector<c10::IValue> slots, bind(request));
+  std::optional<AutocastScope> autocast;
+  if (m_bf16) autocast.emplace(c10::DeviceType::CPU, true, c10::ScalarType::BFloat16, false);
   RunContext context{host, request.id};
   MRUN_ASSIGN(const std::vector<c10::IValue> results, run_graph(*m_graph, std::move(slots), context));
   for (const UserOutput& output : m_outputs)
@@ -299,12 +284,12 @@ Result<void> ExportedModel::run(const mrun_host& host, const mrun_request& reque
   return {};
 }
 
-Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const Archive& archive) {
+Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const Archive& archive,
+                                                   const LoadOptions& options) {
   const c10::InferenceMode inference;
   host.phase(&host, text_of("build"));
-  MRUN_ASSIGN(const Location location, locate_program(archive));
-  MRUN_ASSIGN(const std::string_view json,
-              archive.stored_bytes(location.prefix + "models/" + location.name + ".json"));
+  MRUN_ASSIGN(const ProgramPlace place, locate_program(archive));
+  MRUN_ASSIGN(const std::string_view json, archive.stored_bytes(place.program()));
   MRUN_ASSIGN(Program program, parse_program(json));
   if (!program.unread_guards.empty()) {
     const std::string warning =
@@ -313,14 +298,21 @@ Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const 
     host.log(&host, 0, MRUN_LOG_WARN, text_of(warning));
   }
   auto model = std::make_unique<ExportedModel>();
-  MRUN_ASSIGN(model->m_graph, compile_graph(program.graph, c10::Device(c10::DeviceType::CPU)));
-  MRUN_TRY(model->map_weights(archive, location.prefix, location.name, program));
+  MRUN_ASSIGN(model->m_graph,
+              compile_graph(program.graph, {c10::Device(c10::DeviceType::CPU), &options.own_operators}));
+  MRUN_TRY(model->map_weights(archive, place, program));
   MRUN_TRY(model->set_signature(program));
+  model->m_bf16 = options.bf16;
+  if (options.bf16)
+    cast_weights(*model->m_graph, model->m_initial, c10::ScalarType::BFloat16);
+  else
+    fold_constants(host, *model->m_graph, model->m_initial);
   return std::unique_ptr<Model>(std::move(model));
 }
 
-Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive) {
-  return ExportedModel::load(host, archive);
+Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive,
+                                                     const LoadOptions& options) {
+  return ExportedModel::load(host, archive, options);
 }
 
 } // namespace mrun::torch_engine

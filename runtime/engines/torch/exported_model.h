@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/engines/torch/compile.h"
+#include "runtime/engines/torch/exported_archive.h"
 #include "runtime/engines/torch/model.h"
 
 namespace mrun::torch_engine {
@@ -16,6 +17,7 @@ struct UserInput {
   std::string name;          // "in.input_ids": its pytree path
   std::string plain_name;    // "input_ids": a JSON number of that name serves too
   std::string position_name; // "in.0"
+  std::string flat_name;     // "opts_p" of "opts.p": what a manifest can call it
   ValueId value = k_no_value;
   ArgumentKind kind = ArgumentKind::tensor; // or sym_int, sym_float, sym_bool
   TensorMeta meta;
@@ -35,12 +37,12 @@ struct UserOutput {
 
 class ExportedModel : public Model {
  public:
-  static Result<std::unique_ptr<Model>> load(const mrun_host& host, const Archive& archive);
+  static Result<std::unique_ptr<Model>> load(const mrun_host& host, const Archive& archive,
+                                             const LoadOptions& options);
   Result<void> run(const mrun_host& host, const mrun_request& request) const override;
 
  private:
-  Result<void> map_weights(const Archive& archive, const std::string& prefix, const std::string& name,
-                           const Program& program);
+  Result<void> map_weights(const Archive& archive, const ProgramPlace& place, const Program& program);
   Result<void> set_signature(Program& program);
   Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
   Result<void> check_constants(const mrun_request& request) const;
@@ -49,6 +51,7 @@ class ExportedModel : public Model {
                                           std::optional<std::int64_t> axis) const;
 
   std::unique_ptr<CompiledGraph> m_graph;
+  bool m_bf16 = false;                // matrix products and convolutions in bf16
   std::vector<c10::IValue> m_initial; // slots with weights and constants in place
   std::vector<ValueId> m_private;     // weights that the graph writes: copied for each prediction
   std::vector<UserInput> m_inputs;

@@ -32,18 +32,21 @@ Extent extent_of(dom::element element) {
     return extent;
   }
   // `Symbol('s43', positive=True, integer=True)` since 2.6, `s43` before; anything else is an expression.
-  std::string_view text = element["as_expr"]["expr_str"];
+  const std::string_view whole = element["as_expr"]["expr_str"];
+  std::string_view text = whole;
   constexpr std::string_view k_prefix = "Symbol('";
   if (text.starts_with(k_prefix)) {
     text.remove_prefix(k_prefix.size());
     const std::size_t quote = text.find('\'');
     if (quote == std::string_view::npos || text.find("Symbol(") != std::string_view::npos ||
-        text.back() != ')')
+        text.back() != ')') {
+      extent.expression = std::string(whole);
       return extent;
+    }
     text = text.substr(0, quote);
   }
   const bool symbol = text.find_first_of(" ()*+-/,") == std::string_view::npos;
-  if (symbol) extent.symbol = std::string(text);
+  (symbol ? extent.symbol : extent.expression) = std::string(text);
   return extent;
 }
 
@@ -144,6 +147,7 @@ class GraphParser {
   Element list_element(ArgumentKind kind, dom::element element, bool defines);
   ValueId resolve(std::string_view name, bool defines);
   Node node(dom::element element);
+  void read_meta(const Argument& argument, dom::element metas);
 
   Graph m_graph;
   std::unordered_map<std::string_view, ValueId> m_ids; // views into simdjson's own text
@@ -291,23 +295,28 @@ Node GraphParser::node(dom::element element) {
   return node;
 }
 
+void GraphParser::read_meta(const Argument& argument, dom::element metas) {
+  if (argument.kind != ArgumentKind::tensor || argument.value == k_no_value) return;
+  dom::element meta;
+  if (metas[m_graph.value_names[static_cast<std::size_t>(argument.value)]].get(meta) == simdjson::SUCCESS)
+    m_graph.metas.emplace(argument.value, parse_meta(meta));
+}
+
 Graph GraphParser::parse(dom::element element) {
   const dom::element metas = element["tensor_values"];
   for (const dom::element input : element["inputs"].get_array()) {
-    Argument parsed = argument(input, true);
-    dom::element meta;
-    if (parsed.kind == ArgumentKind::tensor &&
-        metas[input["as_tensor"]["name"].get_string()].get(meta) == simdjson::SUCCESS)
-      m_graph.input_metas.emplace(parsed.value, parse_meta(meta));
-    m_graph.inputs.push_back(std::move(parsed));
+    m_graph.inputs.push_back(argument(input, true));
+    read_meta(m_graph.inputs.back(), metas);
   }
   const dom::array nodes = element["nodes"];
   if (nodes.size() >= k_max_graph_nodes) damaged("too many nodes"); // simdjson's count saturates far above
   for (const dom::element item : nodes)
     m_graph.nodes.push_back(node(item));
   m_where = "the graph's output";
-  for (const dom::element output : element["outputs"].get_array())
+  for (const dom::element output : element["outputs"].get_array()) {
     m_graph.outputs.push_back(argument(output, false));
+    read_meta(m_graph.outputs.back(), metas);
+  }
   return std::move(m_graph);
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "common/error.h"
+#include "runtime/engines/torch/allowed.h"
 #include "runtime/engines/torch/archive.h"
 #include "runtime/mrun_predictor.h"
 
@@ -23,9 +24,21 @@ enum class FileKind { exported_program, torchscript, aot_inductor, pickled_tenso
 
 // What an archive holds, by its members' names.
 FileKind kind_of(std::span<const ZipMember> members);
+// Why a kind that is no model can't be loaded, and what to do. Error engine_unsupported, always.
+tl::unexpected<Error> refuse_kind(FileKind kind);
+// A weight that is no plain tensor. Error engine_unsupported, always.
+tl::unexpected<Error> refuse_pickled(std::string_view weight);
 
-// Both announce the phase build. `archive` is needed during the call only.
-Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive);
-Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive);
+// How the model is to run, beside what its file says.
+struct LoadOptions {
+  OperatorNames own_operators; // registered by the bundle's own libraries: allowed, whatever they do
+  bool bf16 = false;           // matrix products and convolutions in bf16, as torch.autocast does it
+};
+
+// Both announce the phase build. `archive` and `options` are needed during the call only.
+Result<std::unique_ptr<Model>> load_exported_program(const mrun_host& host, const Archive& archive,
+                                                     const LoadOptions& options);
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive,
+                                                const LoadOptions& options);
 
 } // namespace mrun::torch_engine

@@ -7,8 +7,10 @@
 #include <torch/version.h>
 
 #include "common/text.h"
+#include "runtime/engines/torch/aoti_model.h"
 #include "runtime/engines/torch/archive.h"
 #include "runtime/engines/torch/model.h"
+#include "runtime/engines/torch/native_code.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/torch_headers.h"
 #include "runtime/engines/torch/warm.h"
@@ -54,28 +56,25 @@ const mrun_file* find_file(const mrun_model& description) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive) {
-  switch (kind_of(archive.directory().members())) {
-  case FileKind::exported_program:
-    return load_exported_program(host, archive);
-  case FileKind::torchscript:
-    return load_torchscript(host, archive);
-  case FileKind::aot_inductor:
-    return fail(ErrorCode::engine_unsupported,
-                "the file is an AOTInductor package, which is not supported yet",
-                "save the program itself with torch.export.save");
-  case FileKind::old_export:
-    return fail(
-        ErrorCode::engine_unsupported, "the file is an exported program in the format before torch 2.8",
-        "load and save it again with a newer torch: torch.export.save(torch.export.load(FILE), FILE)");
-  case FileKind::pickled_tensors:
-    return fail(ErrorCode::engine_unsupported, "the file holds pickled tensors (torch.save), not a program",
-                "export the model: torch.export.save(torch.export.export(model, inputs), FILE)");
-  case FileKind::unknown:
-    break;
+Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive,
+                                         const mrun_model& description, const RunOptions& options) {
+  const FileKind kind = kind_of(archive.directory().members());
+  if (kind == FileKind::aot_inductor) {
+    if (!options.native_code) return refuse_native("the file is an AOTInductor package");
+    if (options.bf16)
+      return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for AOTInductor packages",
+                  "compile the package in bf16");
+    return load_aoti(host, archive, description);
   }
-  return fail(ErrorCode::engine_unsupported,
-              "the archive is neither an exported program (.pt2) nor TorchScript (.pt)");
+  if (kind != FileKind::exported_program && kind != FileKind::torchscript) return refuse_kind(kind);
+  if (kind == FileKind::torchscript && options.bf16)
+    return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for TorchScript",
+                "export the model with torch.export");
+  LoadOptions load_options;
+  load_options.bf16 = options.bf16;
+  MRUN_ASSIGN(load_options.own_operators, open_operator_libraries(description, options));
+  return kind == FileKind::torchscript ? load_torchscript(host, archive, load_options)
+                                       : load_exported_program(host, archive, load_options);
 }
 
 Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mrun_model& description) {
@@ -89,7 +88,8 @@ Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mru
     return fail(ErrorCode::load_failed,
                 fmt::format("the bundle has no file `{}`", printable(view_of(description.main_file), 200)));
   MRUN_ASSIGN(const Archive archive, Archive::open(*file));
-  MRUN_ASSIGN(std::unique_ptr<Model> model, load_kind(host, archive));
+  MRUN_ASSIGN(const RunOptions options, read_run_options(view_of(description.spec_json)));
+  MRUN_ASSIGN(std::unique_ptr<Model> model, load_kind(host, archive, description, options));
   return std::make_unique<LoadedModel>(LoadedModel{host, std::move(model)});
 }
 

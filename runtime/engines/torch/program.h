@@ -16,6 +16,7 @@
 
 #include "common/error.h"
 #include "runtime/engines/torch/guards.h"
+#include "runtime/engines/torch/pytree.h"
 
 namespace mrun::torch_engine {
 
@@ -101,6 +102,7 @@ struct Node {
 struct Extent {
   std::optional<std::int64_t> constant;
   std::string symbol;
+  std::string expression; // "Mul(2, s43)", for people
 };
 
 struct TensorMeta {
@@ -116,7 +118,7 @@ struct Graph {
   std::vector<Argument> inputs;
   std::vector<Argument> outputs;
   std::vector<Node> nodes;
-  std::unordered_map<ValueId, TensorMeta> input_metas; // of the graph's tensor inputs
+  std::unordered_map<ValueId, TensorMeta> metas; // of the graph's tensor inputs and outputs
 };
 
 enum class InputKind : std::uint8_t { user, parameter, buffer, tensor_constant, constant, token };
@@ -148,7 +150,10 @@ struct Program {
   std::unordered_map<std::string, Range> ranges; // by symbol
   std::vector<Guard> guards;
   std::vector<std::string> unread_guards; // in a way that guards.h does not read
+  std::string output_spec; // the pytree of what forward returns, as torch.utils._pytree writes it
+  NamedTuples named_tuples;
   std::string torch_version;
+  std::string schema_version; // "8.20"
 };
 
 // Error load_failed: not such JSON (the message names the node), a value read before it is defined, a limit.

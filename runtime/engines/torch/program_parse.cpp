@@ -101,6 +101,7 @@ void read_paths(dom::element module, Program& program) {
     for (const dom::element name : list.get_array())
       names.push_back(text_of(name));
   const NamedTuples tuples = named_tuples_of(module);
+  program.output_spec = text_of(call["out_spec"]);
   program.user_input_paths = value_or_refuse(input_paths(call["in_spec"], tuples, names));
   program.user_output_paths = value_or_refuse(leaf_paths(call["out_spec"], tuples));
   std::size_t inputs = 0;
@@ -111,6 +112,7 @@ void read_paths(dom::element module, Program& program) {
     outputs += spec.user;
   if (inputs != program.user_input_paths.size() || outputs != program.user_output_paths.size())
     damaged("its signature and its pytree specification differ");
+  program.named_tuples = tuples;
 }
 
 void read_ranges(dom::element root, Program& program) {
@@ -165,6 +167,10 @@ Result<Program> parse_program(std::string_view json) {
       refuse(ErrorCode::engine_unsupported,
              fmt::format("the program has schema version {}, this version reads {} (torch 2.6 to 2.15)",
                          major, k_schema_major));
+    std::int64_t minor = 0;
+    program.schema_version = root["schema_version"]["minor"].get(minor) == simdjson::SUCCESS
+                                 ? fmt::format("{}.{}", major, minor)
+                                 : std::to_string(major);
     dom::element version;
     if (root["torch_version"].get(version) == simdjson::SUCCESS && version.is_string())
       program.torch_version = text_of(version);

@@ -18,6 +18,7 @@ struct Walker {
   Result<void> walk(const Json& node, const std::string& prefix);
   // What the children of `node` are called.
   std::vector<std::string> child_names(const Json& node, std::size_t count) const;
+  Json tree(const Json& node, const std::vector<std::string>& leaf_names, std::size_t& next) const;
 };
 
 std::string join(const std::string& prefix, const std::string& name) {
@@ -68,6 +69,22 @@ Result<void> Walker::walk(const Json& node, const std::string& prefix) {
   return {};
 }
 
+Json Walker::tree(const Json& node, const std::vector<std::string>& leaf_names, std::size_t& next) const {
+  if (node["type"].is_null()) return Json(leaf_names[next++]);
+  const Json& children = node["children_spec"];
+  const std::vector<std::string> names = child_names(node, children.size());
+  const bool named = node["type"].is_string() && names != positions(children.size());
+  Json result = named ? Json::object() : Json::array();
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    Json child = tree(children[i], leaf_names, next);
+    if (named)
+      result[names[i]] = std::move(child);
+    else
+      result.push_back(std::move(child));
+  }
+  return result;
+}
+
 Result<Json> parse_spec(std::string_view spec) {
   MRUN_ASSIGN(Json parsed, parse_json(spec, ErrorCode::load_failed, "the program's pytree specification"));
   if (!parsed.is_array() || parsed.size() != 2 || parsed[0] != 1) return bad_spec("another version");
@@ -81,6 +98,16 @@ Result<std::vector<std::string>> leaf_paths(std::string_view spec, const NamedTu
   Walker walker{named_tuples, {}};
   MRUN_TRY(walker.walk(root, ""));
   return std::move(walker.paths);
+}
+
+Result<Json> leaf_tree(std::string_view spec, const NamedTuples& named_tuples,
+                       const std::vector<std::string>& leaf_names) {
+  MRUN_ASSIGN(const Json root, parse_spec(spec));
+  Walker walker{named_tuples, {}};
+  MRUN_TRY(walker.walk(root, "")); // so the shape is right, and no deeper than parse_json allows
+  if (walker.paths.size() != leaf_names.size()) return bad_spec("another number of leaves");
+  std::size_t next = 0;
+  return walker.tree(root, leaf_names, next);
 }
 
 Result<std::vector<std::string>> input_paths(std::string_view spec, const NamedTuples& named_tuples,

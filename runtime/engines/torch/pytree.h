@@ -19,7 +19,12 @@ using NamedTuples =
 // leaf is "0". Error load_failed: not such a spec.
 Result<std::vector<std::string>> leaf_paths(std::string_view spec, const NamedTuples& named_tuples);
 
-// The same for in_spec, the pair (args, kwargs): positions of args become the names in `argument_names`, as
+// The spec as a tree for people and programs: dicts and namedtuples are objects, tuples and lists arrays,
+// leaves the words of `leaf_names`, in the order of leaf_paths.
+Result<Json> leaf_tree(std::string_view spec, const NamedTuples& named_tuples,
+                       const std::vector<std::string>& leaf_names);
+
+// leaf_paths for in_spec, the pair (args, kwargs): positions of args become the names in `argument_names`, as
 // far as there are; kwargs their keys.
 Result<std::vector<std::string>> input_paths(std::string_view spec, const NamedTuples& named_tuples,
                                              const std::vector<std::string>& argument_names);

@@ -31,7 +31,9 @@ bool is_code(std::string_view name) {
 
 class ScriptCheck {
  public:
-  explicit ScriptCheck(torch::jit::CompilationUnit& unit) : m_unit(unit) {}
+  ScriptCheck(torch::jit::CompilationUnit& unit, const OperatorNames& own_operators)
+      : m_unit(unit),
+        m_own_operators(own_operators) {}
 
   Result<void> run() {
     // Looked at again until nothing new comes up: defining a function may bring others.
@@ -85,7 +87,7 @@ class ScriptCheck {
 
   Result<void> check_node(torch::jit::Node& node, const torch::jit::Function& function) {
     const std::string name = node.kind().toQualString();
-    if (!may_run(name)) return refuse("operator", name, function);
+    if (!may_run(name) && !m_own_operators.contains(name)) return refuse("operator", name, function);
     if (node.kind() == c10::prim::CreateObject) return check_class(*node.output()->type(), function);
     if (node.kind() == c10::prim::CallFunction) {
       if (const auto type = node.input(0)->type()->cast<c10::FunctionType>()) add(*type->function());
@@ -115,6 +117,7 @@ class ScriptCheck {
   }
 
   torch::jit::CompilationUnit& m_unit;
+  const OperatorNames& m_own_operators;
   std::unordered_set<torch::jit::Function*> m_seen;
   std::vector<torch::jit::Function*> m_functions; // to be looked at
 };
@@ -142,8 +145,8 @@ Result<void> check_script_code(std::shared_ptr<caffe2::serialize::ReadAdapterInt
   return {};
 }
 
-Result<void> check_script(const torch::jit::Module& module) {
-  return ScriptCheck(*module._ivalue()->compilation_unit()).run();
+Result<void> check_script(const torch::jit::Module& module, const OperatorNames& own_operators) {
+  return ScriptCheck(*module._ivalue()->compilation_unit(), own_operators).run();
 }
 
 } // namespace mrun::torch_engine

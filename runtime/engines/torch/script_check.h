@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include "common/error.h"
+#include "runtime/engines/torch/allowed.h"
 
 namespace mrun::torch_engine {
 
@@ -19,6 +20,7 @@ Result<void> check_script_code(std::shared_ptr<caffe2::serialize::ReadAdapterInt
 // file brought, used or not, with their blocks and subgraphs, and what of LibTorch's own code they call.
 // Error engine_unsupported: names the first operator or class that is not allowed (allowed.h), and where it
 // stands.
-Result<void> check_script(const torch::jit::Module& module);
+// `own_operators`: allowed beside those of allowed.h.
+Result<void> check_script(const torch::jit::Module& module, const OperatorNames& own_operators);
 
 } // namespace mrun::torch_engine

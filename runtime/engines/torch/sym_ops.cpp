@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/engines/torch/graph_functions.h"
+
 namespace mrun::torch_engine {
 namespace {
 
@@ -270,55 +272,51 @@ Outcome sum(Arguments a) {
   return total;
 }
 
-struct Row {
-  std::string_view target;
-  SymFunction function;
+// In the order of k_sym_names.
+constexpr std::array<SymFunction, k_sym_names.size()> k_functions = {
+    add,           // _operator.add
+    subtract,      // _operator.sub
+    multiply,      // _operator.mul
+    floor_divide,  // _operator.floordiv
+    modulo,        // _operator.mod
+    true_divide,   // _operator.truediv
+    power,         // _operator.pow
+    negate,        // _operator.neg
+    positive,      // _operator.pos
+    equal,         // _operator.eq
+    not_equal,     // _operator.ne
+    less,          // _operator.lt
+    less_equal,    // _operator.le
+    greater,       // _operator.gt
+    greater_equal, // _operator.ge
+    bit_and,       // _operator.and_
+    bit_or,        // _operator.or_
+    shift_left,    // _operator.lshift
+    shift_right,   // _operator.rshift
+    logical_not,   // _operator.not_
+    truncate,      // math.trunc
+    ceiling,       // math.ceil
+    floor_of,      // math.floor
+    square_root,   // math.sqrt
+    round_even,    // builtins.round
+    round_even,    // round
+    truncate,      // torch.sym_int
+    to_floating,   // torch.sym_float
+    square_root,   // torch.sym_sqrt
+    square_root,   // torch._sym_sqrt
+    logical_not,   // torch.sym_not
+    if_then_else,  // torch.sym_ite
+    maximum,       // torch.sym_max
+    minimum,       // torch.sym_min
+    sum,           // torch.sym_sum
 };
-
-constexpr std::array k_functions = std::to_array<Row>({
-    {"_operator.add", add},
-    {"_operator.sub", subtract},
-    {"_operator.mul", multiply},
-    {"_operator.floordiv", floor_divide},
-    {"_operator.mod", modulo},
-    {"_operator.truediv", true_divide},
-    {"_operator.pow", power},
-    {"_operator.neg", negate},
-    {"_operator.pos", positive},
-    {"_operator.eq", equal},
-    {"_operator.ne", not_equal},
-    {"_operator.lt", less},
-    {"_operator.le", less_equal},
-    {"_operator.gt", greater},
-    {"_operator.ge", greater_equal},
-    {"_operator.and_", bit_and},
-    {"_operator.or_", bit_or},
-    {"_operator.lshift", shift_left},
-    {"_operator.rshift", shift_right},
-    {"_operator.not_", logical_not},
-    {"math.trunc", truncate},
-    {"math.ceil", ceiling},
-    {"math.floor", floor_of},
-    {"math.sqrt", square_root},
-    {"builtins.round", round_even},
-    {"round", round_even},
-    {"torch.sym_int", truncate},
-    {"torch.sym_float", to_floating},
-    {"torch.sym_sqrt", square_root},
-    {"torch._sym_sqrt", square_root},
-    {"torch.sym_not", logical_not},
-    {"torch.sym_ite", if_then_else},
-    {"torch.sym_max", maximum},
-    {"torch.sym_min", minimum},
-    {"torch.sym_sum", sum},
-});
 
 } // namespace
 
 SymFunction find_sym_function(std::string_view target) {
-  for (const Row& row : k_functions)
-    if (row.target == target) return row.function;
-  return nullptr;
+  const auto* found = std::ranges::find(k_sym_names, target);
+  return found == k_sym_names.end() ? nullptr
+                                    : k_functions[static_cast<std::size_t>(found - k_sym_names.begin())];
 }
 
 } // namespace mrun::torch_engine

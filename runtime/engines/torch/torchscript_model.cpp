@@ -133,7 +133,8 @@ Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& re
 
 } // namespace
 
-Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive) {
+Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive,
+                                                const LoadOptions& options) {
   host.phase(&host, text_of("build"));
   try {
     // The profiling executor makes the first calls of each shape slow and keeps memory; only both switches
@@ -143,7 +144,7 @@ Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Arc
     MRUN_TRY(check_script_code(std::make_shared<DoorReader>(archive.file())));
     torch::jit::Module module =
         torch::jit::load(std::make_shared<DoorReader>(archive.file()), c10::Device(c10::DeviceType::CPU));
-    MRUN_TRY(check_script(module));
+    MRUN_TRY(check_script(module, options.own_operators));
     module.eval();
     if (!module.find_method("forward"))
       return fail(ErrorCode::engine_unsupported, "the TorchScript module has no `forward`");

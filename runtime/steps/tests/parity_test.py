@@ -204,6 +204,9 @@ def check_resize(probe, folder, rng, rounds):
         expect(np.array_equal(array(reply["ok"]["resized"]), np.asarray(resized)), f"resize {what}")
         expect(np.array_equal(array(reply["ok"]["cropped"]), np.asarray(cropped)), f"crop {what}")
         expect(np.array_equal(array(reply["ok"]["in.x"]), normalized[None]), f"normalize {what}")
+        # Nobody asks for the pictures in between, so the three steps are one.
+        fused = probe.ask(steps=steps, files={"image": str(path)}, want=["in.x"])
+        expect("ok" in fused and np.array_equal(array(fused["ok"]["in.x"]), normalized[None]), f"fused {what}")
         count += 1
     return count
 

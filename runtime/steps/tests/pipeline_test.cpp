@@ -56,6 +56,8 @@ TEST_CASE("the image classifier's steps") {
   files.files["labels.txt"] = "tench\nespresso\nfox\n";
   const Pipeline pre = Pipeline::make(Json::parse(k_mobilenet_pre), files, "image").value();
   const Pipeline post = make(k_mobilenet_post, files).value();
+  CHECK(pre.fused_count() == 1);
+  CHECK(post.fused_count() == 1);
   const std::string picture = test::reference_pictures().at("png rgb").file;
   Namespace values;
   std::map<std::string, double, std::less<>> metrics;
@@ -81,6 +83,7 @@ TEST_CASE("the sentence embedding's steps") {
   Namespace values;
   std::map<std::string, double, std::less<>> metrics;
   StepContext context{values, metrics};
+  CHECK(post.fused_count() == 1);
   values["text"] = Json("A man");
   REQUIRE(pre.run(context));
   CHECK(tensor_to_json(std::get<Tensor>(values.at("in.input_ids"))).value() == Json::parse("[[2,4,5,3]]"));
@@ -204,7 +207,7 @@ TEST_CASE("the table has each step once") {
   std::set<std::string_view> names;
   for (const StepRow& row : step_rows())
     CHECK(names.insert(row.name).second);
-  CHECK(names.size() == 18);
+  CHECK(names.size() == 22);
   CHECK(find_step("resize") != nullptr);
   CHECK(find_step("") == nullptr);
 }

@@ -43,11 +43,12 @@ class Probe {
  private:
   Result<Json> run(const Json& request) {
     const std::int64_t start = system_clock().monotonic_ns();
-    const std::string key = request.at("steps").dump();
+    const std::string key = request.at("steps").dump() + request.at("want").dump();
     auto at = m_pipelines.find(key);
     if (at == m_pipelines.end()) {
       MRUN_ASSIGN(Pipeline pipeline,
-                  Pipeline::make(request.at("steps"), m_files, request.value("first_from", "out.0")));
+                  Pipeline::make(request.at("steps"), m_files, request.value("first_from", "out.0"),
+                                 request.at("want")));
       at = m_pipelines.emplace(key, std::move(pipeline)).first;
     }
     const std::int64_t make_ns = system_clock().monotonic_ns() - start;

@@ -1,0 +1,225 @@
+#include "cli/bench/measure/bench.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "cli/bench/measure/cold.h"
+#include "cli/bench/measure/interleaved.h"
+#include "cli/bench/measure/load_curve.h"
+#include "cli/bench/measure/machine.h"
+#include "cli/bench/measure/private_home.h"
+#include "cli/bench/measure/pulled.h"
+#include "cli/bench/measure/residency.h"
+#include "cli/bench/measure/stored.h"
+#include "cli/bench/measure/validity.h"
+#include "cli/bench/measure/warm.h"
+#include "cli/predict/target.h"
+#include "common/clock.h"
+#include "common/text.h"
+#include "daemon/api/prediction.h"
+#include "packager/remote_name.h"
+
+namespace mrun::bench {
+namespace {
+
+constexpr std::int64_t k_long_prediction_ns = 20'000'000'000; // a waiting reply ends after 60 s
+
+Result<Bundle> find_baseline(const Store& store, const std::string& text) {
+  MRUN_ASSIGN(const Reference reference, Reference::parse(text));
+  if (!reference.host.empty()) {
+    MRUN_ASSIGN(const auto here, pulled_version(store, reference));
+    if (!here)
+      return fail(ErrorCode::model_not_found, fmt::format("{} is not here", reference.text()),
+                  fmt::format("mrun pull {}", reference.text()));
+    return store.load(*here);
+  }
+  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+  return store.load(digest);
+}
+
+// A baseline is files when the first is one, else a model.
+bool is_file(const std::string& text) {
+  std::error_code ignored;
+  return text.find(".json") != std::string::npos || std::filesystem::is_regular_file(text, ignored);
+}
+
+SubjectFacts facts_of_subject(const Subject& subject) {
+  return {subject.reference, subject.bundle.manifest.name, subject.version(), subject.bundle.size_bytes,
+          subject.bundle.manifest.concurrency};
+}
+
+// One prediction before anything is measured: whether it works at all, and how long it takes.
+Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
+  MRUN_ASSIGN(const LoadRun run, run_in_turn(rig, subject, 1, 0, 0));
+  if (run.samples.empty() || run.samples[0].outcome == Outcome::pending) return false;
+  const Sample& sample = run.samples[0];
+  if (sample.outcome != Outcome::succeeded) {
+    rig.result.note_failure(part, sample);
+    return false;
+  }
+  rig.result.device = sample.server.device;
+  subject.streamed |= sample.latency_ns() > k_long_prediction_ns;
+  return true;
+}
+
+void warn_of_others(Rig& rig) {
+  const auto workers = rig.client.get("/mrun/v1/ps");
+  if (!workers || !workers->contains("models") || !(*workers)["models"].is_array()) return;
+  for (const Json& model : (*workers)["models"])
+    if (model.is_object() && model.value("running", Json(0)) != 0)
+      rig.result.warnings.push_back(fmt::format("{} was running predictions when it began",
+                                                printable(model.value("model", std::string()), 100)));
+}
+
+void judge_warm_slo(BenchResult& result) {
+  if (!result.warm || result.options.slo.empty()) return;
+  const Summary summary = summarize(result.warm->latencies(), result.options.seed);
+  for (const auto& [p, limit_ns] : result.options.slo.quantiles_ns) {
+    const Quantile& quantile = summary.at(p);
+    const std::string what = fmt::format("warm p{:g}", p * 100);
+    if (!quantile.enough)
+      result.slo.push_back({what, format_duration(limit_ns),
+                            fmt::format("needs n≥{}, have {}", quantile.needed, summary.n), false});
+    else
+      result.slo.push_back({what, format_duration(limit_ns),
+                            format_duration(static_cast<std::int64_t>(quantile.value)),
+                            quantile.value <= static_cast<double>(limit_ns)});
+  }
+  if (!result.options.slo.error_rate) return;
+  std::size_t failed = 0;
+  for (const Failure& failure : result.failures)
+    failed += failure.part == "warm" ? failure.count : 0;
+  const auto all = static_cast<double>(failed + result.warm->samples.size());
+  const double rate = all > 0 ? static_cast<double>(failed) / all : 0;
+  result.slo.push_back({"warm error rate", fmt::format("{:g} %", *result.options.slo.error_rate * 100),
+                        fmt::format("{:.3g} %", rate * 100), rate <= *result.options.slo.error_rate});
+}
+
+// The mean of what predictions cost, when all of them say.
+struct CostSum {
+  Money sum;
+  std::int64_t count = 0;
+  bool unknown = false;
+
+  void add(const std::optional<Money>& amount) {
+    const auto next = amount ? sum.plus(*amount) : Result<Money>(Money());
+    unknown |= !amount || !next;
+    if (amount && next) sum = *next;
+    ++count;
+  }
+  std::optional<Money> per_1000() const {
+    if (unknown || count == 0) return std::nullopt;
+    const auto mean = sum.times(1000, count);
+    return mean ? std::optional(*mean) : std::nullopt;
+  }
+};
+
+std::vector<const Sample*> costed_samples(const BenchResult& result) {
+  std::vector<const Sample*> samples;
+  if (result.warm)
+    for (const Sample& sample : result.warm->samples)
+      samples.push_back(&sample);
+  for (const LoadStep& step : result.load)
+    for (const Sample& sample : step.samples)
+      if (sample.outcome == Outcome::succeeded) samples.push_back(&sample);
+  return samples;
+}
+
+void add_cost(BenchResult& result) {
+  const std::vector<const Sample*> samples = costed_samples(result);
+  if (samples.empty()) return;
+  CostFacts facts;
+  CostSum own;
+  CostSum reference;
+  for (const Sample* sample : samples) {
+    own.add(sample->server.cost);
+    reference.add(sample->server.reference);
+  }
+  facts.per_1000 = own.per_1000();
+  facts.currency = samples[0]->server.cost_currency;
+  if (!facts.per_1000) facts.reason = "no rate is set";
+  facts.reference_per_1000 = reference.per_1000();
+  facts.reference_name = samples[0]->server.reference_name;
+  result.cost = std::move(facts);
+}
+
+Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* home) {
+  const Options& options = rig.options;
+  const double share = options.cold && options.warm ? 0.5 : 1;
+  if (options.cold) {
+    auto part =
+        home != nullptr ? measure_pulls(rig, subject, *home, share) : measure_cold(rig, subject, share);
+    MRUN_ASSIGN(rig.result.cold, std::move(part));
+  }
+  if (options.warm && !rig.interrupted) {
+    MRUN_ASSIGN(rig.result.warm, measure_warm(rig, subject, share));
+  }
+  if (options.load && !rig.interrupted) MRUN_TRY(measure_load(rig, subject, 1));
+  return {};
+}
+
+void conclude(Rig& rig, const std::vector<StoredRun>& stored) {
+  BenchResult& result = rig.result;
+  result.partial = rig.interrupted;
+  if (!stored.empty()) judge_against(result, stored);
+  judge_warm_slo(result);
+  add_cost(result);
+  judge_validity(result);
+}
+
+} // namespace
+
+Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& arguments, const Options& options,
+                              int interrupt_fd) {
+  const bool from_files = !options.baselines.empty() && is_file(options.baselines[0]);
+  std::vector<StoredRun> stored;
+  if (from_files) {
+    MRUN_ASSIGN(stored, read_stored(options.baselines));
+  } else if (options.baselines.size() > 1) {
+    return fail(ErrorCode::usage, "one model can be the baseline", "several files may be given");
+  } else if (!options.baselines.empty() && options.load) {
+    return fail(ErrorCode::usage, "a load is not compared with a baseline", "use --mode warm, cold or all");
+  }
+  if (options.cold && options.tier == Tier::host) MRUN_TRY(need_root());
+  std::optional<PrivateHome> home;
+  if (options.cold && options.tier == Tier::pull) {
+    if (!options.baselines.empty() && !from_files)
+      return fail(ErrorCode::usage, "--cold pull is not compared with a model",
+                  "give result files as --baseline");
+    MRUN_ASSIGN(home, begin_pulls(context, arguments.positional(0)));
+  }
+  MRUN_ASSIGN(const cli::PredictTarget target, cli::find_target(context, arguments));
+  MRUN_ASSIGN(const Store store, cli::open_store_to_read(context));
+  MRUN_ASSIGN(cli::DaemonClient client, cli::DaemonClient::connect(context, cli::Start::if_needed));
+  MRUN_ASSIGN(const HomePaths paths, context.home());
+
+  BenchResult result;
+  result.created_ns = system_clock().wall_ns();
+  result.id = new_prediction_id(result.created_ns);
+  result.options = options;
+  result.machine = read_machine(paths.data);
+  Progress progress(context);
+  Rig rig{context, client, store, options, interrupt_fd, progress, result};
+  MRUN_ASSIGN(Subject subject, make_subject(client, arguments.positional(0), target.bundle, options));
+  result.subject = facts_of_subject(subject);
+  warn_of_others(rig);
+  MRUN_ASSIGN(const bool works, probe(rig, subject, "first prediction"));
+  if (works && !options.baselines.empty() && !from_files) {
+    MRUN_ASSIGN(Bundle bundle, find_baseline(store, options.baselines[0]));
+    MRUN_ASSIGN(Subject base, make_subject(client, options.baselines[0], std::move(bundle), options));
+    if (base.version() == subject.version())
+      result.warnings.emplace_back("the baseline is the same version: this tests the gate, not the model");
+    MRUN_ASSIGN(const bool base_works, probe(rig, base, "first prediction of the baseline"));
+    if (base_works) MRUN_TRY(measure_interleaved(rig, base, subject));
+  } else if (works) {
+    MRUN_TRY(measure_alone(rig, subject, home ? &*home : nullptr));
+  }
+  conclude(rig, stored);
+  client.settle_build_skew();
+  return result;
+}
+
+} // namespace mrun::bench

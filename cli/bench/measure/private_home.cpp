@@ -1,0 +1,98 @@
+#include "cli/bench/measure/private_home.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/paths.h"
+#include "common/text.h"
+
+extern char** environ;
+
+namespace mrun::bench {
+namespace {
+
+constexpr std::size_t k_max_words_bytes = 1 << 20;
+
+std::string last_line(std::string_view text) {
+  std::string_view last;
+  for (const std::string_view line : split(text, '\n'))
+    if (line.starts_with("error") || (last.empty() && !trim(line).empty())) last = line;
+  return printable(last, 300);
+}
+
+// Waits for the end; returns the exit code, -1 for one that was killed.
+int wait_for(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+} // namespace
+
+Result<PrivateHome> PrivateHome::create(const cli::Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_ASSIGN(const InstallPaths install, context.install());
+  MRUN_TRY(home.create());
+  std::string name = (home.cache / "bench-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't make a folder in {}", home.cache.string()));
+  PrivateHome own(name, install.cli());
+  std::error_code error;
+  if (std::filesystem::exists(home.config_file, error))
+    std::filesystem::copy_file(home.config_file, own.m_folder / "config.yaml", error);
+  if (error) return fail_errno(ErrorCode::io, error.value(), "can't copy config.yaml");
+  if (::setenv("MRUN_HOME", name.c_str(), 1) != 0)
+    return fail_errno(ErrorCode::resources, errno, "can't set MRUN_HOME");
+  return own;
+}
+
+PrivateHome::PrivateHome(PrivateHome&& other) noexcept
+    : m_folder(std::exchange(other.m_folder, {})),
+      m_program(std::move(other.m_program)) {}
+
+PrivateHome::~PrivateHome() {
+  if (m_folder.empty()) return;
+  static_cast<void>(run_mrun({"daemon", "stop"}));
+  std::error_code ignored;
+  std::filesystem::remove_all(m_folder, ignored);
+}
+
+Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words) const {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  std::vector<std::string> all = {m_program.string()};
+  all.insert(all.end(), words.begin(), words.end());
+  std::vector<char*> pointers;
+  for (std::string& word : all)
+    pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
+  pid_t child = 0;
+  const int problem = ::posix_spawn(&child, all[0].c_str(), &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (problem != 0) return fail_errno(ErrorCode::resources, problem, fmt::format("can't run {}", all[0]));
+  write_end.reset();
+  const auto said = read_all(read_end.get(), k_max_words_bytes, "what mrun said", ErrorCode::io);
+  if (const int code = wait_for(child); code != 0)
+    return fail(ErrorCode::bench_pull,
+                fmt::format("`mrun {}` ended with exit code {}: {}", fmt::join(words, " "), code,
+                            last_line(said.value_or(""))));
+  return {};
+}
+
+} // namespace mrun::bench

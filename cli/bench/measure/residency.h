@@ -1,0 +1,28 @@
+// Whether a bundle's bytes lie in the page cache, and getting them out of it.
+#pragma once
+
+#include <cstdint>
+
+#include "common/error.h"
+#include "packager/store.h"
+
+namespace mrun::bench {
+
+struct Residency {
+  std::uint64_t pages = 0;
+  std::uint64_t resident = 0;
+  double share() const { return pages == 0 ? 0 : static_cast<double>(resident) / static_cast<double>(pages); }
+};
+
+// A cold run may have so much in memory.
+inline constexpr double k_cold_share = 0.01;
+
+// Of all blobs that the bundle's files lie in; by cachestat(2), else mincore(2). Error io, store_corrupt.
+Result<Residency> read_residency(const Store& store, const Bundle& bundle);
+// fsync, then posix_fadvise(DONTNEED): a dirty page is not dropped, nor is one that a process has mapped.
+Result<void> evict(const Store& store, const Bundle& bundle);
+// sync, then 3 into /proc/sys/vm/drop_caches: all of the machine. Error bench_privilege without root.
+Result<void> drop_all_caches();
+Result<void> need_root(); // likewise, before anything is done
+
+} // namespace mrun::bench

@@ -1,0 +1,31 @@
+// What every part of a benchmark works with.
+#pragma once
+
+#include "cli/bench/load/generator.h"
+#include "cli/bench/measure/progress.h"
+#include "cli/bench/measure/result.h"
+#include "cli/bench/measure/subject.h"
+#include "cli/client/daemon_client.h"
+#include "cli/context.h"
+
+namespace mrun::bench {
+
+struct Rig {
+  cli::Context& context;
+  cli::DaemonClient& client;
+  const Store& store;
+  const Options& options;
+  int interrupt_fd;
+  Progress& progress;
+  BenchResult& result;
+  bool interrupted = false;
+
+  const std::filesystem::path& socket() const { return client.connection().socket(); }
+  // A plan with the options' timeout and the interrupt.
+  LoadPlan plan_for(const Subject& subject) const;
+  // Unloads a version and waits until its workers are gone. Error bench_stuck when one does not end.
+  Result<void> unload(const std::string& version);
+  Result<bool> is_loaded(const std::string& version);
+};
+
+} // namespace mrun::bench

@@ -1,0 +1,151 @@
+#include "cost/price_book.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "common/fd.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "cost/price_sax.h"
+
+namespace mrun {
+namespace {
+
+constexpr std::size_t k_max_price_book_bytes = 16 * k_mib;
+constexpr std::array<std::string_view, 14> k_units = {
+    "gpu_s", "gpu_h",     "instance_s", "instance_h", "core_s",  "gib_s",    "gb_s",
+    "image", "megapixel", "video_s",    "request",    "mtok_in", "mtok_out", "mtok_cached_in"};
+constexpr std::array<std::string_view, 12> k_kinds = {"runtime",  "image",     "megapixel", "video_s",
+                                                      "token",    "audio_min", "char",      "request",
+                                                      "instance", "storage",   "egress",    "credit"};
+constexpr std::array<std::string_view, 10> k_states = {"queue", "pull",  "setup",  "active",   "idle",
+                                                       "drain", "build", "failed", "canceled", "aborted"};
+constexpr std::array<std::string_view, 11> k_keys = {"provider", "sku",    "kind",      "usd",
+                                                     "per",      "dims",   "states",    "granularity_s",
+                                                     "read_on",  "source", "confidence"};
+
+template<std::size_t Count>
+bool one_of(const std::array<std::string_view, Count>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// YYYY-MM-DD with a month and a day that exist.
+bool is_date(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+  for (const std::size_t i : {0U, 1U, 2U, 3U, 5U, 6U, 8U, 9U})
+    if (text[i] < '0' || text[i] > '9') return false;
+  const int month = (text[5] - '0') * 10 + (text[6] - '0');
+  const int day = (text[8] - '0') * 10 + (text[9] - '0');
+  return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+Result<std::string> need_text(const PriceFields& fields, const char* key) {
+  const PriceScalar* value = fields.find(key);
+  if (value == nullptr || value->kind != PriceScalar::Kind::text || value->text.empty())
+    return fail(ErrorCode::config_invalid, fmt::format("`{}` is missing", key));
+  return value->text;
+}
+
+Result<void> read_states(const PriceFields& fields, PriceRow& row) {
+  for (const auto& [name, value] : fields.states) {
+    if (!one_of(k_states, name))
+      return fail(ErrorCode::config_invalid, fmt::format("state `{}` is not known", printable(name, 40)));
+    if (value.kind == PriceScalar::Kind::null) continue;
+    if (value.text != "0" && value.text != "1")
+      return fail(ErrorCode::config_invalid, fmt::format("state `{}` is neither 0, 1 nor null", name));
+    row.states[name] = value.text == "1";
+  }
+  return {};
+}
+
+Result<void> read_rate(const PriceFields& fields, PriceRow& row) {
+  const PriceScalar* rate = fields.find("usd");
+  if (rate == nullptr || rate->kind != PriceScalar::Kind::number)
+    return fail(ErrorCode::config_invalid, "`usd` is not a number");
+  MRUN_ASSIGN(row.rate, Money::parse(rate->text, ErrorCode::config_invalid));
+  if (row.rate == Money())
+    return fail(ErrorCode::config_invalid, "`usd` is 0: an unknown price must not be free");
+  const PriceScalar* granularity = fields.find("granularity_s");
+  if (granularity == nullptr || granularity->kind == PriceScalar::Kind::null) return {};
+  MRUN_ASSIGN(const Money seconds, Money::parse(granularity->text, ErrorCode::config_invalid));
+  if (granularity->kind != PriceScalar::Kind::number || seconds.pico() < 1000 || seconds.pico() % 1000 != 0)
+    return fail(ErrorCode::config_invalid, "`granularity_s` is not a positive number of nanoseconds");
+  row.granularity_ns = seconds.pico() / 1000;
+  return {};
+}
+
+Result<PriceRow> read_row(const PriceFields& fields) {
+  if (!fields.problem.empty()) return fail(ErrorCode::config_invalid, fields.problem);
+  for (const auto& [key, value] : fields.scalars)
+    if (!one_of(k_keys, key))
+      return fail(ErrorCode::config_invalid, fmt::format("key `{}` is not known", printable(key, 40)));
+  PriceRow row;
+  MRUN_ASSIGN(row.provider, need_text(fields, "provider"));
+  MRUN_ASSIGN(row.sku, need_text(fields, "sku"));
+  MRUN_ASSIGN(row.kind, need_text(fields, "kind"));
+  if (!one_of(k_kinds, row.kind))
+    return fail(ErrorCode::config_invalid, fmt::format("kind `{}` is not known", printable(row.kind, 40)));
+  MRUN_ASSIGN(row.per, need_text(fields, "per"));
+  if (!one_of(k_units, row.per))
+    return fail(ErrorCode::config_invalid, fmt::format("unit `{}` is not known", printable(row.per, 40)));
+  MRUN_ASSIGN(row.source, need_text(fields, "source"));
+  MRUN_ASSIGN(row.read_on, need_text(fields, "read_on"));
+  if (!is_date(row.read_on))
+    return fail(ErrorCode::config_invalid,
+                fmt::format("`read_on` '{}' is not a date", printable(row.read_on, 40)));
+  MRUN_ASSIGN(row.confidence, need_text(fields, "confidence"));
+  MRUN_TRY(read_rate(fields, row));
+  MRUN_TRY(read_states(fields, row));
+  for (const auto& [key, value] : fields.dims)
+    row.dims[key] = value.text;
+  return row;
+}
+
+} // namespace
+
+std::string_view PriceRow::dim(const std::string& key) const {
+  const auto found = dims.find(key);
+  return found == dims.end() ? std::string_view() : std::string_view(found->second);
+}
+
+bool PriceRow::bills(const std::string& state, bool otherwise) const {
+  const auto found = states.find(state);
+  return found == states.end() ? otherwise : found->second;
+}
+
+Result<PriceBook> PriceBook::parse(std::string_view text) {
+  MRUN_ASSIGN(const std::vector<PriceFields> all, read_price_fields(text));
+  PriceBook book;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Result<PriceRow> row = read_row(all[i]);
+    if (row)
+      book.rows.push_back(std::move(*row));
+    else
+      book.refused.push_back({i, row.error().message});
+  }
+  return book;
+}
+
+Result<PriceBook> PriceBook::load(const std::string& path) {
+  MRUN_ASSIGN(const std::string text,
+              read_file(path, k_max_price_book_bytes, ErrorCode::io, ErrorCode::config_invalid));
+  return parse(text);
+}
+
+const PriceRow* PriceBook::find(std::string_view provider, std::string_view sku,
+                                std::string_view product) const {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const PriceRow& row) {
+    return row.provider == provider && row.sku == sku && row.dim("product") == product;
+  });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+std::optional<std::int64_t> seconds_of_unit(std::string_view per) {
+  if (per == "instance_s" || per == "gpu_s") return 1;
+  if (per == "instance_h" || per == "gpu_h") return 3600;
+  return std::nullopt;
+}
+
+} // namespace mrun

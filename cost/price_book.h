@@ -1,0 +1,59 @@
+// The price book: what public providers charge, with source and date (share/mrun/prices.json,
+// docs/formats/cost.md).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/error.h"
+#include "cost/money.h"
+
+namespace mrun {
+
+struct PriceRow {
+  std::string provider;
+  std::string sku;
+  std::string kind;
+  Money rate;                              // USD, exactly as written in the book
+  std::string per;                         // instance_s, gpu_h, image, …
+  std::map<std::string, std::string> dims; // scalars as text: product, gpu_count, status, …
+  // queue, pull, setup, active, idle, drain, build, failed, canceled, aborted → billed? Unknown ones are
+  // absent.
+  std::map<std::string, bool> states;
+  std::optional<std::int64_t> granularity_ns; // billed time is rounded up to it; unknown = nullopt
+  std::string read_on;                        // YYYY-MM-DD
+  std::string source;
+  std::string confidence; // A, B or C
+
+  std::string_view dim(const std::string& key) const;
+  // Unknown states count as `otherwise`.
+  bool bills(const std::string& state, bool otherwise) const;
+};
+
+struct RefusedRow {
+  std::size_t index = 0; // from 0, in the file
+  std::string reason;
+};
+
+struct PriceBook {
+  std::vector<PriceRow> rows;
+  std::vector<RefusedRow> refused; // each with its reason; the rest of the book still serves
+
+  // Reads the book's text; numbers are taken from the text itself, never through a double. A row without
+  // source or date, with an unknown unit, kind or state, a rate that is not a positive decimal, or a key it
+  // does not know is refused. Error config_invalid: not a JSON array of objects.
+  static Result<PriceBook> parse(std::string_view text);
+  static Result<PriceBook> load(const std::string& path);
+
+  // The first row of that provider, sku and dims["product"]; nullptr when there is none.
+  const PriceRow* find(std::string_view provider, std::string_view sku, std::string_view product) const;
+};
+
+// Seconds in the time unit of `per` (instance_s → 1, gpu_h → 3600); nullopt for units that are no time.
+std::optional<std::int64_t> seconds_of_unit(std::string_view per);
+
+} // namespace mrun

@@ -1,0 +1,140 @@
+// What can be known of a file without LibTorch: operators, TorchScript code.
+#include <doctest/doctest.h>
+
+#include "runtime/engines/torch/inspect/operator_table.h"
+#include "runtime/engines/torch/inspect/program_check.h"
+#include "runtime/engines/torch/inspect/script_code.h"
+#include "runtime/engines/torch/inspect/size_expression.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+Program program_of(const std::vector<std::string>& targets) {
+  Program program;
+  for (const std::string& target : targets) {
+    Node node;
+    node.target = target;
+    node.name = "n" + std::to_string(program.graph.nodes.size());
+    node.source = "net.py:7: x = f(x)";
+    program.graph.nodes.push_back(std::move(node));
+  }
+  return program;
+}
+
+TEST_CASE("the operators of LibTorch are looked up by name and overload") {
+  const auto table = OperatorTable::parse("torch 2.14.1\naten::add.Tensor\naten::linear\n");
+  REQUIRE(table);
+  CHECK(table->torch_version() == "2.14.1");
+  CHECK(table->contains("aten::add", "Tensor"));
+  CHECK(table->contains("aten::linear", ""));
+  CHECK_FALSE(table->contains("aten::add", ""));
+  CHECK_FALSE(OperatorTable::parse(""));
+  CHECK_FALSE(OperatorTable::parse("torch 2.14.1\nb\na\n"));
+}
+
+TEST_CASE("what a program lacks is named once, with node and Python line") {
+  const auto table = OperatorTable::parse("torch 2.14.1\naten::add.Tensor\n");
+  REQUIRE(table);
+  const CheckOptions options{&*table, false};
+  const Program good =
+      program_of({"torch.ops.aten.add.Tensor", "_operator.add", "torch.ops.higher_order.cond"});
+  CHECK(find_problems(good, options).empty());
+
+  const Program bad = program_of({"torch.ops.mylib.magic.default", "torch.ops.mylib.magic.default",
+                                  "torch.ops.aten.newer.default", "torch.ops.aten.from_file.default",
+                                  "torch.ops.higher_order.flex_attention", "builtins.open"});
+  const std::vector<Problem> problems = find_problems(bad, options);
+  REQUIRE(problems.size() == 5);
+  CHECK(problems[0].message == "node `n0` (torch.ops.mylib.magic.default): LibTorch has no such operator");
+  CHECK(problems[0].hint.find("operators: [") != std::string::npos);
+  CHECK(problems[0].source == "net.py:7: x = f(x)");
+  CHECK(problems[1].message.find("LibTorch 2.14.1 has no such operator") != std::string::npos);
+  CHECK(problems[2].message.find("may not be used by a program") != std::string::npos);
+  CHECK(problems[3].message.find("higher-order operator is not supported") != std::string::npos);
+  CHECK(problems[4].message.find("Python function") != std::string::npos);
+
+  const OperatorUses uses = count_operators(bad, options);
+  CHECK(uses.at("mylib.magic.default").count == 2);
+  CHECK_FALSE(uses.at("mylib.magic.default").available);
+  // With a library of operators in the bundle unknown ones are looked up when it is open.
+  CHECK(find_problems(program_of({"torch.ops.mylib.magic.default"}), {&*table, true}).empty());
+  CHECK(find_problems(program_of({"torch.ops.aten.from_file.default"}), {&*table, true}).size() == 1);
+}
+
+TEST_CASE("arguments that no operator takes are named") {
+  Program program = program_of({"torch.ops.aten.add.Tensor"});
+  Argument argument;
+  argument.kind = ArgumentKind::custom_obj;
+  program.graph.nodes[0].inputs.push_back({"self", argument});
+  const std::vector<Problem> problems = find_problems(program, {});
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].message.find("argument `self` is a custom class") != std::string::npos);
+}
+
+constexpr std::string_view k_code = R"(class Net(Module):
+  weight : Tensor
+  def forward(self: __torch__.my.Net,
+    x: Tensor,
+    n: int=3,
+    pair: Optional[Tuple[int, int]]=None) -> Tuple[Tensor, Tensor]:
+    y = torch.conv2d(torch.add(x, n), self.weight)
+    return (ops.quantized.linear(y), torch.add(y, 1))
+class Other(Module):
+  def forward(self: __torch__.my.Other) -> Tensor:
+    return torch.from_file("x")
+)";
+
+TEST_CASE("forward's arguments are read from a script's code") {
+  CHECK(script_class("\x80\x02"
+                     "c__torch__.my\nNet\nq\x01") == "__torch__.my.Net");
+  CHECK(script_class("nothing").empty());
+  const auto forward = script_forward(k_code, "Net");
+  REQUIRE(forward);
+  REQUIRE(forward->arguments.size() == 3);
+  CHECK(forward->arguments[0].name == "x");
+  CHECK(forward->arguments[0].type == "Tensor");
+  CHECK_FALSE(forward->arguments[0].optional);
+  CHECK(forward->arguments[1].type == "int");
+  CHECK(forward->arguments[1].optional);
+  CHECK(forward->arguments[2].type == "Optional[Tuple[int, int]]");
+  CHECK(forward->result == "Tuple[Tensor, Tensor]");
+  CHECK_FALSE(script_forward(k_code, "Missing"));
+  CHECK_FALSE(script_forward("class Net(Module):\n  def forward(self", "Net"));
+}
+
+TEST_CASE("sizes are expressions of symbols") {
+  const auto size =
+      SizeExpression::parse("Add(Mul(Integer(32), Symbol('s0', positive=True, integer=True)), Integer(-1))");
+  REQUIRE(size);
+  CHECK(size->words() == "32*s0 + -1");
+  CHECK(size->value({{"s0", 3}}) == 95);
+  CHECK_FALSE(size->value({{"s1", 3}}));
+  CHECK_FALSE(size->value({{"s0", INT64_MAX / 2}}));
+  for (const std::string bad :
+       {"", "Mul(", "Integer(x)", "Symbol('s0'", "Pow(Symbol('a'), Integer(2))", "Integer(1))"})
+    CHECK_FALSE(SizeExpression::parse(bad));
+  std::string deep;
+  for (int i = 0; i < 100; ++i)
+    deep += "Add(";
+  CHECK_FALSE(SizeExpression::parse(deep));
+}
+
+TEST_CASE("a script's operators are counted by its text") {
+  std::map<std::string, std::size_t> uses;
+  count_script_operators(k_code, uses);
+  CHECK(uses == std::map<std::string, std::size_t>{
+                    {"aten::add", 2}, {"aten::conv2d", 1}, {"aten::from_file", 1}, {"quantized::linear", 1}});
+}
+
+TEST_CASE("compressed members are inflated under a limit") {
+  const std::string packed("\x4b\x4c\x84\x01\x00", 5); // "aaaaaaaaaa", raw deflate
+  const auto text = inflate_raw(packed, 100);
+  REQUIRE(text);
+  CHECK(*text == std::string(10, 'a'));
+  CHECK_FALSE(inflate_raw(packed, 5));
+  CHECK_FALSE(inflate_raw(packed.substr(0, 3), 100));
+  CHECK_FALSE(inflate_raw("\xff\xff\xff", 100));
+}
+
+} // namespace
+} // namespace mrun::torch_engine
