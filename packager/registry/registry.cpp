@@ -241,9 +241,9 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
   url.query = "n=1000";
   std::set<std::string> seen;
   while (seen.insert(url.text()).second) { // a circle ends where it began
-    if (seen.size() > k_max_tag_pages || found.size() > k_max_tags)
-      return fail(ErrorCode::registry_reply,
-                  fmt::format("the list of tags has over {} pages or {} tags", k_max_tag_pages, k_max_tags));
+    if (seen.size() > k_max_tag_pages || found.size() > k_max_listed_tags)
+      return fail(ErrorCode::registry_reply, fmt::format("the list of tags has over {} pages or {} tags",
+                                                         k_max_tag_pages, k_max_listed_tags));
     MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {.headers = {{"Accept", "application/json"}}}));
     if (reply.status != 200)
       return refused(reply, fmt::format("repository {}", m_registry.config().repository));

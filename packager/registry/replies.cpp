@@ -75,7 +75,8 @@ Result<std::vector<std::string>> parse_tags(std::string_view body) {
     return fail(ErrorCode::registry_reply, "the list of tags is not one");
   std::vector<std::string> tags;
   for (const Json& tag : *list)
-    if (tag.is_string() && tags.size() < k_max_tags) tags.push_back(printable(tag.get<std::string>(), 128));
+    if (tag.is_string() && tags.size() < k_max_listed_tags)
+      tags.push_back(printable(tag.get<std::string>(), 128));
   return tags;
 }
 

@@ -12,7 +12,7 @@
 
 namespace mrun {
 
-inline constexpr std::size_t k_max_tags = 100'000;
+inline constexpr std::size_t k_max_listed_tags = 100'000;
 inline constexpr std::uint64_t k_max_chunk_bytes = 1024 * k_mib; // whatever a registry asks for
 
 std::string media_type_of(const HttpReply& reply); // in lower case, without parameters
@@ -27,7 +27,7 @@ std::uint64_t least_chunk(const HttpReply& reply);
 
 // The registry's own words of an error reply: "CODE: message". They are shown, never acted on.
 std::string registry_words(const HttpReply& reply);
-// A page of the list of tags (end-8), at most k_max_tags, fit to be shown. Error registry_reply.
+// A page of the list of tags (end-8), at most k_max_listed_tags, fit to be shown. Error registry_reply.
 Result<std::vector<std::string>> parse_tags(std::string_view body);
 
 } // namespace mrun

@@ -3,9 +3,13 @@
 The rules are those of modelpack/model-spec (docs/config.md, schema/config-schema.json): closed objects, these keys, these
 types. The readers do what modctl (pkg/backend/extract.go, pkg/codec/raw.go) and Docker Model Runner
 (pkg/distribution/internal/bundle/unpack.go) do with a manifest.
+
+MRUN_MODELPACK_SCHEMA=FILE (upstream's schema/config-schema.json) checks each config against that schema too.
 """
 
 import json
+import os
+import pathlib
 import re
 
 MODALITIES = {"text", "image", "audio", "video", "embedding", "other"}
@@ -50,10 +54,19 @@ CONFIG = closed({
 }, ["descriptor", "config", "modelfs"])
 
 
+def check_upstream_schema(config):
+    path = os.environ.get("MRUN_MODELPACK_SCHEMA")
+    if path:
+        import jsonschema
+        schema = json.loads(pathlib.Path(path).read_text())
+        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(config)
+
+
 def check_artifact(manifest, config):
     assert manifest["artifactType"] == "application/vnd.cncf.model.manifest.v1+json"
     assert manifest["config"]["mediaType"] == "application/vnd.cncf.model.config.v1+json"
     assert CONFIG(config), config
+    check_upstream_schema(config)
     assert config["modelfs"]["diffIds"] == [layer["digest"] for layer in manifest["layers"]]
     for layer in manifest["layers"]:
         assert DIGEST.fullmatch(layer["digest"])
