@@ -268,7 +268,7 @@ TEST_CASE("draining refuses what is new and ends when all is committed") {
 TEST_CASE("the own rate and its reference reach the metrics and the ledger") {
   ServiceFixture fixture;
   fixture.stop();
-  fixture.rate = OwnRate{*Money::parse("3.6", ErrorCode::internal), "instance_h", "EUR"};
+  fixture.rate = OwnRate{*Money::parse("3.6", ErrorCode::internal), "instance_h", "EUR", {}, {}};
   fixture.start();
   const Prediction accepted = fixture.must_create({{"text", "a"}});
   const auto ended = fixture.end(accepted.id, fake_runner().last());
