@@ -56,8 +56,11 @@ std::optional<Element> read_element(const ByteView& parent, std::size_t at) {
 
 template<class Take>
 void each_element(const ByteView& parent, Take take) {
-  for (std::size_t at = 0; const auto element = read_element(parent, at); at = element->next)
+  auto element = read_element(parent, 0);
+  while (element) {
     take(*element);
+    element = read_element(parent, element->next);
+  }
 }
 
 std::uint64_t unsigned_of(const ByteView& body) {
@@ -142,7 +145,8 @@ std::optional<FileMeasure> measure_matroska(const ByteView& file) {
   Segment segment;
   // The clusters are walked only where the segment does not tell its duration. An open cluster's parts follow
   // it like siblings.
-  for (std::size_t at = 0; const auto element = read_element(top->body, at); at = element->next) {
+  auto element = read_element(top->body, 0);
+  while (element) {
     if (element->id == k_info) read_info(element->body, segment);
     if (element->id == k_tracks) read_tracks(element->body, segment);
     const bool is_told = segment.duration > 0 && (segment.is_video || segment.is_audio);
@@ -151,6 +155,7 @@ std::optional<FileMeasure> measure_matroska(const ByteView& file) {
       read_cluster_part(*element, segment);
     else if (!element->is_open)
       each_element(element->body, [&](const Element& part) { read_cluster_part(part, segment); });
+    element = read_element(top->body, element->next);
   }
   std::optional<std::int64_t> duration_ns = scaled(segment.duration, segment.scale_ns);
   if (!duration_ns && segment.has_blocks) duration_ns = scaled(static_cast<double>(segment.end), segment.scale_ns);

@@ -77,7 +77,7 @@ TEST_CASE("the own cost is null with its reason until a rate is set") {
   const Charge none = own_charge(std::nullopt, usage(PredictionStatus::succeeded, 1'000'000'000));
   CHECK(own_charge_json(none).is_null());
   CHECK(none.reason.find("config.yaml") != std::string::npos);
-  const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD"};
+  const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD", {}, {}};
   CHECK(amount(own_charge(rate, usage(PredictionStatus::succeeded, 1'000'000'000))) == "0.0001");
   CHECK(amount(own_charge(rate, usage(PredictionStatus::canceled, 500'000'000))) == "0.00005");
   CHECK(amount(own_charge(rate, usage(PredictionStatus::aborted, 500'000'000))) == "0");
@@ -91,7 +91,7 @@ TEST_CASE("the JSON of a charge, byte for byte") {
       R"({"amount":"0.0001","billed_s":"1","currency":"USD","formula":"rate x billed states, rounded up to 1 s",)"
       R"("granularity":"1 s","note":"reference, not your bill","per":"instance_s","provider":"replicate","rate":"0.0001",)"
       R"("read_on":"2026-11-18","sku":"CPU 4x 8GB","source":"a page"})");
-  const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD"};
+  const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD", {}, {}};
   CHECK(
       canonical_json(own_charge_json(own_charge(rate, usage(PredictionStatus::succeeded, 23'500'000)))) ==
       R"({"amount":"0.00000235","billed_s":"0.0235","currency":"USD","formula":"rate x predict time","per":"instance_h","rate":"0.36"})");
