@@ -14,14 +14,14 @@ constexpr std::int64_t k_now = 1'700'000'000'000'000'000;
 constexpr std::int64_t k_second = 1'000'000'000;
 
 Json line() {
-  return Json::parse(R"({"id": "i", "kind": "prediction", "status": "succeeded", "at": "2026-11-24T20:44:19.123456Z",
+  return Json::parse(R"json({"id": "i", "kind": "prediction", "status": "succeeded", "at": "2026-11-24T20:44:19.123456Z",
     "began_at": null, "model": "test/echo", "version": "bb", "device": "cpu", "worker": null, "duration_ns": 42000000,
     "total_ns": 50000000, "cold_start": false, "tags": {"user": "=cmd()", "note": "a\"b, c"}, "units": {},
     "cost": {"amount": null, "currency": null, "rate": null, "per": null, "billed_ns": null, "formula": null,
              "reason": "no rate is set"},
     "cost_reference": {"amount": "0.0001", "currency": "USD", "rate": "0.0001", "per": "instance_s", "billed_ns": 1000000000,
       "granularity_ns": 1000000000, "formula": "f", "reason": null, "provider": "replicate", "sku": "CPU", "product": "public",
-      "source": "s", "read_on": "2026-11-18", "note": "reference, not your bill"}})");
+      "source": "s", "read_on": "2026-11-18", "note": "reference, not your bill"}})json");
 }
 
 } // namespace

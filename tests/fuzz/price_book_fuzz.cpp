@@ -1,5 +1,5 @@
 // The price book, and amounts of money.
-#include "daemon/ledger/price_book.h"
+#include "cost/price_book.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace mrun;

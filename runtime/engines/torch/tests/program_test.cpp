@@ -93,7 +93,7 @@ TEST_CASE("a program's values, shapes, ranges and source lines are read") {
   CHECK(program->graph.value_names == Paths{"x", "y"});
   CHECK(program->graph.nodes[0].source ==
         "model.py:12: return self.act(x)"); // the model's line, not PyTorch's
-  const TensorMeta& meta = program->graph.input_metas.at(0);
+  const TensorMeta& meta = program->graph.metas.at(0);
   CHECK(meta.sizes[0].symbol == "s0");
   CHECK(meta.sizes[1].constant == 3);
   CHECK((meta.sizes[2].symbol.empty() && !meta.sizes[2].constant)); // an expression is not checked
