@@ -38,12 +38,10 @@ constinit const CommandSpec k_command_inspect{
     .group = CommandGroup::share,
     .summary = "look at a model file, or at a remote model without pulling it",
     .description =
-        "Of a file (.pt2, .pt, .safetensors, .gguf; what begins with ./, / or ~ is always one): what it is, "
-        "its\n"
-        "inputs with dtypes, symbolic sizes and their ranges, its outputs, operators with counts, weights, "
-        "what\n"
-        "of it can't run here, and whether it is native code. Nothing of it runs.\n"
-        "Of a remote model: its size, files, inputs and license. The manifest and mrun.yaml are read, no "
+        "Of a file (.pt2, .pt, .safetensors, .gguf; what begins with ./, / or ~ is always one): what it is,\n"
+        "its inputs with dtypes, symbolic sizes and their ranges, its outputs, operators with counts,\n"
+        "weights, what of it can't run here, and whether it is native code. Nothing of it runs.\n"
+        "Of a remote model: its size, files, inputs and license. The manifest and mrun.yaml are read, no\n"
         "weights.",
     .positionals = k_positionals,
 

@@ -114,9 +114,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
   } else if (context.json) {
     MRUN_TRY(print_object(context, query, count));
   } else if (arguments.has("jsonl")) {
-    MRUN_TRY(each_line(context, query, count, [&](const Json& line) {
-      return context.terminal.out(canonical_json(line) + "\n");
-    }));
+    MRUN_TRY(each_line(context, query, count,
+                       [&](const Json& line) { return context.terminal.out(canonical_json(line) + "\n"); }));
   } else {
     MRUN_TRY(context.terminal.out(ledger_csv_header()));
     MRUN_TRY(each_line(context, query, count,
@@ -132,14 +131,13 @@ constinit const CommandSpec k_command_ledger{
     .name = "ledger",
     .group = CommandGroup::run,
     .summary = "list what predictions, loads and idle workers cost",
-    .description =
-        "A line per prediction that has ended, per load of a model (setup) and per stretch in which a loaded "
-        "model waited\n"
-        "(idle), newest first. COST is by your own rate (`cost` in config.yaml), REFERENCE what a public price "
-        "row would charge,\n"
-        "both as they were then. What is not known reads `unknown`, with the reason in --json and --csv. "
-        "docs/formats/ledger.md\n"
-        "has every field.",
+    .description = "A line per prediction that has ended, per load of a model (setup) and per stretch in "
+                   "which a loaded\n"
+                   "model waited (idle), newest first. COST is by your own rate (`cost` in config.yaml), "
+                   "REFERENCE what\n"
+                   "a public price row would charge, both as they were then. What is not known reads "
+                   "`unknown`, with the\n"
+                   "reason in --json and --csv. docs/formats/ledger.md has every field.",
     .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,

@@ -72,13 +72,11 @@ constinit const CommandSpec k_command_stats{
     .group = CommandGroup::run,
     .summary = "show predictions, latency, cold starts and cost by model, day or tag",
     .description =
-        "Sums of the ledger. P50, P95 and P99 are of the time from request to end of what succeeded; `–` where "
-        "there are too few\n"
-        "(59 for p95, 299 for p99). COST is your own for predictions; SETUP and IDLE are the loads' and the "
-        "waiting workers',\n"
-        "which no tag belongs to; REFERENCE is what a public price row would charge for all three. "
-        "`unknown (3)`: for three lines\n"
-        "the cost is not known.",
+        "Sums of the ledger. P50, P95 and P99 are of the time from request to end of what succeeded; `–`\n"
+        "where there are too few (59 for p95, 299 for p99). COST is your own for predictions; SETUP and "
+        "IDLE\n"
+        "are the loads' and the waiting workers', which no tag belongs to; REFERENCE is what a public price\n"
+        "row would charge for all three. `unknown (3)`: for three lines the cost is not known.",
     .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,

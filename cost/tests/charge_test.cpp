@@ -15,6 +15,7 @@ PriceRow public_row() {
   row.states = {{"queue", false}, {"pull", false},    {"setup", false},
                 {"active", true}, {"canceled", true}, {"aborted", false}};
   row.granularity_ns = 1'000'000'000;
+  row.dims = {{"product", "public"}};
   row.source = "a page";
   row.read_on = "2026-11-18";
   return row;
@@ -89,7 +90,7 @@ TEST_CASE("the JSON of a charge, byte for byte") {
       canonical_json(
           reference_charge_json(reference_charge(&row, usage(PredictionStatus::succeeded, 23'500'000)))) ==
       R"({"amount":"0.0001","billed_s":"1","currency":"USD","formula":"rate x billed states, rounded up to 1 s",)"
-      R"("granularity":"1 s","note":"reference, not your bill","per":"instance_s","provider":"replicate","rate":"0.0001",)"
+      R"("granularity":"1 s","note":"reference, not your bill","per":"instance_s","product":"public","provider":"replicate","rate":"0.0001",)"
       R"("read_on":"2026-11-18","sku":"CPU 4x 8GB","source":"a page"})");
   const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD", {}, {}};
   CHECK(

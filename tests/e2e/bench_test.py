@@ -146,7 +146,7 @@ def reports(home):
     assert result["valid"] and len(result["cold"]["runs"]) == 7
     rows = list(csv.DictReader(io.StringIO(files["csv"].read_text())))
     p50 = next(row for row in rows if row["part"] == "warm" and row["metric"] == "p50")
-    assert int(p50["value"]) == result["warm"]["latency"]["p50"], p50
+    assert abs(int(p50["value"]) - result["warm"]["latency"]["p50"]) <= 1, (p50, result["warm"]["latency"])
     cases = check_junit(files["xml"].read_text())
     assert cases == {"result is valid": None, "predictions succeed": None, "cold process": None, "warm": None}, cases
     assert files["html"].read_text().startswith("<!DOCTYPE html>") and "<script" not in files["html"].read_text()

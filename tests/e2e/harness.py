@@ -181,7 +181,8 @@ class Home:
 
 def echo_manifest(name, inputs="", output="type: any", options="", extra="", files=()):
     """A manifest for the echo engine. `inputs`, `options` and `extra` are YAML at their own indentation."""
-    inputs = inputs or "text: {type: string, default: hello}\nmode: {type: string, default: echo}"
+    mode = '""' if "mode:" in options else "echo"  # "" leaves it to the options
+    inputs = inputs or f"text: {{type: string, default: hello}}\nmode: {{type: string, default: {mode}}}"
     block = "".join(f"  {line}\n" for line in inputs.splitlines())
     text = f"mrun: 1\nname: {name}\nlicense: Apache-2.0\nengine: echo\nfiles: {json.dumps(list(files))}\nthreads: 1\ninputs:\n{block}"
     text += "output:\n" + "".join(f"  {line}\n" for line in output.splitlines())

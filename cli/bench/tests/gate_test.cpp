@@ -144,6 +144,23 @@ std::vector<double> alarm_rates(const Design& design, double noise, double shift
   return rates;
 }
 
+// The rates in a row of the table, in order.
+std::vector<double> rates_in(std::string_view row) {
+  std::vector<double> rates;
+  for (const std::string_view cell : split(row.substr(row.find('|', 1)), ' '))
+    if (cell.size() == 4 && cell[1] == '.') rates.push_back(std::stod(std::string(cell)));
+  return rates;
+}
+
+// Two trials of 200 may fall to the other side on another machine's logarithms.
+bool is_documented(std::string_view text, std::string_view design, std::string_view row) {
+  const std::size_t at = text.find(fmt::format("\n| {} |", design));
+  if (at == std::string_view::npos) return false;
+  const std::vector<double> told = rates_in(text.substr(at + 1, text.find('\n', at + 1) - at - 1));
+  return std::ranges::equal(told, rates_in(row),
+                            [](double a, double b) { return std::abs(a - b) <= 0.0101; });
+}
+
 TEST_CASE("how often the gate speaks up: docs/bench.md has these rates") {
   const auto text = read_file(MRUN_SOURCE_DIR "/docs/bench.md", 1 << 20, ErrorCode::io, ErrorCode::io);
   REQUIRE(text);
@@ -162,7 +179,7 @@ TEST_CASE("how often the gate speaks up: docs/bench.md has these rates") {
         CHECK(rates[3] >= (noise < 0.05 ? 0.98 : many ? 0.70 : 0.38));
         CHECK(rates[4] >= (many || noise < 0.05 ? 0.99 : 0.95));
       }
-    CHECK_MESSAGE(text->find(row) != std::string::npos, "docs/bench.md has another row than\n" << row);
+    CHECK_MESSAGE(is_documented(*text, design.name, row), "docs/bench.md has another row than\n" << row);
   }
   // Shift that nobody knows of is a false alarm in a tenth to a third of all runs.
   CHECK(stored(0.03, 0.03, 0, false).regressed >= 0.05);
