@@ -9,6 +9,7 @@
 #include "cli/bench/stats/gate.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/text.h"
 
 namespace mrun::bench {
 namespace {
