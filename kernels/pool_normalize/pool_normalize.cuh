@@ -8,10 +8,36 @@
 
 namespace mrun::kernels {
 
-inline constexpr unsigned k_pool_threads = 256;
+inline constexpr unsigned k_pool_threads = 512; // at most
+// Tokens that are on their way from memory while others are added.
+inline constexpr unsigned k_pool_ahead = 16;
 
 MRUN_HOST_DEVICE float pool_at_least(float value, float least) {
   return value > least || value != value ? value : least; // NaN stays
+}
+
+// The masked mean of one column, in the order of the tokens. `column` is its first number.
+template<bool is_masked>
+MRUN_HOST_DEVICE float pool_column(const float* __restrict__ column, const float* __restrict__ weights,
+                                   std::size_t tokens, std::size_t width) {
+  float sum = 0, weight_sum = 0;
+  std::size_t t = 0;
+  for (; t + k_pool_ahead <= tokens; t += k_pool_ahead) {
+    float values[k_pool_ahead];
+    for (unsigned i = 0; i < k_pool_ahead; ++i)
+      values[i] = column[(t + i) * width];
+    for (unsigned i = 0; i < k_pool_ahead; ++i) {
+      const float weight = is_masked ? weights[t + i] : 1.0f;
+      sum += values[i] * weight;
+      weight_sum += weight;
+    }
+  }
+  for (; t < tokens; ++t) {
+    const float weight = is_masked ? weights[t] : 1.0f;
+    sum += column[t * width] * weight;
+    weight_sum += weight;
+  }
+  return sum / pool_at_least(weight_sum, 1e-9f);
 }
 
 __global__ void __launch_bounds__(k_pool_threads)
@@ -21,19 +47,11 @@ __global__ void __launch_bounds__(k_pool_threads)
   const std::size_t row = blockIdx.x;
   const unsigned thread = threadIdx.x;
   const float* vectors = in + row * tokens * width;
-  const float* weights = mask == nullptr ? nullptr : mask + row * tokens;
   float* pooled = out + row * width;
 
-  float weight_sum = 0;
-  for (std::size_t t = 0; t < tokens; ++t)
-    weight_sum += weights == nullptr ? 1.0f : weights[t];
-  const float divisor = pool_at_least(weight_sum, 1e-9f);
-  for (std::size_t i = thread; i < width; i += k_pool_threads) {
-    float sum = 0;
-    for (std::size_t t = 0; t < tokens; ++t)
-      sum += vectors[t * width + i] * (weights == nullptr ? 1.0f : weights[t]);
-    pooled[i] = sum / divisor;
-  }
+  for (std::size_t i = thread; i < width; i += blockDim.x)
+    pooled[i] = mask == nullptr ? pool_column<false>(vectors + i, nullptr, tokens, width)
+                                : pool_column<true>(vectors + i, mask + row * tokens, tokens, width);
   __syncthreads();
 
   if (thread < 32) {
@@ -45,16 +63,23 @@ __global__ void __launch_bounds__(k_pool_threads)
     if (thread == 0) norm[0] = pool_at_least(static_cast<float>(sqrt(sum)), epsilon);
   }
   __syncthreads();
-  for (std::size_t i = thread; i < width; i += k_pool_threads)
+  for (std::size_t i = thread; i < width; i += blockDim.x)
     pooled[i] /= norm[0];
+}
+
+// Threads of a block: as few passes over the columns as can be, and then no more threads than they need.
+inline unsigned pool_block(std::size_t width) {
+  const std::size_t passes = (width + k_pool_threads - 1) / k_pool_threads;
+  const std::size_t columns = (width + passes - 1) / passes;
+  return static_cast<unsigned>((columns + 31) / 32 * 32);
 }
 
 inline int launch_pool_normalize(const float* in, const float* mask, std::size_t batch, std::size_t tokens,
                                  std::size_t width, float epsilon, float* out, void* stream) {
   if (batch == 0 || width == 0) return k_cuda_success;
   if (batch > 0x7fffffffU) return k_cuda_invalid_value;
-  return MRUN_LAUNCH(pool_normalize_kernel, dim3(static_cast<unsigned>(batch)), dim3(k_pool_threads), stream,
-                     in, mask, tokens, width, epsilon, out);
+  return MRUN_LAUNCH(pool_normalize_kernel, dim3(static_cast<unsigned>(batch)), dim3(pool_block(width)),
+                     stream, in, mask, tokens, width, epsilon, out);
 }
 
 } // namespace mrun::kernels
