@@ -223,7 +223,7 @@ TEST_CASE("tensors may come as JSON by the argument's own name") {
   for (const auto& [text, words] :
        std::vector<std::pair<std::string, std::string>>{{"[[1, 2], [3]]", "equally long"},
                                                         {"[[true]]", "takes numbers"},
-                                                        {"[[1, 2, 3]]", "axis 1 of `in.x` is 3"},
+                                                        {"[[1, 2, 3], [4, 5, 6]]", "axis 1 of `in.x` is 3"},
                                                         {"\"text\"", "was not given"},
                                                         {"[]", "has 1 axes"}}) {
     as_json[0].json = text;
