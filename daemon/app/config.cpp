@@ -160,7 +160,8 @@ class ConfigReader {
     std::map<std::string, std::string> texts;
     for (std::size_t i = 0; i < node.keys.size(); ++i) {
       if (node.items[i].kind != YamlNode::Kind::scalar)
-        return refuse(node.items[i], fmt::format("`{}` is not a single value", printable(node.keys[i].text, 60)));
+        return refuse(node.items[i],
+                      fmt::format("`{}` is not a single value", printable(node.keys[i].text, 60)));
       texts[node.keys[i].text] = node.items[i].text;
     }
     return texts;
