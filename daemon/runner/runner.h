@@ -68,6 +68,7 @@ struct IdleStretch {
   std::int64_t began_wall_ns = 0;
   std::int64_t duration_ns = 0;
   std::int64_t machine_ns = 0; // its share of the machine's time (machine_time.h)
+  RunKey ended_by = 0;         // whose dispatch ended it, where on_worker_gone tells; 0: nobody's
 };
 
 struct LoadBegan {

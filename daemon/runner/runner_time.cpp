@@ -1,4 +1,6 @@
 // Whose time it is: loads, predictions and idleness of every worker on the machine's one clock.
+#include <algorithm>
+
 #include "daemon/runner/runner_impl.h"
 
 namespace mrun {
@@ -90,7 +92,16 @@ void Runner::Impl::forget_worker(sched::WorkerId id) {
         worker.process && worker.process->was_killed() && !worker.is_broken && !timed_out;
     end_load(id, worker, was_dropped ? PredictionStatus::canceled : PredictionStatus::failed);
   }
-  const std::optional<IdleStretch> stretch = end_idle(worker);
+  std::optional<IdleStretch> stretch = end_idle(worker);
+  // A prediction that ended its idleness may run on elsewhere, or be told of only when the worker is
+  // forgotten.
+  for (auto& [key, run] : runs) {
+    const auto before = std::ranges::find(run.idle_before, id, &std::pair<WorkerKey, IdleStretch>::first);
+    if (before == run.idle_before.end()) continue;
+    stretch = before->second;
+    stretch->ended_by = key;
+    run.idle_before.erase(before);
+  }
   live_workers.erase(found);
   tell([this, id, stretch] { listener.on_worker_gone(id, stretch); });
 }

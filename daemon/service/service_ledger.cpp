@@ -130,7 +130,9 @@ void Service::on_worker_gone(WorkerKey key, const std::optional<IdleStretch>& id
   const auto found = m_workers.find(key);
   if (found == m_workers.end()) return;
   if (idle) {
-    const StretchRow line = idle_line(found->second, *idle, "unloaded", "");
+    const LivePtr user = by_key(idle->ended_by);
+    const StretchRow line = idle_line(found->second, *idle, user ? "used" : "unloaded",
+                                      user ? user->prediction.id : std::string());
     write_line([line](WriterDatabase& database) { return database.end_stretch(line); });
   }
   m_workers.erase(found);

@@ -97,6 +97,23 @@ TEST_CASE("idle stretches: one ended by use goes with the prediction, one by unl
   fixture.check_ledger();
 }
 
+TEST_CASE("a worker that dies under a prediction: the stretch which that ended is known") {
+  LedgerFixture fixture;
+  const Prediction prediction = fixture.must_create({{"text", "hi"}});
+  const RunKey key = fake_runner().last();
+  fixture.load(7, 0);
+  fixture.listener().on_idle_began(7, 5'000'000);
+  fixture.listener().on_worker_gone(7, IdleStretch{5'000'000, 1000 * k_ms, 1000 * k_ms, key});
+  RunOutcome outcome; // failed
+  outcome.worker = 7;
+  REQUIRE(fixture.end(prediction.id, key, outcome));
+  const Json used = fixture.only("idle");
+  CHECK(used["status"] == "used");
+  CHECK(used["prediction"] == prediction.id);
+  CHECK(used["cost"]["amount"] == "0.0001");
+  fixture.check_ledger();
+}
+
 TEST_CASE("shares: the own cost by the machine's, and it says so") {
   LedgerFixture fixture;
   const Prediction prediction = fixture.must_create({{"text", "hi"}});
