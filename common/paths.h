@@ -31,8 +31,6 @@ struct HomePaths {
   std::filesystem::path daemon_lock() const { return state / "mrund.lock"; }
   std::filesystem::path pack_notes() const { return cache / "packed"; }
   std::filesystem::path push_notes() const { return cache / "pushed.json"; }
-  std::filesystem::path own_prices() const { return config_file.parent_path() / "prices.json"; }
-  std::filesystem::path updated_prices() const { return state / "prices.json"; }
   std::filesystem::path start_lock() const { return state / "start.lock"; }
 };
 

@@ -41,9 +41,12 @@ Result<Device> read_device(const Json& row, std::size_t index) {
     return fail(ErrorCode::price_file, fmt::format("device '{}' has no memory size or bandwidth", name));
   device.memory_gbs = *bandwidth;
   device.memory_gb = *memory;
-  MRUN_ASSIGN(const std::optional<std::string> source, json_string(row, "source", ErrorCode::price_file, what));
-  MRUN_ASSIGN(const std::optional<std::string> read_on, json_string(row, "read_on", ErrorCode::price_file, what));
-  MRUN_ASSIGN(const std::optional<std::string> trust, json_string(row, "confidence", ErrorCode::price_file, what));
+  MRUN_ASSIGN(const std::optional<std::string> source,
+              json_string(row, "source", ErrorCode::price_file, what));
+  MRUN_ASSIGN(const std::optional<std::string> read_on,
+              json_string(row, "read_on", ErrorCode::price_file, what));
+  MRUN_ASSIGN(const std::optional<std::string> trust,
+              json_string(row, "confidence", ErrorCode::price_file, what));
   device.source = source.value_or("unknown");
   device.read_on = read_on.value_or("unknown");
   device.confidence = trust.value_or("unknown");
@@ -65,10 +68,11 @@ void compare_rates(const Device& device, const Device& known, std::vector<std::s
     const std::optional<double>&here = device.*member, &there = known.*member;
     if (!here) continue;
     if (!there) {
-      faults.push_back(fmt::format("{}: {} {} of a device that has no units for it", device.name, name, *here));
+      faults.push_back(
+          fmt::format("{}: {} {} of a device that has no units for it", device.name, name, *here));
     } else if (is_near(*here, 2 * *there)) {
-      faults.push_back(fmt::format("{}: {} {} is the rate with sparsity; dense it is {}", device.name, name, *here,
-                                   *there));
+      faults.push_back(fmt::format("{}: {} {} is the rate with sparsity; dense it is {}", device.name, name,
+                                   *here, *there));
     } else if (!is_near(*here, *there)) {
       faults.push_back(fmt::format("{}: {} {} is not the known {}", device.name, name, *here, *there));
     }
@@ -78,8 +82,8 @@ void compare_rates(const Device& device, const Device& known, std::vector<std::s
 void compare_memory(const Device& device, const Device& known, const std::vector<Device>& all,
                     std::vector<std::string>& faults) {
   if (!is_near(device.memory_gb, known.memory_gb))
-    faults.push_back(fmt::format("{}: memory_gb {} is not the known {}", device.name, device.memory_gb,
-                                 known.memory_gb));
+    faults.push_back(
+        fmt::format("{}: memory_gb {} is not the known {}", device.name, device.memory_gb, known.memory_gb));
   if (is_near(device.memory_gbs, known.memory_gbs)) return;
   std::string whose;
   double nearest_gbs = 0;
@@ -89,8 +93,9 @@ void compare_memory(const Device& device, const Device& known, const std::vector
     whose = other.name;
     nearest_gbs = std::abs(device.memory_gbs - other.memory_gbs);
   }
-  faults.push_back(fmt::format("{}: memory_bandwidth_gbs {} is not the known {}{}", device.name, device.memory_gbs,
-                               known.memory_gbs, whose.empty() ? "" : fmt::format(", but that of {}", whose)));
+  faults.push_back(fmt::format("{}: memory_bandwidth_gbs {} is not the known {}{}", device.name,
+                               device.memory_gbs, known.memory_gbs,
+                               whose.empty() ? "" : fmt::format(", but that of {}", whose)));
 }
 
 } // namespace

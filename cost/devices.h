@@ -14,9 +14,9 @@ namespace mrun {
 struct Device {
   std::string name;
   std::optional<double> fp16_tflops, bf16_tflops, int8_tops, fp8_tflops; // dense; absent: not supported
-  std::optional<double> ridge;                                           // fp16 FLOP per byte, as the table has it
-  double memory_gbs = 0;                                                 // GB/s
-  double memory_gb = 0;                                                  // GB (10^9)
+  std::optional<double> ridge; // fp16 FLOP per byte, as the table has it
+  double memory_gbs = 0;       // GB/s
+  double memory_gb = 0;        // GB (10^9)
   std::string source, read_on, confidence;
 
   // The rate for a number format: fp32, fp16, bf16, int8, fp8; fp32 is counted as fp16's is not (absent).
@@ -24,7 +24,8 @@ struct Device {
   std::optional<double> rate(std::string_view dtype) const;
 };
 
-// Error price_file, naming the row: not an array of devices, a missing or senseless figure, a row without source.
+// Error price_file, naming the row: not an array of devices, a missing or senseless figure, a row without
+// source.
 Result<std::vector<Device>> parse_devices(std::string_view text);
 Result<std::vector<Device>> load_devices(const std::string& path);
 // By name, or by a word of it when only one device has it ("H100" is two: error price_unknown with both).

@@ -55,8 +55,8 @@ FileMeasure sound(std::optional<std::int64_t> duration_ns, const char* reason) {
 FileMeasure measure_file(std::string_view bytes) {
   using Measure = std::optional<FileMeasure> (*)(const meters::ByteView&);
   static constexpr std::array<Measure, 8> k_families = {
-      meters::measure_png,    meters::measure_jpeg,      meters::measure_gif,      meters::measure_bitmap,
-      meters::measure_riff,   meters::measure_iso_media, meters::measure_matroska, meters::measure_sound};
+      meters::measure_png,  meters::measure_jpeg,      meters::measure_gif,      meters::measure_bitmap,
+      meters::measure_riff, meters::measure_iso_media, meters::measure_matroska, meters::measure_sound};
   const meters::ByteView file(bytes);
   for (const Measure measure : k_families)
     if (std::optional<FileMeasure> found = measure(file)) return std::move(*found);

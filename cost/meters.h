@@ -1,9 +1,9 @@
 // Meters: what an output holds, in the units that providers bill by. Each is measured from the output itself,
-// by its bytes; a manifest's `meter:` word, a media type and a file's name are never believed. Names and rules:
-// docs/formats/meters.md.
+// by its bytes; a manifest's `meter:` word, a media type and a file's name are never believed. Names and
+// rules: docs/formats/meters.md.
 //
-// The bytes are a model's and may be hostile: every read is bounded, nothing recurses, each loop goes forward,
-// and what does not fit is unknown with a reason, never 0.
+// The bytes are a model's and may be hostile: every read is bounded, nothing recurses, each loop goes
+// forward, and what does not fit is unknown with a reason, never 0.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ struct FileMeasure {
   std::string reason;                      // why one of them is not known
 };
 
-// PNG, JPEG, GIF, WebP, BMP, TIFF, AVIF, HEIF; MP4, MOV, WebM, Matroska, AVI, animated PNG, GIF and WebP; WAV,
-// FLAC, Ogg (Opus, Vorbis, FLAC), MP3, and MP4, WebM and Matroska with sound only. Anything else is none of
-// them. Reads headers and indexes only, except of GIF, MP3 and WebM without a duration, which it walks.
+// PNG, JPEG, GIF, WebP, BMP, TIFF, AVIF, HEIF; MP4, MOV, WebM, Matroska, AVI, animated PNG, GIF and WebP;
+// WAV, FLAC, Ogg (Opus, Vorbis, FLAC), MP3, and MP4, WebM and Matroska with sound only. Anything else is none
+// of them. Reads headers and indexes only, except of GIF, MP3 and WebM without a duration, which it walks.
 FileMeasure measure_file(std::string_view bytes);
 
 // The units of one prediction.

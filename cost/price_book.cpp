@@ -26,8 +26,8 @@ constexpr std::array<std::string_view, 12> k_kinds = {"runtime",  "image",     "
                                                       "instance", "storage",   "egress",    "credit"};
 constexpr std::array<std::string_view, 10> k_states = {"queue", "pull",  "setup",  "active",   "idle",
                                                        "drain", "build", "failed", "canceled", "aborted"};
-constexpr std::array<std::string_view, 12> k_keys = {"provider", "sku",    "kind",      "usd",
-                                                     "per",      "dims",   "states",    "granularity_s",
+constexpr std::array<std::string_view, 12> k_keys = {"provider", "sku",    "kind",       "usd",
+                                                     "per",      "dims",   "states",     "granularity_s",
                                                      "read_on",  "source", "confidence", "evidence"};
 
 template<std::size_t Count>
@@ -117,7 +117,8 @@ std::size_t fault_offset(const PriceFields& fields, std::string_view message) {
 }
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.size() <= 15 && text.find_first_not_of("0123456789") == std::string_view::npos &&
+  return !text.empty() && text.size() <= 15 &&
+         text.find_first_not_of("0123456789") == std::string_view::npos &&
          (text == "0" || text.front() != '0');
 }
 
@@ -147,8 +148,8 @@ bool PriceRow::bills(const std::string& state, bool otherwise) const {
 
 std::string PriceRow::key() const {
   static constexpr std::array<std::string_view, 9> k_notes = {
-      "status", "effective_from", "deprecated_on", "approximate", "sample_count",
-      "statistic", "verified", "credits", "usd_per_credit"};
+      "status",    "effective_from", "deprecated_on", "approximate",   "sample_count",
+      "statistic", "verified",       "credits",       "usd_per_credit"};
   std::string text = fmt::format("{}\n{}\n{}\n{}", provider, sku, kind, per);
   for (const auto& [name, value] : dims)
     if (!one_of(k_notes, name)) text += fmt::format("\n{}={}", name, value);
@@ -161,8 +162,8 @@ Result<PriceBook> PriceBook::parse(std::string_view text, PriceOrigin origin) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     Result<PriceRow> row = read_row(all[i]);
     if (!row) {
-      book.refused.push_back({i, place_in_text(text, fault_offset(all[i], row.error().message)),
-                              row.error().message});
+      book.refused.push_back(
+          {i, place_in_text(text, fault_offset(all[i], row.error().message)), row.error().message});
       continue;
     }
     row->place = place_in_text(text, all[i].offset);
@@ -176,8 +177,7 @@ Result<PriceBook> PriceBook::load(const std::string& path, PriceOrigin origin) {
   MRUN_ASSIGN(const std::string text,
               read_file(path, k_max_price_book_bytes, ErrorCode::io, ErrorCode::price_file));
   Result<PriceBook> book = parse(text, origin);
-  if (!book)
-    return fail(book.error().code, fmt::format("{}:{}", printable(path), book.error().message));
+  if (!book) return fail(book.error().code, fmt::format("{}:{}", printable(path), book.error().message));
   return book;
 }
 
@@ -201,10 +201,16 @@ const PriceRow* PriceBook::find(std::string_view provider, std::string_view sku,
   return best;
 }
 
+PriceFiles price_files_of(const HomePaths& home, const InstallPaths& install) {
+  return {.shipped = (install.share() / "prices.json").string(),
+          .updated = (home.state / "prices.json").string(),
+          .own = (home.config_file.parent_path() / "prices.json").string()};
+}
+
 Result<PriceBook> load_price_books(const PriceFiles& files) {
   MRUN_ASSIGN(PriceBook book, PriceBook::load(files.shipped, PriceOrigin::shipped));
-  for (const auto& [path, origin] : {std::pair(&files.updated, PriceOrigin::updated),
-                                     std::pair(&files.own, PriceOrigin::own)}) {
+  for (const auto& [path, origin] :
+       {std::pair(&files.updated, PriceOrigin::updated), std::pair(&files.own, PriceOrigin::own)}) {
     std::error_code ignored;
     if (path->empty() || !std::filesystem::exists(*path, ignored)) continue;
     MRUN_ASSIGN(PriceBook over, PriceBook::load(*path, origin));
@@ -222,9 +228,10 @@ std::string price_row_text(const PriceRow& row) {
   }
   for (const auto& [name, billed] : row.states)
     states += fmt::format("{}{}: {}", states.empty() ? "" : ", ", quoted(name), billed ? 1 : 0);
-  std::string text = fmt::format(
-      "{{\"provider\": {}, \"sku\": {}, \"kind\": {}, \"usd\": {}, \"per\": {}, \"dims\": {{{}}}, \"states\": ",
-      quoted(row.provider), quoted(row.sku), quoted(row.kind), row.rate.text(), quoted(row.per), dims);
+  std::string text = fmt::format("{{\"provider\": {}, \"sku\": {}, \"kind\": {}, \"usd\": {}, \"per\": {}, "
+                                 "\"dims\": {{{}}}, \"states\": ",
+                                 quoted(row.provider), quoted(row.sku), quoted(row.kind), row.rate.text(),
+                                 quoted(row.per), dims);
   text += states.empty() ? "null" : "{" + states + "}";
   text += fmt::format(", \"granularity_s\": {}, \"read_on\": {}, \"source\": {}, \"confidence\": {}",
                       row.granularity_ns ? Money::from_pico(*row.granularity_ns * 1000).text() : "null",

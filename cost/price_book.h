@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/paths.h"
 #include "cost/money.h"
 
 namespace mrun {
@@ -64,16 +65,17 @@ struct PriceBook {
   // Rows of `over` replace the ones of the same key.
   void lay_over(PriceBook over);
 
-  // The newest row of that provider, sku and dims["product"], the first of equally new ones; an own one before
-  // all others. nullptr when there is none.
+  // The newest row of that provider, sku and dims["product"], the first of equally new ones; an own one
+  // before all others. nullptr when there is none.
   const PriceRow* find(std::string_view provider, std::string_view sku, std::string_view product) const;
 };
 
-// What ships, what `mrun prices update` brought and the user's own rows, one over the other. The last two may be
-// absent. Errors as of load().
+// What ships, what `mrun prices update` brought and the user's own rows, one over the other. The last two may
+// be absent. Errors as of load().
 struct PriceFiles {
   std::string shipped, updated, own;
 };
+PriceFiles price_files_of(const HomePaths& home, const InstallPaths& install);
 Result<PriceBook> load_price_books(const PriceFiles& files);
 
 // The row as it stands in a book, without a newline.

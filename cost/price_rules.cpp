@@ -39,8 +39,9 @@ void check_band(const Scope& scope, const PriceRow& row) {
   if (band == scope.rules.bands.end()) return;
   if (row.rate >= band->second.least && row.rate <= band->second.most) return;
   scope.add(row, Severity::refused, "unit_band",
-            fmt::format("{} USD per {} is outside of {} to {}: are cents taken for dollars, or an hour for a second?",
-                        row.rate.text(), row.per, band->second.least.text(), band->second.most.text()));
+            fmt::format(
+                "{} USD per {} is outside of {} to {}: are cents taken for dollars, or an hour for a second?",
+                row.rate.text(), row.per, band->second.least.text(), band->second.most.text()));
 }
 
 // Trap 1, inside the band: the same price moved by a factor that only a unit explains.
@@ -48,8 +49,8 @@ void check_slip(const Scope& scope, const PriceRow& row) {
   for (const PriceRow& other : scope.known) {
     if (other.key() != row.key() || !is_apart(row.rate, other.rate, scope.rules.slip_ratio)) continue;
     scope.add(row, Severity::refused, "unit_slip",
-              fmt::format("{} is {} times or more away from {} of {}: are cents taken for dollars?", row.rate.text(),
-                          scope.rules.slip_ratio, other.rate.text(), other.read_on));
+              fmt::format("{} is {} times or more away from {} of {}: are cents taken for dollars?",
+                          row.rate.text(), scope.rules.slip_ratio, other.rate.text(), other.read_on));
     return;
   }
 }
@@ -86,7 +87,8 @@ const PriceRules::Gpu* gpu_of(const PriceRules& rules, const PriceRow& row) {
   return found;
 }
 
-// Traps 1, 2 and 9: the hourly price of one device is not what such a device costs; a node's price as a device's.
+// Traps 1, 2 and 9: the hourly price of one device is not what such a device costs; a node's price as a
+// device's.
 void check_gpu(const Scope& scope, const PriceRow& row) {
   const std::optional<Money> hourly = hourly_rate(row);
   const PriceRules::Gpu* gpu = gpu_of(scope.rules, row);
@@ -106,8 +108,9 @@ void check_gpu(const Scope& scope, const PriceRow& row) {
 // Trap 9: a virtual machine's price without the number of its devices.
 void check_count(const Scope& scope, const PriceRow& row) {
   if (row.per.starts_with("instance_") && !device_count(row))
-    scope.add(row, Severity::warning, "node_unknown",
-              "the price is of an instance, and the row does not say how many devices that has (`gpu_count`)");
+    scope.add(
+        row, Severity::warning, "node_unknown",
+        "the price is of an instance, and the row does not say how many devices that has (`gpu_count`)");
 }
 
 // Trap 5: one name, several products.
@@ -121,8 +124,8 @@ void check_name(const Scope& scope, const PriceRow& row) {
     };
     if (std::none_of(product.variants.begin(), product.variants.end(), named))
       scope.add(row, Severity::warning, "ambiguous_sku",
-                fmt::format("\"{}\" has several prices, and the row does not say which it is ({})", product.word,
-                            fmt::join(product.variants, ", ")));
+                fmt::format("\"{}\" has several prices, and the row does not say which it is ({})",
+                            product.word, fmt::join(product.variants, ", ")));
   }
 }
 
@@ -132,12 +135,14 @@ void check_marketing(const Scope& scope, const PriceRow& row) {
   const std::string_view type = row.dim("price_type");
   for (const std::string& words : scope.rules.marketing_words)
     if (said.find(words) != std::string::npos && type.empty()) {
-      scope.add(row, Severity::refused, "marketing_price",
-                fmt::format("its source says \"{}\": it is no list price; say so by `price_type: from`", words));
+      scope.add(
+          row, Severity::refused, "marketing_price",
+          fmt::format("its source says \"{}\": it is no list price; say so by `price_type: from`", words));
       return;
     }
   if (type == "from" || type == "low")
-    scope.add(row, Severity::warning, "marketing_price", "it is the lowest price of an offer, not the list price");
+    scope.add(row, Severity::warning, "marketing_price",
+              "it is the lowest price of an offer, not the list price");
 }
 
 // Trap 7: pages that give wrong figures on purpose.
@@ -159,16 +164,16 @@ void check_granularity(const Scope& scope, const PriceRow& row) {
               "the row does not say what billed time is rounded up to: sums are exact, bills may be higher");
   } else if (std::find(scope.rules.granularities_ns.begin(), scope.rules.granularities_ns.end(),
                        *row.granularity_ns) == scope.rules.granularities_ns.end()) {
-    scope.add(row, Severity::warning, "granularity_odd",
-              fmt::format("nobody is known to round to {} s",
-                          Money::from_pico(*row.granularity_ns * 1000).text()));
+    scope.add(
+        row, Severity::warning, "granularity_odd",
+        fmt::format("nobody is known to round to {} s", Money::from_pico(*row.granularity_ns * 1000).text()));
   }
 }
 
 void check_date(const Scope& scope, const PriceRow& row) {
   if (row.read_on > scope.today)
-    scope.add(row, Severity::refused, "future_date", fmt::format("it was read on {}, today is {}", row.read_on,
-                                                                 scope.today));
+    scope.add(row, Severity::refused, "future_date",
+              fmt::format("it was read on {}, today is {}", row.read_on, scope.today));
 }
 
 // The list of rules: a new trap is a function and a line here.

@@ -1,7 +1,9 @@
 // What is wrong with a price, before anybody counts with it: units that slipped, products that were mixed up,
-// figures from a bait page. Each rule is a trap that real price data fell into (docs/formats/cost.md, "Traps").
+// figures from a bait page. Each rule is a trap that real price data fell into (docs/formats/cost.md,
+// "Traps").
 //
-// Bands, names and bait pages are data (share/mrun/price_rules.json); the code knows no provider and no device.
+// Bands, names and bait pages are data (share/mrun/price_rules.json); the code knows no provider and no
+// device.
 #pragma once
 
 #include <optional>

@@ -70,7 +70,8 @@ Result<PriceRules> PriceRules::parse(std::string_view text) {
     MRUN_ASSIGN(const Money seconds, Money::parse(step, ErrorCode::price_file));
     rules.granularities_ns.push_back(seconds.pico() / 1000);
   }
-  MRUN_ASSIGN(const std::string ratio, need_string(root, "slip_ratio", ErrorCode::price_file, "the price rules"));
+  MRUN_ASSIGN(const std::string ratio,
+              need_string(root, "slip_ratio", ErrorCode::price_file, "the price rules"));
   MRUN_ASSIGN(const Money slip, Money::parse(ratio, ErrorCode::price_file));
   rules.slip_ratio = slip.pico() / 1'000'000'000'000;
   if (rules.slip_ratio < 2) return not_valid("slip_ratio");

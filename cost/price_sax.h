@@ -20,7 +20,7 @@ struct PriceScalar {
 // One object of the book's array, unchecked.
 struct PriceFields {
   std::map<std::string, PriceScalar> scalars, dims, states;
-  std::string problem; // what did not fit this shape: a key twice, a nested value
+  std::string problem;                        // what did not fit this shape: a key twice, a nested value
   std::size_t offset = 0;                     // of its `{` in the text
   std::map<std::string, std::size_t> offsets; // of its keys
 

@@ -41,7 +41,8 @@ PriceRow row(std::string provider, std::string sku, std::string per, std::string
 std::string verdict(const PriceRow& checked, const std::vector<PriceRow>& known = {}) {
   std::vector<std::string> words;
   for (const PriceFinding& finding : check_prices(rules(), {checked}, known, k_today))
-    words.push_back((finding.severity == PriceFinding::Severity::refused ? "refused:" : "warning:") + finding.rule);
+    words.push_back((finding.severity == PriceFinding::Severity::refused ? "refused:" : "warning:") +
+                    finding.rule);
   std::sort(words.begin(), words.end());
   return fmt::format("{}", fmt::join(words, " "));
 }

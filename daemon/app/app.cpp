@@ -113,9 +113,7 @@ Result<PriceRow> named_row(const PriceBook& book, const PriceName& name) {
 // there.
 Result<void> set_reference(ServiceConfig& config, const HomePaths& home, const InstallPaths& install,
                            const DaemonConfig& user) {
-  const Result<PriceBook> book = load_price_books({.shipped = (install.share() / "prices.json").string(),
-                                                   .updated = home.updated_prices().string(),
-                                                   .own = home.own_prices().string()});
+  const Result<PriceBook> book = load_price_books(price_files_of(home, install));
   if (!book) {
     log_warn("no price reference: {}", book.error().message);
     return {};
