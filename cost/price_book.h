@@ -10,9 +10,14 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/paths.h"
 #include "cost/money.h"
 
 namespace mrun {
+
+// Where a row came from: the later ones override the earlier.
+enum class PriceOrigin : std::uint8_t { shipped, updated, own };
+std::string_view price_origin_name(PriceOrigin origin);
 
 struct PriceRow {
   std::string provider;
@@ -28,7 +33,13 @@ struct PriceRow {
   std::string read_on;                        // YYYY-MM-DD
   std::string source;
   std::string confidence; // A, B or C
+  std::string evidence;   // what the source says, word for word; may be empty
+  std::string place;      // line:column in its file
+  PriceOrigin origin = PriceOrigin::shipped;
 
+  // What is priced: provider, sku, kind, unit and dimensions, but not the notes on the figure (status, …).
+  // Rows of one key are one price at several dates.
+  std::string key() const;
   std::string_view dim(const std::string& key) const;
   // Unknown states count as `otherwise`.
   bool bills(const std::string& state, bool otherwise) const;
@@ -36,6 +47,7 @@ struct PriceRow {
 
 struct RefusedRow {
   std::size_t index = 0; // from 0, in the file
+  std::string place;     // line:column of what is wrong
   std::string reason;
 };
 
@@ -45,13 +57,29 @@ struct PriceBook {
 
   // Reads the book's text; numbers are taken from the text itself, never through a double. A row without
   // source or date, with an unknown unit, kind or state, a rate that is not a positive decimal, or a key it
-  // does not know is refused. Error config_invalid: not a JSON array of objects.
-  static Result<PriceBook> parse(std::string_view text);
-  static Result<PriceBook> load(const std::string& path);
+  // does not know is refused. Error price_file, beginning with line:column: not a JSON array of objects.
+  static Result<PriceBook> parse(std::string_view text, PriceOrigin origin = PriceOrigin::shipped);
+  // Errors: io, price_file (the path, line and column first).
+  static Result<PriceBook> load(const std::string& path, PriceOrigin origin = PriceOrigin::shipped);
 
-  // The first row of that provider, sku and dims["product"]; nullptr when there is none.
+  // Rows of `over` replace the ones of the same key.
+  void lay_over(PriceBook over);
+
+  // The newest row of that provider, sku and dims["product"], the first of equally new ones; an own one
+  // before all others. nullptr when there is none.
   const PriceRow* find(std::string_view provider, std::string_view sku, std::string_view product) const;
 };
+
+// What ships, what `mrun prices update` brought and the user's own rows, one over the other. The last two may
+// be absent. Errors as of load().
+struct PriceFiles {
+  std::string shipped, updated, own;
+};
+PriceFiles price_files_of(const HomePaths& home, const InstallPaths& install);
+Result<PriceBook> load_price_books(const PriceFiles& files);
+
+// The row as it stands in a book, without a newline.
+std::string price_row_text(const PriceRow& row);
 
 // Seconds in the time unit of `per` (instance_s → 1, gpu_h → 3600); nullopt for units that are no time.
 std::optional<std::int64_t> seconds_of_unit(std::string_view per);

@@ -1,6 +1,7 @@
 // Reads the text of a price book without turning its numbers into doubles. For price_book.cpp only.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -19,7 +20,9 @@ struct PriceScalar {
 // One object of the book's array, unchecked.
 struct PriceFields {
   std::map<std::string, PriceScalar> scalars, dims, states;
-  std::string problem; // what did not fit this shape: a key twice, a nested value
+  std::string problem;                        // what did not fit this shape: a key twice, a nested value
+  std::size_t offset = 0;                     // of its `{` in the text
+  std::map<std::string, std::size_t> offsets; // of its keys
 
   const PriceScalar* find(const std::string& key) const {
     const auto found = scalars.find(key);
@@ -27,7 +30,10 @@ struct PriceFields {
   }
 };
 
-// Error config_invalid: not a JSON array of objects.
+// Error price_file, with line and column: not a JSON array of objects, or too many of them.
 Result<std::vector<PriceFields>> read_price_fields(std::string_view text);
+
+// "12:3", from 1; columns are bytes.
+std::string place_in_text(std::string_view text, std::size_t offset);
 
 } // namespace mrun

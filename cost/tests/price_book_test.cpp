@@ -89,7 +89,7 @@ TEST_CASE("what is no price book is an error") {
   for (const char* text : {"", "{}", "5", "[5]", "[[]]", "[{]", "[{\"usd\":1}", "\"x\"", "null"}) {
     const Result<PriceBook> book = PriceBook::parse(text);
     CHECK_MESSAGE(!book, text);
-    if (!book) CHECK(book.error().code == ErrorCode::config_invalid);
+    if (!book) CHECK(book.error().code == ErrorCode::price_file);
   }
 }
 

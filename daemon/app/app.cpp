@@ -113,15 +113,14 @@ Result<PriceRow> named_row(const PriceBook& book, const PriceName& name) {
 
 // A price book that can't be read costs the reference, not the service; a row that the user names must be
 // there.
-Result<void> set_reference(ServiceConfig& config, const InstallPaths& install, const DaemonConfig& user) {
-  const std::string path = (install.share() / "prices.json").string();
-  const Result<PriceBook> book = PriceBook::load(path);
+Result<void> set_reference(ServiceConfig& config, const HomePaths& home, const InstallPaths& install,
+                           const DaemonConfig& user) {
+  const Result<PriceBook> book = load_price_books(price_files_of(home, install));
   if (!book) {
     log_warn("no price reference: {}", book.error().message);
     return {};
   }
-  log_debug("{}: {} price rows, {} refused for lack of source, date or unit", path, book->rows.size(),
-            book->refused.size());
+  log_debug("{} price rows, {} refused for lack of source, date or unit", book->rows.size(), book->refused.size());
   if (user.cost_reference) {
     MRUN_ASSIGN(config.cpu_reference, named_row(*book, *user.cost_reference));
     config.cuda_reference = config.cpu_reference;
@@ -149,7 +148,7 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
   runner.idle_unload = user.idle_unload;
-  MRUN_TRY(set_reference(config, install, user));
+  MRUN_TRY(set_reference(config, home, install, user));
   return config;
 }
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "cost/own_rate.h"
 #include "packager/config_file.h"
 
 namespace mrun {
@@ -71,7 +72,10 @@ class ConfigReader {
 
   Result<void> value(const std::string& key, const YamlNode& node, DaemonConfig& config) const {
     if (key == "registry" || key == "require_signature") return {}; // read_sharing_config() has read them
-    if (key == "cost") return cost(node, config);
+    if (key == "cost") {
+      MRUN_ASSIGN(config.cost, read_own_rate(node, m_file_name));
+      return {};
+    }
     if (key == "cost_reference") return cost_reference(node, config);
     if (node.kind != YamlNode::Kind::scalar)
       return refuse(node, fmt::format("`{}` is not a single value", key));
@@ -120,51 +124,6 @@ class ConfigReader {
           member == nullptr || member->kind != YamlNode::Kind::scalar || member->text.empty())
         return refuse(node, fmt::format("`{}` has no `{}`", what, key), fmt::format("write {}", example));
     return {};
-  }
-
-  // The text of the file itself, quoted or not: it never becomes a binary float.
-  Result<Money> amount(const YamlNode& node) const {
-    if (node.kind != YamlNode::Kind::scalar) return refuse(node, "a rate is a single value");
-    Result<Money> rate = Money::parse(node.text, ErrorCode::config_invalid);
-    if (!rate) return refuse(node, rate.error().message, rate.error().hint);
-    return rate;
-  }
-
-  Result<void> cost(const YamlNode& node, DaemonConfig& config) const {
-    static constexpr std::string_view k_members[] = {"rate", "per", "currency", "idle_rate", "basis"};
-    MRUN_TRY(check_config_keys(m_file_name, node, "`cost`", k_members));
-    MRUN_TRY(need_scalars(node, "cost", "cost: {rate: \"0.36\", per: instance_h, currency: USD}",
-                          std::span(k_members).first(3)));
-    OwnRate own;
-    MRUN_ASSIGN(own.rate, amount(*node.find("rate")));
-    own.per = node.find("per")->text;
-    own.currency = node.find("currency")->text;
-    if (own.per != "instance_h" && own.per != "instance_s")
-      return refuse(*node.find("per"), "`per` is neither instance_h nor instance_s");
-    if (own.currency.size() != 3 ||
-        own.currency.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos)
-      return refuse(*node.find("currency"), "`currency` is not a code such as USD (ISO 4217)");
-    if (const YamlNode* idle = node.find("idle_rate")) {
-      MRUN_ASSIGN(own.idle_rate, amount(*idle));
-    }
-    if (const YamlNode* basis = node.find("basis")) {
-      MRUN_ASSIGN(own.basis, scalars(*basis));
-    }
-    config.cost = std::move(own);
-    return {};
-  }
-
-  // How the rate came about; for people and `mrun cost`, nothing here reads it.
-  Result<std::map<std::string, std::string>> scalars(const YamlNode& node) const {
-    if (node.kind != YamlNode::Kind::map) return refuse(node, "`basis` is not a map of keys");
-    std::map<std::string, std::string> texts;
-    for (std::size_t i = 0; i < node.keys.size(); ++i) {
-      if (node.items[i].kind != YamlNode::Kind::scalar)
-        return refuse(node.items[i],
-                      fmt::format("`{}` is not a single value", printable(node.keys[i].text, 60)));
-      texts[node.keys[i].text] = node.items[i].text;
-    }
-    return texts;
   }
 
   Result<void> cost_reference(const YamlNode& node, DaemonConfig& config) const {

@@ -29,6 +29,7 @@ FOLDERS = {
     "cost": ["common", "packager", "daemon/api"],
     "daemon": ["common", "packager", "cost", "daemon", "daemon/api", "runtime/frames.h", "runtime/messages.h"],
     "cli": ["common", "packager", "cost", "daemon/api", "cli"],
+    "cli/cost": ["common", "packager", "packager/registry", "cost", "daemon/api", "cli", "cli/cost"],
     "cli/inspect": ["common", "packager", "runtime/engines", "runtime/mrun_predictor.h", "cli/inspect"],
     "cli/remote": ["common", "packager", "packager/signing", "packager/registry", "packager/layout", "daemon/api", "cli", "cli/remote"],
 }
@@ -39,6 +40,7 @@ PROGRAMS = {
     "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl|archive)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-bench": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-cost": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-inspect": SYSTEM + r"|lib(fmt|simdjson|z)\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
     "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",

@@ -1,0 +1,261 @@
+#include "cost/estimate.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace mrun {
+namespace {
+
+constexpr std::array<std::string_view, 7> k_units = {"image",        "megapixel",     "video_s",      "request",
+                                                     "input_tokens", "cached_tokens", "output_tokens"};
+
+std::optional<PricingStyle> style_of(const PriceRow& row) {
+  if (row.per == "image" || row.per == "megapixel") return PricingStyle::image;
+  if (row.per == "video_s") return PricingStyle::video;
+  if (row.per == "request") return PricingStyle::request;
+  if (row.per.starts_with("mtok_")) return PricingStyle::token;
+  if (!seconds_of_unit(row.per)) return std::nullopt;
+  // A product that bills a worker that waits is a deployment, whatever it is called.
+  return row.bills("idle", false) ? PricingStyle::deployment : PricingStyle::runtime;
+}
+
+PricePerSecond rate_of(const PriceRow& row) {
+  return {exact_of(row.rate) / Exact(seconds_of_unit(row.per).value_or(1))};
+}
+
+Seconds granularity_of(const PriceRow& row) {
+  return {Exact(row.granularity_ns.value_or(0), 1'000'000'000)};
+}
+
+Amount unknown(std::string reason) {
+  Amount amount;
+  amount.reason = std::move(reason);
+  return amount;
+}
+
+// Σ of one unit × its price; nullopt when a case does not tell the unit.
+template<class Unit>
+std::optional<Expected> units_cost(const UnitPrice<Unit>& price, const Work& work, const std::string& name) {
+  Expected sum{0, 0};
+  for (const CaseWork& one : work.cases) {
+    const auto found = one.units.find(name);
+    if (found == one.units.end()) return std::nullopt;
+    sum.typical += price * Quantity<Unit>{found->second.typical};
+    sum.worst += price * Quantity<Unit>{found->second.worst};
+  }
+  return sum;
+}
+
+Amount unit_amount(const PriceRow& row, const Work& work) {
+  const Exact usd = exact_of(row.rate);
+  std::optional<Expected> sum;
+  if (row.per == "image")
+    sum = units_cost(UnitPrice<struct ImagesUnit>{usd}, work, row.per);
+  else if (row.per == "megapixel")
+    sum = units_cost(UnitPrice<struct MegapixelsUnit>{usd}, work, row.per);
+  else if (row.per == "video_s")
+    sum = units_cost(UnitPrice<struct VideoSecondsUnit>{usd}, work, row.per);
+  else
+    sum = units_cost(UnitPrice<struct RequestsUnit>{usd}, work, row.per);
+  if (!sum) return unknown(fmt::format("how many {} a prediction gives is not known", row.per));
+  Amount amount;
+  amount.typical = sum->typical;
+  amount.worst = sum->worst;
+  amount.formula = fmt::format("price x {}", row.per);
+  return amount;
+}
+
+const PriceRow* row_per(const Offer& offer, std::string_view per) {
+  for (const PriceRow* row : offer.rows)
+    if (row->per == per) return row;
+  return nullptr;
+}
+
+// Tokens that are read again cost their own price, or, without one, that of any input.
+Amount token_amount(const Offer& offer, const Work& work) {
+  const PriceRow* in = row_per(offer, "mtok_in");
+  const PriceRow* out = row_per(offer, "mtok_out");
+  const PriceRow* cached = row_per(offer, "mtok_cached_in");
+  if (in == nullptr || out == nullptr) return unknown("the price book has not both prices, of input and output");
+  const auto each = [](const PriceRow* row) { return exact_of(row->rate) / 1'000'000; };
+  Work whole = work;
+  for (CaseWork& one : whole.cases)
+    one.units.emplace("cached_tokens", Expected{0, 0});
+  const auto fresh = units_cost(UnitPrice<struct InputTokensUnit>{each(in)}, whole, "input_tokens");
+  const auto again = units_cost(UnitPrice<struct CachedTokensUnit>{each(cached != nullptr ? cached : in)}, whole,
+                                "cached_tokens");
+  const auto made = units_cost(UnitPrice<struct OutputTokensUnit>{each(out)}, whole, "output_tokens");
+  if (!fresh || !made) return unknown("how many tokens go in and out is not known");
+  Amount amount;
+  amount.typical = fresh->typical + again->typical + made->typical;
+  amount.worst = fresh->worst + again->worst + made->worst;
+  amount.formula = "tokens in, cached and out x their prices";
+  return amount;
+}
+
+Amount runtime_amount(const PriceRow& row, const Work& work) {
+  if (!row.states.contains("active"))
+    return unknown("the source does not say which states are billed");
+  Amount amount;
+  amount.typical = Exact(0);
+  amount.worst = Exact(0);
+  for (const CaseWork& one : work.cases) {
+    if (!one.seconds) return unknown("how long a prediction takes is not known");
+    if (!row.bills("active", true)) continue;
+    *amount.typical += runtime_cost(rate_of(row), {one.seconds->typical}, granularity_of(row));
+    *amount.worst += runtime_cost(rate_of(row), {one.seconds->worst}, granularity_of(row));
+  }
+  amount.formula = row.granularity_ns ? "rate x active seconds, rounded up" : "rate x active seconds, exact";
+  return amount;
+}
+
+void add_parts(std::optional<Breakdown>& parts, std::optional<Exact>& sum, const DeploymentCost& cost) {
+  if (!parts) parts = Breakdown{0, 0, 0};
+  parts->active += cost.active;
+  parts->setup += cost.setup;
+  parts->idle += cost.idle;
+  sum = sum.value_or(Exact(0)) + cost.sum();
+}
+
+// A state that the source does not tell: nullopt.
+std::optional<BilledStates> billed_states(const PriceRow& row) {
+  if (!row.states.contains("active") || !row.states.contains("idle")) return std::nullopt;
+  return BilledStates{row.bills("setup", true), row.bills("active", true), row.bills("idle", true)};
+}
+
+struct Deployment {
+  PricePerSecond rate;
+  BilledStates states;
+  Seconds granularity;
+  const Work& work;
+};
+
+// At `per_hour` requests; false: it can't serve them.
+bool add_at_rate(const Deployment& deployment, const Exact& seconds, const Exact& setup, const Exact& per_hour,
+                 std::optional<Breakdown>& parts, std::optional<Exact>& sum) {
+  const Work& work = deployment.work;
+  const Exact per_second = per_hour / 3600;
+  if (work.instances > 0) {
+    const auto cost =
+        always_on_cost(deployment.rate, work.instances, {seconds}, per_second, work.max_utilisation);
+    if (cost) add_parts(parts, sum, *cost);
+    return cost.has_value();
+  }
+  add_parts(parts, sum,
+            poisson_request_cost(deployment.rate, deployment.states, {seconds}, {setup}, {*work.keep_warm_s},
+                                 per_second));
+  return true;
+}
+
+// Typical: by the rate of requests. Worst: each request alone and cold, or, where instances are always on or the
+// rate is given, the dearer of both rates with the longest times.
+bool add_case(const Deployment& deployment, const Expected& seconds, Amount& amount) {
+  const Work& work = deployment.work;
+  const Expected setup = work.setup_s.value_or(Expected{0, 0});
+  if (work.per_hour &&
+      !add_at_rate(deployment, seconds.typical, setup.typical, work.per_hour->typical, amount.typical_parts,
+                   amount.typical))
+    return false;
+  if (work.instances == 0) {
+    add_parts(amount.worst_parts, amount.worst,
+              lone_request_cost(deployment.rate, deployment.states, {seconds.worst}, {setup.worst},
+                                {*work.keep_warm_s}, deployment.granularity));
+    return true;
+  }
+  const Exact slowest = std::min(work.per_hour->typical, work.per_hour->worst);
+  const Exact busiest = std::max(work.per_hour->typical, work.per_hour->worst);
+  if (busiest / 3600 * seconds.worst > work.instances * work.max_utilisation) return false;
+  return add_at_rate(deployment, seconds.worst, setup.worst, slowest, amount.worst_parts, amount.worst);
+}
+
+Amount deployment_amount(const PriceRow& row, const Work& work) {
+  const std::optional<BilledStates> states = billed_states(row);
+  if (!states) return unknown("the source does not say which states are billed");
+  if (work.instances > 0 && !work.per_hour) return unknown("how many requests come an hour is not known");
+  if (work.instances == 0 && !work.keep_warm_s)
+    return unknown("how long a worker stays warm is not known (--keep-warm)");
+  if (work.instances == 0 && states->setup && !work.setup_s)
+    return unknown("how long a load takes is not known (run it once, or --assume setup=SECONDS)");
+  const Deployment deployment{rate_of(row), *states, granularity_of(row), work};
+  Amount amount;
+  for (const CaseWork& one : work.cases) {
+    if (!one.seconds) return unknown("how long a prediction takes is not known");
+    if (!add_case(deployment, *one.seconds, amount))
+      return unknown("the instances can't serve that many requests");
+  }
+  amount.formula = work.instances > 0 ? "rate x (active + idle) of instances that are always on"
+                                      : "rate x (active + P(cold) x setup + idle); worst: alone and cold";
+  if (!amount.typical) amount.reason = "typical: how many requests come an hour is not known (--per-hour)";
+  return amount;
+}
+
+} // namespace
+
+bool is_cost_unit(std::string_view name) {
+  return std::find(k_units.begin(), k_units.end(), name) != k_units.end();
+}
+
+std::string_view pricing_style_name(PricingStyle style) {
+  static constexpr std::array<std::string_view, 6> k_names = {"runtime", "image",   "video",
+                                                              "token",   "request", "deployment"};
+  return k_names[static_cast<std::size_t>(style)];
+}
+
+std::vector<Offer> offers_of(const std::vector<const PriceRow*>& rows) {
+  std::vector<Offer> offers;
+  std::map<std::string, std::size_t> places; // of a price, or of a model by token
+  for (const PriceRow* row : rows) {
+    const std::optional<PricingStyle> style = style_of(*row);
+    if (!style) continue;
+    std::string key = row->key();
+    if (style == PricingStyle::token) {
+      PriceRow same = *row;
+      same.per = "mtok";
+      key = same.key();
+    }
+    const auto [place, is_new] = places.emplace(key, offers.size());
+    if (is_new) {
+      offers.push_back({*style, {row}});
+      continue;
+    }
+    std::vector<const PriceRow*>& kept = offers[place->second].rows;
+    const auto same = std::find_if(kept.begin(), kept.end(), [&](const PriceRow* r) { return r->per == row->per; });
+    if (same == kept.end())
+      kept.push_back(row);
+    else if ((*same)->read_on < row->read_on)
+      *same = row;
+  }
+  return offers;
+}
+
+Amount offer_amount(const Offer& offer, const Work& work) {
+  switch (offer.style) {
+  case PricingStyle::token:
+    return token_amount(offer, work);
+  case PricingStyle::runtime:
+    return runtime_amount(offer.first(), work);
+  case PricingStyle::deployment:
+    return deployment_amount(offer.first(), work);
+  default:
+    return unit_amount(offer.first(), work);
+  }
+}
+
+Amount own_amount(const std::optional<OwnRate>& rate, const Work& work) {
+  if (!rate) return unknown("what this machine costs is not known: `mrun cost setup`");
+  const PricePerSecond price{exact_of(rate->rate) / Exact(seconds_of_unit(rate->per).value_or(1))};
+  Amount amount;
+  amount.typical = Exact(0);
+  amount.worst = Exact(0);
+  for (const CaseWork& one : work.cases) {
+    if (!one.seconds) return unknown("how long a prediction takes is not known");
+    *amount.typical += price * Seconds{one.seconds->typical};
+    *amount.worst += price * Seconds{one.seconds->worst};
+  }
+  amount.formula = "rate x seconds at work";
+  return amount;
+}
+
+} // namespace mrun

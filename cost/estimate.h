@@ -1,0 +1,65 @@
+// What predictions will cost, by the five pricing styles, typical and at worst. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cost/charge.h"
+#include "cost/formulas.h"
+#include "cost/price_book.h"
+
+namespace mrun {
+
+struct Expected {
+  Exact typical, worst;
+};
+
+// The units that an estimate knows: image, megapixel, video_s, request, input_tokens, cached_tokens,
+// output_tokens. `mrun cost` refuses others.
+bool is_cost_unit(std::string_view name);
+
+// One prediction.
+struct CaseWork {
+  std::optional<Expected> seconds; // at work
+  std::map<std::string, Expected> units;
+};
+struct Work {
+  std::vector<CaseWork> cases; // the amounts are the sum
+  std::optional<Expected> setup_s;
+  std::optional<Exact> keep_warm_s;
+  std::optional<Expected> per_hour; // requests that a deployment gets
+  Exact instances = 0;              // that are always on; 0: scales to zero
+  Exact max_utilisation = Exact(4, 5);
+};
+
+enum class PricingStyle { runtime, image, video, token, request, deployment };
+std::string_view pricing_style_name(PricingStyle style);
+
+// A price: one row, or the rows of one model by token (in, cached, out).
+struct Offer {
+  PricingStyle style = PricingStyle::runtime;
+  std::vector<const PriceRow*> rows;
+  const PriceRow& first() const { return *rows.front(); }
+};
+// Rows as offers: tokens of one model together; of one price at several dates the newest; what is no price of a
+// prediction (CPU cores, memory) left out.
+std::vector<Offer> offers_of(const std::vector<const PriceRow*>& rows);
+
+struct Breakdown {
+  Exact active, setup, idle;
+};
+struct Amount {
+  std::optional<Exact> typical, worst; // absent: not known, `reason` says why
+  std::optional<Breakdown> typical_parts, worst_parts; // of a deployment
+  std::string reason;
+  std::string formula;
+};
+// At a provider.
+Amount offer_amount(const Offer& offer, const Work& work);
+// On the user's own machine: rate x seconds, exact.
+Amount own_amount(const std::optional<OwnRate>& rate, const Work& work);
+
+} // namespace mrun

@@ -1,0 +1,112 @@
+#include "cost/formulas.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mrun {
+namespace {
+
+// e^(−x) for x ≥ 0, rounded to 10^-12.
+Exact exp_minus(const Exact& x) {
+  const double value = std::exp(-static_cast<double>(x));
+  return Exact(static_cast<std::int64_t>(std::llround(value * 1e12)), 1'000'000'000'000);
+}
+
+Exact if_billed(bool billed, const Exact& amount) {
+  return billed ? amount : Exact(0);
+}
+
+Exact rounded(const Seconds& time, const Seconds& granularity) {
+  return granularity.value > 0 ? round_up_to(time.value, granularity.value) : time.value;
+}
+
+} // namespace
+
+Exact runtime_cost(const PricePerSecond& rate, const Seconds& active, const Seconds& granularity) {
+  return rate * Seconds{rounded(active, granularity)};
+}
+
+DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
+                                 const Seconds& setup, const Seconds& keep_warm, const Seconds& granularity) {
+  const Exact setup_s = if_billed(states.setup, setup.value);
+  const Exact active_s = if_billed(states.active, active.value);
+  const Exact idle_s = if_billed(states.idle, keep_warm.value);
+  const Exact life_s = setup_s + active_s + idle_s;
+  const Exact rest_s = rounded(Seconds{life_s}, granularity) - life_s;
+  DeploymentCost cost{rate * Seconds{active_s}, rate * Seconds{setup_s}, rate * Seconds{idle_s}};
+  (states.idle ? cost.idle : cost.active) += rate * Seconds{rest_s};
+  return cost;
+}
+
+DeploymentCost poisson_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
+                                    const Seconds& setup, const Seconds& keep_warm, const Exact& per_second) {
+  MRUN_CHECK(per_second > 0);
+  const Exact cold = exp_minus(per_second * keep_warm.value);
+  return {if_billed(states.active, rate * active), if_billed(states.setup, rate * Seconds{cold * setup.value}),
+          if_billed(states.idle, rate * Seconds{(1 - cold) / per_second})};
+}
+
+std::optional<DeploymentCost> always_on_cost(const PricePerSecond& rate, const Exact& instances,
+                                             const Seconds& active, const Exact& per_second,
+                                             const Exact& max_utilisation) {
+  MRUN_CHECK(per_second > 0 && instances > 0);
+  if (per_second * active.value > instances * max_utilisation) return std::nullopt;
+  const Exact billed_s = instances / per_second;
+  return DeploymentCost{rate * active, 0, rate * Seconds{billed_s - active.value}};
+}
+
+Exact instances_needed(const Exact& peak_per_second, const Seconds& active, const Exact& max_utilisation) {
+  return round_up_to(peak_per_second * active.value / max_utilisation, 1);
+}
+
+Exact action_cost(const Exact& first, const Exact& retries, const Exact& share, const Exact& other) {
+  return (first + share * other) * (1 + retries);
+}
+
+ConversationTokens conversation_tokens(const Conversation& conversation) {
+  ConversationTokens tokens{{0}, {0}, {0}};
+  Exact said = 0;
+  for (std::int64_t turn = 0; turn < conversation.turns; ++turn) {
+    const Exact before = turn == 0 ? Exact(0) : conversation.system + said;
+    Exact sent = conversation.system + said + conversation.user;
+    const bool is_full = conversation.window && sent > *conversation.window;
+    if (is_full) sent = *conversation.window;
+    // A cache holds beginnings: once old text is dropped, the system prompt is what is left of it.
+    const Exact kept = is_full ? conversation.system : before;
+    const Exact again = conversation.cached && turn > 0 ? std::min(kept, sent) : Exact(0);
+    tokens.cached.value += again;
+    tokens.fresh.value += sent - again;
+    tokens.output.value += conversation.reply;
+    said += conversation.user + conversation.reply;
+  }
+  return tokens;
+}
+
+Exact wear_per_hour(const OwnedMachine& machine) {
+  return (machine.price - machine.resale) / machine.life_h;
+}
+
+Exact active_hour_cost(const OwnedMachine& machine) {
+  return wear_per_hour(machine) + machine.active_kw * machine.per_kwh;
+}
+
+Exact idle_hour_cost(const OwnedMachine& machine) {
+  return wear_per_hour(machine) + machine.idle_kw * machine.per_kwh;
+}
+
+Exact busy_hour_cost(const OwnedMachine& machine, const Exact& utilisation) {
+  MRUN_CHECK(utilisation > 0 && utilisation <= 1);
+  return idle_hour_cost(machine) / utilisation + (machine.active_kw - machine.idle_kw) * machine.per_kwh;
+}
+
+Exact break_even_utilisation(const Exact& dedicated_per_hour, const Exact& serverless_per_hour) {
+  MRUN_CHECK(serverless_per_hour > 0);
+  return dedicated_per_hour / serverless_per_hour;
+}
+
+Exact break_even_units_per_hour(const Exact& dedicated_per_hour, const Exact& price_per_unit) {
+  MRUN_CHECK(price_per_unit > 0);
+  return dedicated_per_hour / price_per_unit;
+}
+
+} // namespace mrun
