@@ -21,6 +21,7 @@
 #include "daemon/app/instance.h"
 #include "daemon/app/machine.h"
 #include "daemon/http/server.h"
+#include "daemon/runner/devices.h"
 #include "daemon/service/make_service.h"
 
 namespace mrun {
@@ -145,6 +146,7 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
   runner.torch_dir = find_torch(install, user.torch_dir);
   runner.memory_budget_bytes = user.memory_budget_bytes.value_or(default_memory_budget_bytes());
   runner.core_tokens = core_tokens();
+  runner.gpu_count = count_gpus("/dev");
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
   runner.idle_unload = user.idle_unload;

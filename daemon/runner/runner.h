@@ -150,6 +150,7 @@ struct RunnerConfig {
   std::string torch_dir;                 // absolute, "" when there is none
   std::uint64_t memory_budget_bytes = 0; // for all workers
   int core_tokens = 1;                   // affinity ∩ cgroup quota
+  int gpu_count = 0;                     // that the driver shows (devices.h)
   std::size_t max_queue = k_max_queue_length;
   bool use_zygote = true;
   std::chrono::milliseconds zygote_idle = k_zygote_idle;   // it ends after this time without any worker
