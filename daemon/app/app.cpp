@@ -121,7 +121,8 @@ Result<void> set_reference(ServiceConfig& config, const HomePaths& home, const I
     log_warn("no price reference: {}", book.error().message);
     return {};
   }
-  log_debug("{} price rows, {} refused for lack of source, date or unit", book->rows.size(), book->refused.size());
+  log_debug("{} price rows, {} refused for lack of source, date or unit", book->rows.size(),
+            book->refused.size());
   if (user.cost_reference) {
     MRUN_ASSIGN(config.cpu_reference, named_row(*book, *user.cost_reference));
     config.cuda_reference = config.cpu_reference;
