@@ -16,4 +16,10 @@ Result<int> prices_verify(Context& context, const Arguments& arguments);
 Result<int> prices_import(Context& context, const Arguments& arguments);
 Result<int> prices_update(Context& context, const Arguments& arguments);
 
+Result<int> cost_setup(Context& context, const Arguments& arguments);
+Result<int> cost_estimate(Context& context, const Arguments& arguments);
+Result<int> cost_check(Context& context, const Arguments& arguments);
+Result<int> cost_action(Context& context, const Arguments& arguments);
+Result<int> cost_diff(Context& context, const Arguments& arguments);
+
 } // namespace mrun::cli

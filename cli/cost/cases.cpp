@@ -1,0 +1,163 @@
+// Cases: read, typed, measured by their size, run.
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/cost/measurements.h"
+#include "cli/predict/input_files.h"
+#include "common/fd.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "daemon/api/tags.h"
+#include "packager/schema.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr std::size_t k_max_cases = 10'000;
+constexpr std::size_t k_max_cases_bytes = 64 * k_mib;
+
+double code_points(const std::string& text) {
+  double count = 0;
+  for (const char c : text)
+    count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+  return count;
+}
+
+// "data:image/png;base64,…", or, as records keep a large one, "data:image/png;size=N,".
+std::optional<double> data_uri_bytes(const std::string& text) {
+  if (!text.starts_with("data:")) return std::nullopt;
+  const std::size_t comma = text.find(',');
+  if (comma == std::string::npos) return std::nullopt;
+  const std::string head = text.substr(0, comma);
+  if (const std::size_t size = head.find(";size="); size != std::string::npos)
+    return std::strtod(head.c_str() + size + 6, nullptr);
+  const double length = static_cast<double>(text.size() - comma - 1);
+  return head.ends_with(";base64") ? length * 3 / 4 : length;
+}
+
+const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
+  for (const InputSpec& input : manifest.inputs)
+    if (input.name == key) return &input.type;
+  return nullptr;
+}
+
+Result<Case> make_case(const Manifest& manifest, Json input) {
+  MRUN_ASSIGN(const std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
+  if (!files.empty())
+    return fail(ErrorCode::input_file,
+                fmt::format("{} is too large for an estimate: files of up to 256 KiB go", printable(files[0].path)));
+  MRUN_ASSIGN(Json checked, check_input(manifest, input));
+  return Case{checked, drivers_of(manifest, checked)};
+}
+
+Result<Json> input_of_flags(const Manifest& manifest, const std::vector<std::string>& texts) {
+  std::vector<InputArgument> arguments;
+  for (const std::string& text : texts) {
+    MRUN_ASSIGN(InputArgument argument, parse_input_argument(text));
+    arguments.push_back(std::move(argument));
+  }
+  return input_from_arguments(manifest, arguments);
+}
+
+// A file input of a case is "@path", beside the file of cases.
+void set_file_arguments(const Manifest& manifest, Json& input, const std::filesystem::path& folder) {
+  for (const auto& [key, value] : input.items()) {
+    const TypeSpec* type = type_of(manifest, key);
+    if (type == nullptr || type->type != ValueType::file || !value.is_string()) continue;
+    const std::string text = value.get<std::string>();
+    if (text.starts_with('@')) input[key] = file_argument((folder / text.substr(1)).string());
+  }
+}
+
+Result<std::vector<Case>> cases_of_file(const Manifest& manifest, const std::string& path) {
+  MRUN_ASSIGN(const std::string text,
+              read_file(path, k_max_cases_bytes, ErrorCode::io, ErrorCode::cost_unknown));
+  std::vector<Case> cases;
+  std::size_t number = 0;
+  for (const std::string_view line : split(text, '\n')) {
+    ++number;
+    if (trim(line).empty()) continue;
+    const std::string place = fmt::format("{}:{}", printable(path), number);
+    MRUN_ASSIGN(Json input, parse_json(line, ErrorCode::cost_unknown, place));
+    if (!input.is_object()) return fail(ErrorCode::cost_unknown, fmt::format("{}: a case is an object of inputs", place));
+    if (cases.size() == k_max_cases)
+      return fail(ErrorCode::cost_unknown, fmt::format("{}: more than {} cases", place, k_max_cases));
+    set_file_arguments(manifest, input, std::filesystem::path(path).parent_path());
+    auto made = make_case(manifest, std::move(input));
+    if (!made) return tl::unexpected<Error>(std::move(made.error()).with_note("case at " + place));
+    cases.push_back(std::move(*made));
+  }
+  if (cases.empty()) return fail(ErrorCode::cost_unknown, fmt::format("{} has no case", printable(path)));
+  return cases;
+}
+
+HttpRequest prediction_request(const Digest& version, const Json& input, const std::string& tag) {
+  HttpRequest request = json_request("/mrun/v1/predictions", {{"version", version.hex()}, {"input", input}});
+  request.headers.emplace_back("Prefer", "wait=60");
+  if (!tag.empty()) request.headers.emplace_back(k_tags_header, "estimate=" + tag);
+  return request;
+}
+
+} // namespace
+
+Drivers drivers_of(const Manifest& manifest, const Json& input) {
+  Drivers drivers;
+  for (const auto& [key, value] : input.items()) {
+    const TypeSpec* type = type_of(manifest, key);
+    if (type == nullptr || type->type == ValueType::secret) continue;
+    if (value.is_number())
+      drivers[key] = value.get<double>();
+    else if (value.is_string())
+      drivers[key + (type->type == ValueType::file ? " bytes" : " characters")] =
+          data_uri_bytes(value.get_ref<const std::string&>())
+              .value_or(code_points(value.get_ref<const std::string&>()));
+    else if (value.is_array())
+      drivers[key + " items"] = static_cast<double>(value.size());
+  }
+  return drivers;
+}
+
+Result<std::vector<Case>> read_cases(const Manifest& manifest, const std::vector<std::string>& inputs,
+                                     const std::string& path) {
+  if (!path.empty()) return cases_of_file(manifest, path);
+  MRUN_ASSIGN(Json input, input_of_flags(manifest, inputs));
+  MRUN_ASSIGN(Case one, make_case(manifest, std::move(input)));
+  std::vector<Case> cases;
+  cases.push_back(std::move(one));
+  return cases;
+}
+
+Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version, const Manifest& manifest,
+                      const std::vector<Case>& cases, const std::string& tag) {
+  Ran ran;
+  for (const Case& one : cases) {
+    context.terminal.status(context.quiet || !context.terminal.err_is_terminal()
+                                ? ""
+                                : fmt::format("running {} of {}", ran.ids.size() + 1, cases.size()));
+    MRUN_ASSIGN(const Json prediction, client.request(prediction_request(version, one.input, tag)));
+    const std::string status = prediction.value("status", "");
+    const std::string id = prediction.value("id", "");
+    if (status != "succeeded")
+      return fail(status == "failed" ? ErrorCode::prediction_failed : ErrorCode::cost_unknown,
+                  fmt::format("prediction {} is {}", printable(id, 40), printable(status, 20)),
+                  fmt::format("mrun logs {}", printable(id, 40)));
+    const Json metrics = prediction.value("metrics", Json::object());
+    const Json phases = metrics.value("phases_ns", Json::object());
+    Measurement measured;
+    measured.drivers = drivers_of(manifest, one.input);
+    measured.seconds = phases.value("predict", 0.0) / 1e9;
+    measured.units = units_of(metrics);
+    ran.measured.device = metrics.value("device", "");
+    ran.measured.peak_bytes = std::max(ran.measured.peak_bytes, metrics.value("peak_memory_bytes", 0.0));
+    ran.measured.runs.push_back(std::move(measured));
+    ran.ids.push_back(id);
+  }
+  context.terminal.clear_status();
+  ran.measured.source = fmt::format("{} runs made now", cases.size());
+  return ran;
+}
+
+} // namespace mrun::cli

@@ -1,0 +1,236 @@
+// mrun cost estimate REF -i …
+#include <fmt/format.h>
+
+#include "cli/cost/books.h"
+#include "cli/cost/dispatch.h"
+#include "cli/cost/estimate_check.h"
+#include "cli/cost/estimate_result.h"
+#include "cli/cost/kept_estimates.h"
+#include "cli/cost/own_machine.h"
+#include "cli/predict/target.h"
+#include "cli/render/json_text.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+constexpr std::int64_t k_old_days = 90;
+
+struct Subject {
+  std::optional<PredictTarget> target; // absent: everything is assumed
+  std::vector<Case> cases;
+  Measurements measured;
+};
+
+Result<PredictTarget> find_model(const Context& context, const std::string& name) {
+  const std::string_view words[] = {name};
+  MRUN_ASSIGN(const Arguments arguments, parse_arguments(*find_command("show"), words));
+  return find_target(context, arguments);
+}
+
+Result<Measurements> measure(const Context& context, const Arguments& arguments, const Bundle& bundle) {
+  if (const auto path = arguments.value("measured")) return measurements_of_file(bundle.manifest, *path);
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
+  const auto path = arguments.value("calibrate");
+  if (!path) return past_measurements(client, bundle.digest, bundle.manifest);
+  MRUN_ASSIGN(const std::vector<Case> cases, read_cases(bundle.manifest, {}, *path));
+  if (cases.size() > k_max_measurements)
+    return fail(ErrorCode::cost_unknown, fmt::format("{} has {} cases, at most {} are run to calibrate",
+                                                     printable(*path), cases.size(), k_max_measurements));
+  MRUN_ASSIGN(Ran ran, run_cases(context, client, bundle.digest, bundle.manifest, cases, ""));
+  MRUN_ASSIGN(const Measurements past, past_measurements(client, bundle.digest, bundle.manifest));
+  for (const Measurement& one : past.runs)
+    if (one.setup_seconds) ran.measured.runs.push_back(one);
+  return std::move(ran.measured);
+}
+
+Result<Subject> find_subject(const Context& context, const Arguments& arguments, const Assumptions& assumed) {
+  Subject subject;
+  if (arguments.positionals().size() > 2) return fail(ErrorCode::usage, "`mrun cost estimate` takes one model");
+  if (arguments.positionals().size() < 2) {
+    if (assumed.given.empty())
+      return fail(ErrorCode::usage, "`mrun cost estimate` needs a model, or --assume",
+                  "as `mrun cost estimate demo/minilm -i text=hello`");
+    subject.measured.source = "what you assume";
+    return subject;
+  }
+  MRUN_ASSIGN(PredictTarget target, find_model(context, arguments.positional(1)));
+  MRUN_ASSIGN(subject.cases, read_cases(target.bundle.manifest, arguments.values("input"),
+                                        arguments.value("inputs").value_or("")));
+  MRUN_ASSIGN(subject.measured, measure(context, arguments, target.bundle));
+  const bool has_time = std::any_of(subject.measured.runs.begin(), subject.measured.runs.end(),
+                                    [](const Measurement& run) { return run.seconds.has_value(); });
+  if (!has_time && assumed.given.empty())
+    return fail(ErrorCode::cost_unknown, fmt::format("{} has not run here yet: how long it takes is not known",
+                                                     printable(target.shown_name, 100)),
+                "run it once (`mrun predict`), or give --calibrate FILE, --measured FILE or --assume seconds=N");
+  subject.target = std::move(target);
+  return subject;
+}
+
+// Whether time as measured says something of that row: a CPU's of CPU rows, a named device's of its rows.
+bool is_measured_there(const PriceRow& row, bool on_gpu, const std::string& device) {
+  const std::string names = row.sku + " " + std::string(row.dim("gpu"));
+  if (!device.empty()) {
+    for (const std::string_view word : split(device, ' '))
+      if (!has_word(names, word)) return false;
+    return true;
+  }
+  const bool is_cpu = device_count(row) == std::optional<std::int64_t>(0);
+  return !on_gpu && is_cpu;
+}
+
+Result<std::vector<OfferLine>> price_offers(const PriceBook& book, const Arguments& arguments, const Work& work,
+                                            bool on_gpu, bool is_assumed) {
+  const std::string style = arguments.value("style").value_or("all");
+  const std::string device = arguments.value("on").value_or("");
+  std::vector<std::string> words;
+  if (const auto word = arguments.value("provider")) words.push_back(*word);
+  std::vector<const PriceRow*> rows = matching_rows(book, words, "");
+  std::erase_if(rows, [](const PriceRow* row) { return is_withdrawn(*row); });
+  std::vector<OfferLine> lines;
+  for (const Offer& offer : offers_of(rows)) {
+    if (style != "all" && style != pricing_style_name(offer.style)) continue;
+    const bool is_time = offer.style == PricingStyle::runtime || offer.style == PricingStyle::deployment;
+    if (is_time && !is_assumed && !is_measured_there(offer.first(), on_gpu, device)) continue;
+    lines.push_back({offer, offer_amount(offer, work)});
+  }
+  return lines;
+}
+
+double figure(const OwnRate& rate, const char* name) {
+  const auto found = rate.basis.find(name);
+  return found == rate.basis.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
+}
+
+// What the measured device can do: by name, or as `mrun cost setup` noted it.
+Result<std::optional<Measured>> measured_device(const Arguments& arguments, const std::vector<Device>& devices,
+                                                const std::optional<OwnRate>& own, std::string_view dtype) {
+  Measured measured;
+  measured.dtype = dtype;
+  if (const auto name = arguments.value("on")) {
+    MRUN_ASSIGN(const Device* device, find_device(devices, *name));
+    const std::optional<double> rate = device->rate(dtype);
+    if (!rate)
+      return fail(ErrorCode::cost_unknown, fmt::format("{} has no units for {}", device->name, printable(std::string(dtype), 20)),
+                  "--dtype is fp16, bf16, int8 or fp8");
+    measured.tflops = *rate;
+    measured.memory_gbs = device->memory_gbs;
+    return std::optional(measured);
+  }
+  if (own) {
+    measured.tflops = figure(*own, "tflops");
+    measured.memory_gbs = figure(*own, "memory-gbs");
+  }
+  if (measured.tflops <= 0 || measured.memory_gbs <= 0) return std::optional<Measured>();
+  return std::optional(measured);
+}
+
+// The cheapest row by time of that one device.
+const PriceRow* cheapest_row(const PriceBook& book, const std::string& device) {
+  const PriceRow* best = nullptr;
+  for (const PriceRow& row : book.rows) {
+    if (is_withdrawn(row) || !is_measured_there(row, true, device) || !hourly_rate(row)) continue;
+    if (!row.per.starts_with("gpu_") && device_count(row) != std::optional<std::int64_t>(1)) continue;
+    if (best == nullptr || *hourly_rate(row) < *hourly_rate(*best)) best = &row;
+  }
+  return best;
+}
+
+std::string money_of(const PriceRow& row, double seconds) {
+  const Exact time(static_cast<std::int64_t>(seconds * 1e9), 1'000'000'000);
+  return short_money(exact_of(*hourly_rate(row)) / 3600 * time);
+}
+
+Result<void> add_projections(const Context& context, const Arguments& arguments, const PriceBook& book,
+                             const std::optional<OwnRate>& own, double bytes, Estimate& estimate) {
+  if (!estimate.seconds) {
+    estimate.no_projection = "the time here is not known";
+    return {};
+  }
+  MRUN_ASSIGN(const std::vector<Device> devices, load_device_table(context));
+  const std::string dtype = arguments.value("dtype").value_or("fp16");
+  MRUN_ASSIGN(std::optional<Measured> measured, measured_device(arguments, devices, own, dtype));
+  if (!measured) {
+    estimate.no_projection = "what the measured device can do is not known: --on DEVICE, or `mrun cost setup "
+                             "--tflops N --memory-gbs N`";
+    return {};
+  }
+  measured->seconds = static_cast<double>(estimate.seconds->typical);
+  measured->bytes = bytes;
+  const std::string to = arguments.value("to").value_or("T4,A100 80GB SXM,H100 SXM");
+  for (const std::string_view name : split(to, ',')) {
+    MRUN_ASSIGN(const Device* device, find_device(devices, trim(name)));
+    ProjectedLine line;
+    line.projection = project(*measured, *device);
+    if (!line.projection.not_feasible) line.row = cheapest_row(book, device->name);
+    if (line.row != nullptr) {
+      line.least = money_of(*line.row, line.projection.least_s);
+      line.most = money_of(*line.row, line.projection.most_s);
+    }
+    estimate.projected.push_back(std::move(line));
+  }
+  return {};
+}
+
+void warn_of_age(const Context& context, const Estimate& estimate) {
+  std::string oldest;
+  for (const OfferLine& line : estimate.offers)
+    if (line.amount.worst && (oldest.empty() || line.offer.first().read_on < oldest))
+      oldest = line.offer.first().read_on;
+  if (!oldest.empty() && age_days(oldest) > k_old_days)
+    context.warn(fmt::format("prices were read up to {} days ago: `mrun prices status`", age_days(oldest)));
+  for (const std::string& note : estimate.workload.notes)
+    context.warn(note);
+}
+
+Result<Estimate> make_estimate(const Context& context, const Arguments& arguments, const Subject& subject,
+                               const Assumptions& assumed, const PriceBook& book) {
+  Estimate estimate;
+  estimate.id = new_estimate_id();
+  double bytes = subject.measured.peak_bytes;
+  if (subject.target) {
+    estimate.model = subject.target->shown_name;
+    estimate.version = subject.target->bundle.digest.hex();
+    bytes = std::max(bytes, static_cast<double>(subject.target->bundle.size_bytes));
+  }
+  estimate.case_count = std::max<std::size_t>(1, subject.cases.size());
+  estimate.source = subject.measured.source;
+  estimate.workload = make_workload(subject.cases, subject.measured, assumed);
+  estimate.seconds = total_seconds(estimate.workload.work);
+  MRUN_ASSIGN(const std::optional<OwnRate> own, load_own_rate(context));
+  estimate.own = own_amount(own, estimate.workload.work);
+  if (own) estimate.currency = own->currency;
+  MRUN_ASSIGN(estimate.offers, price_offers(book, arguments, estimate.workload.work,
+                                            subject.measured.device == "cuda", !subject.target));
+  MRUN_TRY(add_projections(context, arguments, book, own, bytes, estimate));
+  return estimate;
+}
+
+} // namespace
+
+Result<int> cost_estimate(Context& context, const Arguments& arguments) {
+  MRUN_ASSIGN(const Assumptions assumed, read_assumptions(arguments));
+  MRUN_ASSIGN(const PriceBook book, load_books(context));
+  MRUN_ASSIGN(const Subject subject, find_subject(context, arguments, assumed));
+  MRUN_ASSIGN(const Estimate estimate, make_estimate(context, arguments, subject, assumed, book));
+  Json json = estimate_json(estimate);
+  MRUN_TRY(keep_estimate(context, estimate.id, json));
+  if (!context.json) MRUN_TRY(context.terminal.out(estimate_text(estimate)));
+  warn_of_age(context, estimate);
+  if (arguments.has("run")) {
+    if (!subject.target) return fail(ErrorCode::usage, "--run needs a model");
+    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
+    MRUN_TRY(run_cases(context, client, subject.target->bundle.digest, subject.target->bundle.manifest,
+                       subject.cases, estimate.id));
+    MRUN_ASSIGN(const Json check, check_estimate(context, json));
+    json["check"] = check;
+    if (!context.json) MRUN_TRY(context.terminal.out("\n" + check_words(check)));
+  } else if (!estimate.version.empty()) {
+    context.say(fmt::format("afterwards: mrun predict … --tag estimate={0}, then mrun cost check {0}", estimate.id));
+  }
+  if (context.json) MRUN_TRY(print_json(context.terminal, json));
+  return 0;
+}
+
+} // namespace mrun::cli

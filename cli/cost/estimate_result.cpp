@@ -1,0 +1,201 @@
+#include "cli/cost/estimate_result.h"
+
+#include <fmt/format.h>
+
+#include "cli/cost/books.h"
+#include "cli/render/table.h"
+#include "common/text.h"
+
+namespace mrun::cli {
+namespace {
+
+Json parts_json(const std::optional<Breakdown>& parts) {
+  if (!parts) return nullptr;
+  return {{"active", money_text(parts->active)}, {"setup", money_text(parts->setup)}, {"idle", money_text(parts->idle)}};
+}
+
+std::optional<std::int64_t> whole_ns(const Exact& seconds) {
+  const Result<Exact> value = parse_exact(exact_text(seconds * 1'000'000'000, 0), ErrorCode::internal);
+  if (!value || *value > 9'000'000'000'000'000'000) return std::nullopt;
+  return static_cast<std::int64_t>(boost::multiprecision::numerator(*value));
+}
+
+Json seconds_json(const std::optional<Expected>& seconds) {
+  if (!seconds) return nullptr;
+  const auto number = [](const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(); };
+  return {{"typical_ns", number(whole_ns(seconds->typical))}, {"worst_ns", number(whole_ns(seconds->worst))}};
+}
+
+Json line_json(const OfferLine& line) {
+  const PriceRow& row = line.offer.first();
+  Json rates = Json::object();
+  std::string read_on = row.read_on;
+  for (const PriceRow* each : line.offer.rows) {
+    rates[each->per] = each->rate.text();
+    read_on = std::min(read_on, each->read_on);
+  }
+  Json json = amount_json(line.amount);
+  json.update({{"style", pricing_style_name(line.offer.style)},
+               {"provider", row.provider},
+               {"sku", row.sku},
+               {"dims", row.dims},
+               {"rates", rates},
+               {"currency", "USD"},
+               {"source", row.source},
+               {"read_on", read_on},
+               {"age_days", age_days(read_on)}});
+  return json;
+}
+
+Json projected_json(const ProjectedLine& line) {
+  Json json = {{"label", "projected"}, {"device", line.projection.device}};
+  if (line.projection.not_feasible) {
+    json["not_feasible"] = *line.projection.not_feasible;
+    return json;
+  }
+  json["seconds"] = {{"least", line.projection.least_s}, {"most", line.projection.most_s}};
+  json["basis"] = line.projection.basis;
+  if (line.row != nullptr)
+    json["price"] = {{"name", price_name(*line.row)}, {"least", line.least}, {"most", line.most},
+                     {"read_on", line.row->read_on},  {"source", line.row->source}};
+  return json;
+}
+
+std::string seconds_words(const Exact& seconds) {
+  return format_duration(whole_ns(seconds).value_or(0));
+}
+
+std::string work_text(const Estimate& estimate) {
+  std::string text = estimate.model.empty() ? "" : fmt::format("{}  ", printable(estimate.model, 100));
+  text += fmt::format("{}, by {}\n", count_words(estimate.case_count, "prediction"), estimate.source);
+  if (estimate.seconds)
+    text += fmt::format("  at work   typical {}, worst {}{}\n", seconds_words(estimate.seconds->typical),
+                        seconds_words(estimate.seconds->worst),
+                        estimate.workload.driver.empty() ? "" : fmt::format(", by {}", estimate.workload.driver));
+  if (estimate.workload.work.setup_s)
+    text += fmt::format("  a load    typical {}, worst {}\n", seconds_words(estimate.workload.work.setup_s->typical),
+                        seconds_words(estimate.workload.work.setup_s->worst));
+  for (const auto& [name, first] : estimate.workload.work.cases.front().units) {
+    if (name == "request") continue;
+    Expected sum{0, 0};
+    for (const CaseWork& one : estimate.workload.work.cases)
+      if (const auto found = one.units.find(name); found != one.units.end()) {
+        sum.typical += found->second.typical;
+        sum.worst += found->second.worst;
+      }
+    text += fmt::format("  {:<9} typical {}, worst {}\n", name, exact_text(sum.typical, 3), exact_text(sum.worst, 3));
+  }
+  return text;
+}
+
+std::string offers_text(const Estimate& estimate) {
+  Table table{.header = {"STYLE", "WHERE", "TYPICAL", "WORST", "", "READ ON"}, .rows = {}, .right_aligned = {2, 3}};
+  table.rows.push_back({"runtime", "your machine", short_money(estimate.own.typical), short_money(estimate.own.worst),
+                        estimate.currency.empty() ? "" : estimate.currency, ""});
+  std::size_t unknown = estimate.own.typical ? 0 : 1;
+  for (const OfferLine& line : estimate.offers) {
+    if (!line.amount.worst) {
+      ++unknown;
+      continue;
+    }
+    table.rows.push_back({std::string(pricing_style_name(line.offer.style)), price_name(line.offer.first()),
+                          short_money(line.amount.typical), short_money(line.amount.worst), "USD",
+                          line.offer.first().read_on});
+  }
+  std::string text = render_table(table);
+  if (!estimate.own.typical) text += fmt::format("your machine: {}\n", estimate.own.reason);
+  if (unknown > 0) text += fmt::format("not estimated: {} (--json has the reasons)\n", unknown);
+  return text;
+}
+
+std::string projections_text(const Estimate& estimate) {
+  if (!estimate.no_projection.empty()) return fmt::format("not projected: {}\n", estimate.no_projection);
+  std::string text;
+  for (const ProjectedLine& line : estimate.projected) {
+    text += fmt::format("projected  {}: ", line.projection.device);
+    if (line.projection.not_feasible) {
+      text += fmt::format("not possible: {}\n", *line.projection.not_feasible);
+      continue;
+    }
+    const auto words = [](double seconds) { return format_duration(static_cast<std::int64_t>(seconds * 1e9)); };
+    text += fmt::format("{} to {}", words(line.projection.least_s), words(line.projection.most_s));
+    if (line.row != nullptr)
+      text += fmt::format(", {} to {} USD at {}", line.least, line.most, price_name(*line.row));
+    text += "\n";
+  }
+  return text;
+}
+
+} // namespace
+
+Json amount_json(const Amount& amount) {
+  const auto value = [](const std::optional<Exact>& exact) {
+    return exact ? Json(money_text(exact)) : Json();
+  };
+  Json json = {{"typical", value(amount.typical)}, {"worst", value(amount.worst)}};
+  if (!amount.reason.empty()) json["reason"] = amount.reason;
+  if (!amount.formula.empty()) json["formula"] = amount.formula;
+  if (amount.typical_parts) json["typical_parts"] = parts_json(amount.typical_parts);
+  if (amount.worst_parts) json["worst_parts"] = parts_json(amount.worst_parts);
+  return json;
+}
+
+Json expected_json(const Expected& value, int places) {
+  return {{"typical", exact_text(value.typical, places)}, {"worst", exact_text(value.worst, places)}};
+}
+
+std::string money_text(const std::optional<Exact>& value) {
+  return value ? exact_text(*value, 12) : "unknown";
+}
+
+std::string short_money(const std::optional<Exact>& value) {
+  if (!value) return "unknown";
+  int places = 2;
+  for (Exact least = Exact(1); places < 12 && *value > 0 && *value < least * 10; least /= 10)
+    ++places;
+  return exact_text(*value, places);
+}
+
+Json estimate_json(const Estimate& estimate) {
+  Json units = Json::object();
+  Json cases = Json::array();
+  for (const CaseWork& one : estimate.workload.work.cases) {
+    Json each = {{"seconds", seconds_json(one.seconds)}, {"units", Json::object()}};
+    for (const auto& [name, value] : one.units)
+      each["units"][name] = expected_json(value, 6);
+    cases.push_back(std::move(each));
+  }
+  Json offers = Json::array(), projected = Json::array();
+  std::size_t unknown = estimate.own.typical ? 0 : 1;
+  for (const OfferLine& line : estimate.offers) {
+    offers.push_back(line_json(line));
+    unknown += line.amount.worst ? 0 : 1;
+  }
+  for (const ProjectedLine& line : estimate.projected)
+    projected.push_back(projected_json(line));
+  Json own = amount_json(estimate.own);
+  own["currency"] = estimate.currency.empty() ? Json() : Json(estimate.currency);
+  const auto& setup = estimate.workload.work.setup_s;
+  return {{"schema", "mrun.cost_estimate/v1"},
+          {"id", estimate.id},
+          {"model", estimate.model.empty() ? Json() : Json(estimate.model)},
+          {"version", estimate.version.empty() ? Json() : Json(estimate.version)},
+          {"case_count", estimate.case_count},
+          {"basis", estimate.source},
+          {"driver", estimate.workload.driver.empty() ? Json() : Json(estimate.workload.driver)},
+          {"notes", estimate.workload.notes},
+          {"seconds", seconds_json(estimate.seconds)},
+          {"setup", seconds_json(setup)},
+          {"cases", cases},
+          {"own", own},
+          {"offers", offers},
+          {"not_estimated_count", unknown},
+          {"projected", projected},
+          {"no_projection", estimate.no_projection.empty() ? Json() : Json(estimate.no_projection)}};
+}
+
+std::string estimate_text(const Estimate& estimate) {
+  return work_text(estimate) + "\n" + offers_text(estimate) + "\n" + projections_text(estimate);
+}
+
+} // namespace mrun::cli

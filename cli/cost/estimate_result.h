@@ -1,0 +1,48 @@
+// An estimate, as data and as shown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/cost/workload.h"
+#include "cost/projection.h"
+
+namespace mrun::cli {
+
+struct OfferLine {
+  Offer offer;
+  Amount amount;
+};
+// A time on a device that was not measured, and what its rows would charge for it.
+struct ProjectedLine {
+  Projection projection;
+  const PriceRow* row = nullptr; // nullptr: no price of that device
+  std::string least, most;       // money; "" without
+};
+
+struct Estimate {
+  std::string id, model, version;
+  std::size_t case_count = 1;
+  std::string source; // of the measurements
+  Workload workload;
+  std::optional<Expected> seconds;
+  Amount own;
+  std::string currency; // of `own`
+  std::vector<OfferLine> offers;
+  std::vector<ProjectedLine> projected;
+  std::string no_projection; // why there is none
+};
+
+Json estimate_json(const Estimate& estimate);
+std::string estimate_text(const Estimate& estimate);
+
+// {"typical": "0.0012", "worst": null, "reason": …}
+Json amount_json(const Amount& amount);
+// "0.0012", "unknown".
+std::string money_text(const std::optional<Exact>& value);
+// For people: four digits that count.
+std::string short_money(const std::optional<Exact>& value);
+// RFC: units and seconds as decimals.
+Json expected_json(const Expected& value, int places);
+
+} // namespace mrun::cli

@@ -1,0 +1,133 @@
+// Offers, fits, projections: what they are made of, and what they must not claim.
+#include <cmath>
+
+#include <doctest/doctest.h>
+
+#include "cost/estimate.h"
+#include "cost/projection.h"
+#include "cost/service_time.h"
+
+using namespace mrun;
+
+namespace {
+
+PriceRow row(std::string sku, std::string per, const char* usd, std::map<std::string, bool> states = {}) {
+  PriceRow made;
+  made.provider = "p";
+  made.sku = std::move(sku);
+  made.per = std::move(per);
+  made.rate = Money::parse(usd, ErrorCode::price_file).value();
+  made.states = std::move(states);
+  made.read_on = "2026-11-01";
+  return made;
+}
+
+Work second_of_work() {
+  Work work;
+  work.cases.push_back({Expected{1, 2}, {}});
+  return work;
+}
+
+std::vector<Sample> samples(std::size_t count, double (*value)(double, double)) {
+  std::vector<Sample> made;
+  for (std::size_t i = 0; i < count; ++i) {
+    const double a = static_cast<double>((i * 7) % 11 + 1), b = static_cast<double>((i * 5) % 13 + 1);
+    made.push_back({{{"a", a}, {"b", b}}, value(a, b)});
+  }
+  return made;
+}
+
+} // namespace
+
+TEST_CASE("what is not known is unknown, never 0") {
+  const PriceRow rental = row("x", "gpu_h", "1"); // no states
+  const Amount amount = offer_amount(offers_of({&rental}).front(), second_of_work());
+  CHECK_FALSE(amount.typical);
+  CHECK_FALSE(amount.worst);
+  CHECK(amount.reason.find("which states") != std::string::npos);
+
+  const PriceRow image = row("x", "image", "0.1");
+  CHECK(offer_amount(offers_of({&image}).front(), second_of_work()).reason.find("image") != std::string::npos);
+  CHECK(own_amount(std::nullopt, second_of_work()).reason.find("mrun cost setup") != std::string::npos);
+
+  const PriceRow deployment = row("x", "gpu_h", "1", {{"active", true}, {"idle", true}, {"setup", true}});
+  Work work = second_of_work();
+  CHECK(offer_amount(offers_of({&deployment}).front(), work).reason.find("warm") != std::string::npos);
+  work.keep_warm_s = Exact(60);
+  CHECK(offer_amount(offers_of({&deployment}).front(), work).reason.find("load") != std::string::npos);
+  work.setup_s = Expected{10, 20};
+  const Amount known = offer_amount(offers_of({&deployment}).front(), work);
+  CHECK_FALSE(known.typical); // nobody said how many requests come
+  CHECK(*known.worst == Exact(2 + 20 + 60, 3600));
+}
+
+TEST_CASE("a row is a deployment because it bills idle time") {
+  const PriceRow runtime = row("a", "gpu_s", "1", {{"active", true}, {"idle", false}});
+  const PriceRow deployment = row("b", "gpu_s", "1", {{"active", true}, {"idle", true}});
+  const PriceRow core = row("c", "core_s", "1");
+  const std::vector<Offer> offers = offers_of({&runtime, &deployment, &core});
+  REQUIRE(offers.size() == 2);
+  CHECK(offers[0].style == PricingStyle::runtime);
+  CHECK(offers[1].style == PricingStyle::deployment);
+}
+
+TEST_CASE("tokens of a model are one offer; of two dates the newer counts") {
+  PriceRow in = row("m", "mtok_in", "1"), out = row("m", "mtok_out", "2"), newer = row("m", "mtok_out", "4");
+  newer.read_on = "2026-11-02";
+  const std::vector<Offer> offers = offers_of({&in, &out, &newer});
+  REQUIRE(offers.size() == 1);
+  Work work;
+  work.cases.push_back({std::nullopt, {{"input_tokens", {1'000'000, 1'000'000}}, {"output_tokens", {500'000, 500'000}}}});
+  CHECK(*offer_amount(offers[0], work).typical == 3);
+  const std::vector<Offer> half = offers_of({&in});
+  CHECK_FALSE(offer_amount(half[0], work).typical);
+}
+
+TEST_CASE("a fit finds what the time hangs on") {
+  const Fit line = Fit::of(samples(10, [](double a, double) { return 3 + 2 * a; }));
+  CHECK(line.driver() == "a");
+  CHECK(line.at({{"a", 20}, {"b", 1}}).typical == doctest::Approx(43));
+  CHECK(line.at({{"a", 100}, {"b", 1}}).beyond);
+  const Fit product = Fit::of(samples(10, [](double a, double b) { return 1 + a * b; }));
+  CHECK(product.driver() == "a*b");
+  const Fit mean = Fit::of(samples(10, [](double, double) { return 5.0; }));
+  CHECK(mean.driver().empty());
+  CHECK(mean.at({}).typical == doctest::Approx(5));
+}
+
+TEST_CASE("the worst case is at least as far out as what was measured") {
+  std::vector<Sample> uneven = samples(8, [](double, double) { return 2.0; });
+  uneven[3].value = 6;
+  const Fit fit = Fit::of(uneven);
+  CHECK(fit.at(uneven[3].drivers).worst >= doctest::Approx(6));
+  const Fit one = Fit::of({{{{"a", 1}}, 4}});
+  CHECK(one.at({{"a", 9}}).typical == 4);
+  CHECK(one.sample_count() == 1);
+}
+
+TEST_CASE("projections: feasible first, then the ranges of the notes") {
+  const Device t4{"T4", 65, std::nullopt, 130, std::nullopt, 203, 320, 16, "sheet", "2026-11-24", "B"};
+  const Device h100{"H100", 989, 989, 1979, 1979, 295, 3350, 80, "sheet", "2026-11-24", "B"};
+  Measured measured{10, 20e9, "fp16", 65, 320};
+  CHECK(project(measured, t4).not_feasible->find("20.0 GB") != std::string::npos);
+  measured.bytes = 1e9;
+  measured.dtype = "bf16";
+  CHECK(project(measured, t4).not_feasible->find("no units for bf16") != std::string::npos);
+  measured.dtype = "fp16";
+  const Projection same = project(measured, t4); // to itself: within both errors
+  CHECK(same.least_s == doctest::Approx(7.5));
+  CHECK(same.most_s == doctest::Approx(12.5));
+  const Projection far = project(measured, h100);
+  CHECK(far.least_s == doctest::Approx(10 * 65.0 / 989 * 0.9));
+  CHECK(far.most_s == doctest::Approx(10 * 320.0 / 3350 * 1.25));
+}
+
+TEST_CASE("the public triple of the notes lies inside the ranges") {
+  // RTX 4090 → 5090: prefill 1.28x, decode 1.41x faster, by measurement.
+  const Device next{"RTX 5090", 209.5, 209.5, 838, 419, 117, 1792, 32, "sheet", "2026-05-20", "B"};
+  const Projection projected = project({1, 0, "fp16", 165, 1008}, next);
+  for (const double faster : {1.28, 1.41}) {
+    CHECK(1 / faster >= projected.least_s);
+    CHECK(1 / faster <= projected.most_s);
+  }
+}

@@ -1,0 +1,139 @@
+"""Goal: a feature's cost per action equals a second implementation; budgets and diffs have exit codes; hostile files are refused in place."""
+
+import json
+import random
+from fractions import Fraction as F
+
+import cost_model as model
+from cost_estimate_test import TODAY, decimal
+from harness import SOURCE, run
+
+FEATURES = SOURCE / "docs/features"
+
+
+def the_shipped_features_run(home):
+    for path in sorted(FEATURES.glob("*.yaml")):
+        result = home.mrun("cost", "action", path, "--json").json()
+        assert F(result["per_action"]["worst"]) >= F(result["per_action"]["typical"]) > 0, path
+        assert result["sensitivity"] and all(call["sources"] for call in result["calls"]), path
+        shown = home.mrun("cost", "action", path)
+        assert "one action" in shown.out and "read on" in shown.out and "what moves" in shown.out, shown
+    assert len(list(FEATURES.glob("*.yaml"))) == 5
+
+
+def the_avatar_by_hand(home):
+    # 20 images at 0.025 and, for a tenth, 20 at 0.03, 15 % again: (0.5 + 0.1 x 0.6) x 1.15.
+    result = home.mrun("cost", "action", FEATURES / "avatar.yaml", "--json").json()
+    assert result["per_action"] == {"typical": "0.103224", "worst": "0.644"}, result["per_action"]
+    # 20,000 of them, two days of thirty at ten times.
+    assert result["per_month"]["worst"] == model.text(F("0.644") * 20000 * (1 + 9 * F(2, 30))), result["per_month"]
+
+
+def write(home, name, text):
+    (home.path / name).write_text(text)
+    return home.path / name
+
+
+def seeded_conversations(home):
+    price = {"mtok_in": F("0.15"), "mtok_out": F("0.6"), "mtok_cached_in": F("0.075")}
+    rows = [{"provider": "seeded", "sku": "talk", "kind": "token", "per": per, "usd": float(usd), "dims": {}, "states": None,
+             "granularity_s": None, "read_on": TODAY, "source": "seed", "confidence": "A"} for per, usd in price.items()]
+    (home.home / "prices.json").write_text(json.dumps(rows))
+    for seed in range(20):
+        random_ = random.Random(seed)
+        turns = sorted(random_.randint(1, 60) for _ in range(2))
+        sizes = {key: sorted(random_.randint(1, 900) for _ in range(2)) for key in ("system_tokens", "user_tokens", "reply_tokens")}
+        window = random_.choice([None, random_.randint(2000, 9000)])
+        cached, retry, share = random_.random() < 0.5, decimal(random_, 0, 0.3, 3), decimal(random_, 0, 0.5, 3)
+        ranges = "".join(f"\n      {key}: {{typical: {a}, worst: {b}}}" for key, (a, b) in [("turns", turns), *sizes.items()])
+        path = write(home, "talk.yaml", f"""feature: 1
+name: talk
+calls:
+  - name: chat
+    price: {{provider: seeded, sku: talk}}
+    conversation:{ranges}
+      cached: {str(cached).lower()}{f'''
+      window_tokens: {window}''' if window else ''}
+    retry_rate: {model.text(retry)}
+    fallback: {{name: other, share: {model.text(share)}, price: {{usd: "0.02", per: request, source: seed, read_on: "{TODAY}"}}, units: {{request: 1}}}}
+""")
+        result = home.mrun("cost", "action", path, "--json").json()["per_action"]
+        amounts = []
+        for end in (0, 1):
+            fresh, again, made = model.conversation(turns[end], *(F(sizes[k][end]) for k in sizes), window and F(window), cached)
+            first = (fresh * price["mtok_in"] + again * price["mtok_cached_in"] + made * price["mtok_out"]) / 10**6
+            amounts.append(model.action(first, retry, share, F("0.02")))
+        wanted = {"typical": model.text(amounts[0]), "worst": model.text(max(amounts))}
+        assert result == wanted, (seed, result, wanted)
+
+
+IMAGE = """feature: 1
+name: pictures
+calls:
+  - name: make
+    price: {{usd: "{usd}", per: image, source: contract, read_on: "{day}"}}
+    units: {{image: {{typical: 1, worst: {worst}}}}}
+"""
+
+
+def budgets_and_diffs(home):
+    cheap = write(home, "cheap.yaml", IMAGE.format(usd="0.01", day=TODAY, worst=4))
+    dear = write(home, "dear.yaml", IMAGE.format(usd="0.0105", day=TODAY, worst=4))
+    home.mrun("cost", "action", cheap, "--budget", "0.04")
+    home.fails("M1915", 3, "cost", "action", cheap, "--budget", "0.0399")
+    diff = home.mrun("cost", "diff", cheap, dear, "--max-increase", "5%", "--json").json()
+    assert (diff["worst_change"], diff["worst_change_percent"]) == ("0.002", "5"), diff
+    home.fails("M1915", 3, "cost", "diff", cheap, dear, "--max-increase", "4.99%")
+    home.mrun("cost", "diff", dear, cheap, "--max-increase", "0%")
+    saved = write(home, "cheap.json", home.mrun("cost", "action", cheap, "--json").out)
+    home.fails("M1915", 3, "cost", "diff", saved, dear, "--budget", "0.041")
+    # The budget breaks at 1.25 times the images.
+    path = write(home, "budget.yaml", IMAGE.format(usd="0.01", day=TODAY, worst=4) + "budget: {per_action: 0.05}\n")
+    knobs = home.mrun("cost", "action", path, "--json").json()["sensitivity"]
+    assert {k["what"]: (k["change_percent"], k["over_budget_from_factor"]) for k in knobs} == {
+        "make: times": ("50", "1.26"), "make: image": ("50", "1.26")}, knobs
+
+
+def old_prices_decide_nothing(home):
+    rows = [{"provider": "old", "sku": "x", "kind": "image", "per": "image", "usd": 0.01, "dims": {}, "states": None,
+             "granularity_s": None, "read_on": "2020-01-01", "source": "seed", "confidence": "A"}]
+    (home.home / "prices.json").write_text(json.dumps(rows))
+    path = write(home, "old.yaml", "feature: 1\nname: x\ncalls: [{name: a, price: {provider: old, sku: x}, units: {image: 1}}]\n")
+    assert "days ago" in home.mrun("cost", "action", path).err
+    home.fails("M1912", 4, "cost", "action", path, "--budget", "1")
+    home.mrun("cost", "action", path, "--budget", "1", "--max-age", "90000d")
+
+
+def hostile_files(home):
+    call = "calls: [{name: a, price: {provider: groq, sku: gpt-oss-120b}, units: {input_tokens: 1, output_tokens: 1}}]\n"
+    good = "feature: 1\nname: x\n" + call
+    home.mrun("cost", "action", write(home, "f.yaml", good))
+    for text, place in (("feature: 2\nname: x\n" + call, "f.yaml:1:10"), (good + "cals: 1\n", "f.yaml:4:1"),
+                        (good.replace("input_tokens: 1", "input_tokens: -1"), "f.yaml:3:"), ("", "f.yaml:1:1"), ("[]", "f.yaml:1:1"),
+                        (good.replace("input_tokens", "inputs"), "f.yaml:3:"), ("a: &b 1\nc: *b\n", "f.yaml:1:"),
+                        (good.replace("input_tokens: 1", "input_tokens: {typical: 5, worst: 1}"), "f.yaml:3:"),
+                        (good.replace("input_tokens: 1", "input_tokens: 1" + "0" * 400), "f.yaml:3:"),
+                        ("feature: 1\nname: x\ncalls: [" + "{}," * 100 + "]\n", "f.yaml:3:"), ("[" * 10000, "f.yaml:1:")):
+        outcome = home.fails("M1913", 2, "cost", "action", write(home, "f.yaml", text))
+        assert place in outcome.err, (text[:80], outcome)
+    near = home.fails("M1911", 5, "cost", "action", write(home, "f.yaml", good.replace("gpt-oss-120b", "gpt-oss-12b")))
+    assert "gpt-oss-120b" in near.err, near
+    several = home.fails("M1911", 5, "cost", "action", write(home, "f.yaml", good.replace("{provider: groq, sku: gpt-oss-120b}", "{provider: replicate, sku: T4 16GB}")))
+    assert "product: public" in several.err, several
+    # What is missing is named, never counted as 0.
+    home.fails("M1914", 4, "cost", "action", write(home, "f.yaml", good.replace("input_tokens: 1, ", "")))
+    home.fails("M1914", 4, "cost", "action", write(home, "f.yaml", good.replace("{provider: groq, sku: gpt-oss-120b}", "own").replace("units: {input_tokens: 1, output_tokens: 1}", "seconds: 1")))
+
+
+def main(home):
+    home.home.mkdir(parents=True, exist_ok=True)
+    the_shipped_features_run(home)
+    the_avatar_by_hand(home)
+    hostile_files(home)
+    seeded_conversations(home)
+    budgets_and_diffs(home)
+    old_prices_decide_nothing(home)
+
+
+if __name__ == "__main__":
+    run(main)

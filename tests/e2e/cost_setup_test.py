@@ -1,0 +1,60 @@
+"""Goal: the user's own machine: asked once, kept in config.yaml beside what is there, and what predictions then cost."""
+
+import json
+
+from harness import run
+
+MACHINE = ("--price", "2000", "--watts-active", "450", "--watts-idle", "60", "--kwh", "0.15")
+
+
+def main(home):
+    home.home.mkdir(parents=True, exist_ok=True)
+    config = home.home / "config.yaml"
+    config.write_text("# mine\nmax_queue: 7\ncost: {rate: \"9\",\n  per: instance_h, currency: EUR}\n# below\nidle_unload: 10m\n")
+    said = home.mrun("cost", "setup", *MACHINE)
+    assert "0.14 at 100 %  0.23 at 50 %  0.4 at 25 %  1.76 at 5 %" in said.out, said
+    text = config.read_text()
+    assert all(line in text for line in ("# mine", "max_queue: 7", "# below", "idle_unload: 10m")) and "EUR" not in text, text
+    # 2000 / 26280 h + 0.45 kW x 0.15, and + 0.06 kW x 0.15.
+    setup = home.mrun("cost", "setup", *MACHINE, "--json").json()
+    assert (setup["rate"], setup["idle_rate"]) == ("0.143603500761", "0.085103500761"), setup
+    assert config.read_text().count("cost:") == 1
+    spread = home.mrun("cost", "setup", *MACHINE, "--utilisation", "5%", "--json").json()
+    assert spread["rate"].startswith("1.7605") and spread["idle_rate"] == "0", spread
+
+    for wrong in (("--price", "-1"), ("--price", "x"), ("--price", "1e9"), ("--kwh", "101"), ("--resale", "3000"),
+                  ("--years", "0"), ("--watts-idle", "500"), ("--currency", "dollars"), ("--utilisation", "0")):
+        home.fails("M1916", 2, "cost", "setup", *MACHINE, *wrong)
+    missing = home.fails("M1916", 2, "cost", "setup", "--price", "2000", input="")
+    assert "--watts-active" in missing.err, missing
+
+    # The daemon bills by it, and an estimate says before what the ledger says afterwards.
+    home.mrun("cost", "setup", "--price", "26280", "--watts-active", "0", "--watts-idle", "0", "--kwh", "0", "--tflops", "1", "--memory-gbs", "20")
+    home.model("test/work", inputs="ms: {type: integer, default: 20, ge: 0, le: 5000}\nmode: {type: string, default: slow}")
+    home.fails("M1914", 4, "cost", "estimate", "test/work", "-i", "ms=30")
+    cases = home.path / "cases.jsonl"
+    cases.write_text("".join(json.dumps({"ms": ms}) + "\n" for ms in (10, 25, 40, 60)))
+    made = home.mrun("cost", "estimate", "test/work", "--inputs", cases, "--calibrate", cases, "--run", "--json").json()
+    check, rows = made["check"], home.mrun("ledger", "--json", "--tag", f"estimate={made['id']}").json()["rows"]
+    assert made["case_count"] == check["prediction_count"] == len(rows) == 4
+    assert check["actual_ns"] == sum(row["duration_ns"] for row in rows), (check, rows)
+    off = (made["seconds"]["typical_ns"] - check["actual_ns"]) / check["actual_ns"] * 100
+    assert abs(float(check["time_off_percent"]) - off) < 0.01, (check, off)
+    assert made["driver"] == "ms" and made["own"]["currency"] == "USD", made
+    # Projections are ranges, marked, and feasible first.
+    projected = {line["device"]: line for line in made["projected"]}
+    assert len(projected) == 3 and all(p["label"] == "projected" for p in projected.values()), projected
+    assert all(p["seconds"]["least"] < p["seconds"]["most"] for p in projected.values()), projected
+    odd = home.mrun("cost", "estimate", "test/work", "--dtype", "bf16", "--json").json()["projected"]
+    assert "no units for bf16" in odd[0]["not_feasible"], odd
+
+    # Later, by the tag.
+    plain = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()
+    home.fails("M1914", 4, "cost", "check", plain["id"])
+    home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={plain['id']}")
+    assert "ran 1 of 1" in home.mrun("cost", "check", plain["id"]).out
+    for wrong in ("e0000000000000000", "../../x", "x"):
+        home.fails("M1914", 4, "cost", "check", wrong)
+
+
+run(main)
