@@ -10,10 +10,8 @@ import sys
 
 table = (pathlib.Path(os.environ["MRUN_SOURCE"]) / "common/error_codes.def").read_text()
 rows = dict(re.findall(r"^MRUN_ERROR\((\d+), (\w+),", table, re.M))
-# Of commands that are being built: `mrun prices` and `mrun cost`.
-SOON = {f"M{number}" for number in range(1910, 1917)}
 produced = {path.name for path in pathlib.Path(os.environ["MRUN_CODE_TRACE"]).glob("M*")}
-missing = [f"M{number} {name}" for number, name in rows.items() if f"M{number}" not in produced | SOON]
+missing = [f"M{number} {name}" for number, name in rows.items() if f"M{number}" not in produced]
 print(f"{len(rows) - len(missing)} of {len(rows)} error codes were produced by tests")
 for row in missing:
     print(f"never produced: {row}", file=sys.stderr)
