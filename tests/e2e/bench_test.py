@@ -68,7 +68,7 @@ def page_cache(home):
 
 def in_use(home):
     """A model that somebody else uses is not unloaded under him."""
-    home.model("test/used")
+    home.model("test/used", extra="concurrency: 2\n")
     user = home.start("predict", "test/used", "-i", "mode=slow:60000")
     wait_for(lambda: "test/used" in home.mrun("ps").out, what="the worker")
     home.fails("M1953", 75, "bench", "test/used", "--mode", "cold")

@@ -1,6 +1,10 @@
 // What every part of a benchmark works with.
 #pragma once
 
+#include <functional>
+#include <string_view>
+#include <vector>
+
 #include "cli/bench/load/generator.h"
 #include "cli/bench/measure/progress.h"
 #include "cli/bench/measure/result.h"
@@ -23,9 +27,14 @@ struct Rig {
   const std::filesystem::path& socket() const { return client.connection().socket(); }
   // A plan with the options' timeout and the interrupt.
   LoadPlan plan_for(const Subject& subject) const;
-  // Unloads a version and waits until its workers are gone. Error bench_stuck when one does not end.
+  // Unloads a version and waits until its workers are gone. Error bench_stuck when one is in use or does not
+  // end.
   Result<void> unload(const std::string& version);
-  Result<bool> is_loaded(const std::string& version);
+
+ private:
+  Result<std::vector<Json>> workers_of(const std::string& version);
+  Result<void> wait_for_workers(const std::string& version, std::string_view wanted,
+                                const std::function<bool(const std::vector<Json>&)>& is_reached);
 };
 
 } // namespace mrun::bench
