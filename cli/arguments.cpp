@@ -1,5 +1,6 @@
 #include "cli/arguments.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -49,12 +50,22 @@ std::string join_choices(std::span<const std::string_view> choices) {
   return text;
 }
 
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_choice(std::string_view value, std::string_view choice) {
+  if (!choice.ends_with(":N")) return value == choice;
+  choice.remove_suffix(1);
+  return value.starts_with(choice) && is_digits(value.substr(choice.size()));
+}
+
 Result<void> check_choice(std::string_view what, std::string_view value,
                           std::span<const std::string_view> choices, ErrorCode code) {
   if (choices.empty()) return {};
   std::vector<std::string> names;
   for (const std::string_view choice : choices) {
-    if (choice == value) return {};
+    if (is_choice(value, choice)) return {};
     names.emplace_back(choice);
   }
   const std::string near = nearest(value, names);

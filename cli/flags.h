@@ -22,8 +22,9 @@ struct FlagSpec {
   std::string_view value_name = {}; // as help shows it; "" for a toggle
   FlagType type = FlagType::toggle;
   bool repeatable = false;
-  std::span<const std::string_view> choices = {}; // of a text flag; empty: any
-  std::string_view default_text = {};             // shown by help; the command applies it
+  // Of a text flag; empty: any. One that ends in `:N` takes any whole number there.
+  std::span<const std::string_view> choices = {};
+  std::string_view default_text = {}; // shown by help; the command applies it
   std::string_view help = {};
 };
 

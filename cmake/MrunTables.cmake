@@ -39,5 +39,5 @@ function(mrun_add_test name)
     set(timeout 900)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${timeout} FIXTURES_REQUIRED code_trace
-    ENVIRONMENT "MRUN_CODE_TRACE=${CMAKE_BINARY_DIR}/code-trace")
+    ENVIRONMENT "MRUN_CODE_TRACE=${CMAKE_BINARY_DIR}/code-trace;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/sanitizers/lsan.supp:print_suppressions=0")
 endfunction()

@@ -42,7 +42,7 @@ struct InstallPaths {
   static Result<InstallPaths> of_this_process();
   std::filesystem::path cli() const { return prefix / "bin/mrun"; }
   std::filesystem::path daemon() const { return prefix / "libexec/mrun/mrund"; }
-  std::filesystem::path helper(std::string_view name) const { return prefix / "libexec/mrun" / name; } // of mrun
+  std::filesystem::path helper(std::string_view name) const { return prefix / "libexec/mrun" / name; }
   std::filesystem::path worker() const { return prefix / "libexec/mrun/mrun-worker"; }
   std::filesystem::path engine(const std::string& name) const {
     return prefix / "lib/mrun/engines" / (name + ".so");

@@ -8,8 +8,8 @@
 namespace mrun {
 namespace {
 
-constexpr std::array<std::string_view, 7> k_units = {"image",        "megapixel",     "video_s",      "request",
-                                                     "input_tokens", "cached_tokens", "output_tokens"};
+constexpr std::array<std::string_view, 7> k_units = {
+    "image", "megapixel", "video_s", "request", "input_tokens", "cached_tokens", "output_tokens"};
 
 std::optional<PricingStyle> style_of(const PriceRow& row) {
   if (row.per == "image" || row.per == "megapixel") return PricingStyle::image;
@@ -78,14 +78,15 @@ Amount token_amount(const Offer& offer, const Work& work) {
   const PriceRow* in = row_per(offer, "mtok_in");
   const PriceRow* out = row_per(offer, "mtok_out");
   const PriceRow* cached = row_per(offer, "mtok_cached_in");
-  if (in == nullptr || out == nullptr) return unknown("the price book has not both prices, of input and output");
+  if (in == nullptr || out == nullptr)
+    return unknown("the price book has not both prices, of input and output");
   const auto each = [](const PriceRow* row) { return exact_of(row->rate) / 1'000'000; };
   Work whole = work;
   for (CaseWork& one : whole.cases)
     one.units.emplace("cached_tokens", Expected{0, 0});
   const auto fresh = units_cost(UnitPrice<struct InputTokensUnit>{each(in)}, whole, "input_tokens");
-  const auto again = units_cost(UnitPrice<struct CachedTokensUnit>{each(cached != nullptr ? cached : in)}, whole,
-                                "cached_tokens");
+  const auto again = units_cost(UnitPrice<struct CachedTokensUnit>{each(cached != nullptr ? cached : in)},
+                                whole, "cached_tokens");
   const auto made = units_cost(UnitPrice<struct OutputTokensUnit>{each(out)}, whole, "output_tokens");
   if (!fresh || !made) return unknown("how many tokens go in and out is not known");
   Amount amount;
@@ -96,8 +97,7 @@ Amount token_amount(const Offer& offer, const Work& work) {
 }
 
 Amount runtime_amount(const PriceRow& row, const Work& work) {
-  if (!row.states.contains("active"))
-    return unknown("the source does not say which states are billed");
+  if (!row.states.contains("active")) return unknown("the source does not say which states are billed");
   Amount amount;
   amount.typical = Exact(0);
   amount.worst = Exact(0);
@@ -133,8 +133,8 @@ struct Deployment {
 };
 
 // At `per_hour` requests; false: it can't serve them.
-bool add_at_rate(const Deployment& deployment, const Exact& seconds, const Exact& setup, const Exact& per_hour,
-                 std::optional<Breakdown>& parts, std::optional<Exact>& sum) {
+bool add_at_rate(const Deployment& deployment, const Exact& seconds, const Exact& setup,
+                 const Exact& per_hour, std::optional<Breakdown>& parts, std::optional<Exact>& sum) {
   const Work& work = deployment.work;
   const Exact per_second = per_hour / 3600;
   if (work.instances > 0) {
@@ -149,14 +149,13 @@ bool add_at_rate(const Deployment& deployment, const Exact& seconds, const Exact
   return true;
 }
 
-// Typical: by the rate of requests. Worst: each request alone and cold, or, where instances are always on or the
-// rate is given, the dearer of both rates with the longest times.
+// Typical: by the rate of requests. Worst: each request alone and cold, or, where instances are always on or
+// the rate is given, the dearer of both rates with the longest times.
 bool add_case(const Deployment& deployment, const Expected& seconds, Amount& amount) {
   const Work& work = deployment.work;
   const Expected setup = work.setup_s.value_or(Expected{0, 0});
-  if (work.per_hour &&
-      !add_at_rate(deployment, seconds.typical, setup.typical, work.per_hour->typical, amount.typical_parts,
-                   amount.typical))
+  if (work.per_hour && !add_at_rate(deployment, seconds.typical, setup.typical, work.per_hour->typical,
+                                    amount.typical_parts, amount.typical))
     return false;
   if (work.instances == 0) {
     add_parts(amount.worst_parts, amount.worst,
@@ -221,7 +220,8 @@ std::vector<Offer> offers_of(const std::vector<const PriceRow*>& rows) {
       continue;
     }
     std::vector<const PriceRow*>& kept = offers[place->second].rows;
-    const auto same = std::find_if(kept.begin(), kept.end(), [&](const PriceRow* r) { return r->per == row->per; });
+    const auto same =
+        std::find_if(kept.begin(), kept.end(), [&](const PriceRow* r) { return r->per == row->per; });
     if (same == kept.end())
       kept.push_back(row);
     else if ((*same)->read_on < row->read_on)

@@ -44,15 +44,15 @@ struct Offer {
   std::vector<const PriceRow*> rows;
   const PriceRow& first() const { return *rows.front(); }
 };
-// Rows as offers: tokens of one model together; of one price at several dates the newest; what is no price of a
-// prediction (CPU cores, memory) left out.
+// Rows as offers: tokens of one model together; of one price at several dates the newest; what is no price of
+// a prediction (CPU cores, memory) left out.
 std::vector<Offer> offers_of(const std::vector<const PriceRow*>& rows);
 
 struct Breakdown {
   Exact active, setup, idle;
 };
 struct Amount {
-  std::optional<Exact> typical, worst; // absent: not known, `reason` says why
+  std::optional<Exact> typical, worst;                 // absent: not known, `reason` says why
   std::optional<Breakdown> typical_parts, worst_parts; // of a deployment
   std::string reason;
   std::string formula;

@@ -146,10 +146,13 @@ class FeatureReader {
   }
 
   Result<FeatureCall> call(const YamlNode& node, bool is_fallback) const {
-    static constexpr std::string_view k_keys[] = {
-        "name",          "price",             "times",     "units",             "conversation", "seconds",
-        "setup_seconds", "keep_warm_seconds", "instances", "requests_per_hour", "retry_rate",   "fallback",
-        "share"};
+    static constexpr std::string_view k_keys[] = {"name",          "price",
+                                                  "times",         "units",
+                                                  "conversation",  "seconds",
+                                                  "setup_seconds", "keep_warm_seconds",
+                                                  "instances",     "requests_per_hour",
+                                                  "retry_rate",    "fallback",
+                                                  "share"};
     MRUN_TRY(known(node, is_fallback ? "`fallback`" : "a call", k_keys));
     FeatureCall call;
     call.place = node.place;
@@ -164,7 +167,8 @@ class FeatureReader {
     if (is_fallback != (node.find("share") != nullptr))
       return refuse(node, is_fallback ? "`fallback` needs a `share` of the calls that go to it"
                                       : "`share` belongs into a `fallback`");
-    if (const YamlNode* fallback = node.find("fallback")) MRUN_TRY(add_fallback(*fallback, is_fallback, call));
+    if (const YamlNode* fallback = node.find("fallback"))
+      MRUN_TRY(add_fallback(*fallback, is_fallback, call));
     return call;
   }
 
@@ -184,9 +188,10 @@ class FeatureReader {
       for (std::size_t i = 0; i < units->keys.size(); ++i) {
         const std::string& name = units->keys[i].text;
         if (!is_cost_unit(name))
-          return fail_at(m_file_name, units->keys[i].place, ErrorCode::cost_feature,
-                         fmt::format("there is no unit `{}`", printable(name, 60)),
-                         "units are image, megapixel, video_s, request, input_tokens, cached_tokens, output_tokens");
+          return fail_at(
+              m_file_name, units->keys[i].place, ErrorCode::cost_feature,
+              fmt::format("there is no unit `{}`", printable(name, 60)),
+              "units are image, megapixel, video_s, request, input_tokens, cached_tokens, output_tokens");
         MRUN_ASSIGN(call.work.units[name], range(units->items[i], name));
       }
     }
@@ -287,8 +292,9 @@ class FeatureReader {
 } // namespace
 
 Result<Feature> parse_feature(std::string_view text, std::string_view file_name) {
-  MRUN_ASSIGN(const YamlNode root,
-              parse_yaml(text, file_name, {.syntax = ErrorCode::cost_feature, .limit = ErrorCode::cost_feature}));
+  MRUN_ASSIGN(
+      const YamlNode root,
+      parse_yaml(text, file_name, {.syntax = ErrorCode::cost_feature, .limit = ErrorCode::cost_feature}));
   return FeatureReader(file_name).read(root);
 }
 

@@ -13,8 +13,8 @@
 
 namespace mrun {
 
-// How a price is named: a row of the book by provider, product and dimensions; one that stands in the file; or
-// the user's own machine.
+// How a price is named: a row of the book by provider, product and dimensions; one that stands in the file;
+// or the user's own machine.
 struct PriceChoice {
   enum class Kind { book, here, own };
   Kind kind = Kind::book;

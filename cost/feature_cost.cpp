@@ -158,15 +158,17 @@ void scale(Expected& value, const Exact& factor) {
 
 void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index) {
   const auto add = [&](const char* what, auto change) {
-    knobs.push_back({fmt::format("{}: {}", call.name, what),
-                     [index, change](Feature& feature, const Exact& factor) { change(feature.calls[index], factor); }});
+    knobs.push_back(
+        {fmt::format("{}: {}", call.name, what),
+         [index, change](Feature& feature, const Exact& factor) { change(feature.calls[index], factor); }});
   };
   if (call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
   if (call.work.seconds) add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
   for (const auto& [unit, value] : call.work.units)
-    knobs.push_back({fmt::format("{}: {}", call.name, unit), [index, name = unit](Feature& feature, const Exact& f) {
-                       scale(feature.calls[index].work.units[name], f);
-                     }});
+    knobs.push_back(
+        {fmt::format("{}: {}", call.name, unit), [index, name = unit](Feature& feature, const Exact& f) {
+           scale(feature.calls[index].work.units[name], f);
+         }});
   if (call.retry_rate.worst > 0)
     add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
   if (!call.fallback.empty())
@@ -182,7 +184,8 @@ void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t in
   add("reply_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->reply, f); });
 }
 
-Result<Exact> worst_with(const Feature& feature, const Setting& setting, const Knob& knob, const Exact& factor) {
+Result<Exact> worst_with(const Feature& feature, const Setting& setting, const Knob& knob,
+                         const Exact& factor) {
   Feature turned = feature;
   knob.turn(turned, factor);
   MRUN_ASSIGN(const Expected sum, sum_of(turned, setting, nullptr));
@@ -190,7 +193,8 @@ Result<Exact> worst_with(const Feature& feature, const Setting& setting, const K
 }
 
 // The least factor, in steps of 0.01, at which the worst action is over the budget; it grows with the factor.
-std::optional<Exact> flip(const Feature& feature, const Setting& setting, const Knob& knob, const Exact& budget) {
+std::optional<Exact> flip(const Feature& feature, const Setting& setting, const Knob& knob,
+                          const Exact& budget) {
   const auto is_over = [&](int hundredths) {
     const Result<Exact> worst = worst_with(feature, setting, knob, Exact(hundredths, 100));
     return !worst || *worst > budget;
@@ -221,8 +225,8 @@ void find_sensitivity(const Feature& feature, const Setting& setting, FeatureCos
 
 } // namespace
 
-Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book, const std::optional<OwnRate>& own,
-                                 std::string_view file_name) {
+Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book,
+                                 const std::optional<OwnRate>& own, std::string_view file_name) {
   const Setting setting{book, own, file_name};
   FeatureCost cost;
   MRUN_ASSIGN(cost.per_action, sum_of(feature, setting, &cost.calls));
@@ -233,7 +237,8 @@ Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book, 
   }
   for (const CallCost& call : cost.calls)
     for (const PriceRow* row : call.rows)
-      if (cost.oldest_read_on.empty() || row->read_on < cost.oldest_read_on) cost.oldest_read_on = row->read_on;
+      if (cost.oldest_read_on.empty() || row->read_on < cost.oldest_read_on)
+        cost.oldest_read_on = row->read_on;
   find_sensitivity(feature, setting, cost);
   return cost;
 }

@@ -8,30 +8,31 @@ namespace mrun {
 struct CallCost {
   std::string name;
   std::string price_name;
-  std::vector<const PriceRow*> rows; // of the book
-  Expected amount;                   // per action, with retries and the fallback
-  Expected first, retries, fallback; // the parts
+  std::vector<const PriceRow*> rows;                   // of the book
+  Expected amount;                                     // per action, with retries and the fallback
+  Expected first, retries, fallback;                   // the parts
   std::optional<Breakdown> typical_parts, worst_parts; // of one request to a deployment
   std::string formula;
 };
 
 struct Sensitivity {
-  std::string what;             // "generate: image"
-  Exact change;                 // of the worst action, when this alone is half as much again: 0.25 = +25 %
-  std::optional<Exact> flip_at; // the factor of this alone at which the budget breaks; absent: never up to 100
+  std::string what; // "generate: image"
+  Exact change;     // of the worst action, when this alone is half as much again: 0.25 = +25 %
+  std::optional<Exact>
+      flip_at; // the factor of this alone at which the budget breaks; absent: never up to 100
 };
 
 struct FeatureCost {
   std::vector<CallCost> calls;
   Expected per_action;
-  std::optional<Expected> per_month; // 30 days; the worst with the spike
+  std::optional<Expected> per_month;    // 30 days; the worst with the spike
   std::vector<Sensitivity> sensitivity; // the strongest first
   std::string oldest_read_on;           // of the prices used; "" without
 };
 
-// Errors: price_unknown (nearest in the hint; several rows fit), cost_unknown (what is missing), each with the
-// place in the file.
-Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book, const std::optional<OwnRate>& own,
-                                 std::string_view file_name);
+// Errors: price_unknown (nearest in the hint; several rows fit), cost_unknown (what is missing), each with
+// the place in the file.
+Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book,
+                                 const std::optional<OwnRate>& own, std::string_view file_name);
 
 } // namespace mrun

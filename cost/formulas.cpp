@@ -26,8 +26,9 @@ Exact runtime_cost(const PricePerSecond& rate, const Seconds& active, const Seco
   return rate * Seconds{rounded(active, granularity)};
 }
 
-DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
-                                 const Seconds& setup, const Seconds& keep_warm, const Seconds& granularity) {
+DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates& states,
+                                 const Seconds& active, const Seconds& setup, const Seconds& keep_warm,
+                                 const Seconds& granularity) {
   const Exact setup_s = if_billed(states.setup, setup.value);
   const Exact active_s = if_billed(states.active, active.value);
   const Exact idle_s = if_billed(states.idle, keep_warm.value);
@@ -38,11 +39,13 @@ DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates&
   return cost;
 }
 
-DeploymentCost poisson_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
-                                    const Seconds& setup, const Seconds& keep_warm, const Exact& per_second) {
+DeploymentCost poisson_request_cost(const PricePerSecond& rate, const BilledStates& states,
+                                    const Seconds& active, const Seconds& setup, const Seconds& keep_warm,
+                                    const Exact& per_second) {
   MRUN_CHECK(per_second > 0);
   const Exact cold = exp_minus(per_second * keep_warm.value);
-  return {if_billed(states.active, rate * active), if_billed(states.setup, rate * Seconds{cold * setup.value}),
+  return {if_billed(states.active, rate * active),
+          if_billed(states.setup, rate * Seconds{cold * setup.value}),
           if_billed(states.idle, rate * Seconds{(1 - cold) / per_second})};
 }
 

@@ -1,5 +1,6 @@
-// What things cost: each formula is one function, exact, and tested with worked examples (docs/formats/cost.md,
-// "Formulas"). No rounding but the one that a provider does; amounts become Money at the very end.
+// What things cost: each formula is one function, exact, and tested with worked examples
+// (docs/formats/cost.md, "Formulas"). No rounding but the one that a provider does; amounts become Money at
+// the very end.
 #pragma once
 
 #include <optional>
@@ -25,14 +26,16 @@ struct DeploymentCost {
 // One request alone on a deployment that scales to zero: it is loaded (S), runs (t) and stays warm (K) for
 // nobody. The worker's life is rounded up as one: the rounding is counted as idle, or as active where idle is
 // free.
-DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
-                                 const Seconds& setup, const Seconds& keep_warm, const Seconds& granularity);
+DeploymentCost lone_request_cost(const PricePerSecond& rate, const BilledStates& states,
+                                 const Seconds& active, const Seconds& setup, const Seconds& keep_warm,
+                                 const Seconds& granularity);
 
 // Poisson arrivals of `per_second` λ at a deployment that scales to zero after K idle seconds, per request:
 // P(cold) = e^(−λK); setup P·S; idle P·K + (1−P)·E[gap | gap < K], which is (1−P)/λ. λ > 0.
 // e^x is a double's, rounded to 10^-12; the rest is exact.
-DeploymentCost poisson_request_cost(const PricePerSecond& rate, const BilledStates& states, const Seconds& active,
-                                    const Seconds& setup, const Seconds& keep_warm, const Exact& per_second);
+DeploymentCost poisson_request_cost(const PricePerSecond& rate, const BilledStates& states,
+                                    const Seconds& active, const Seconds& setup, const Seconds& keep_warm,
+                                    const Exact& per_second);
 
 // `instances` that are always on, per request: the whole time is billed, what is not busy is idle. Busy hours
 // and billed hours are apart: idle is what is left. nullopt: the instances can't serve that many at
@@ -43,16 +46,16 @@ std::optional<DeploymentCost> always_on_cost(const PricePerSecond& rate, const E
 // N = ceil(peak · t / max_utilisation).
 Exact instances_needed(const Exact& peak_per_second, const Seconds& active, const Exact& max_utilisation);
 
-// One user action: (first + share · other) · (1 + retries). `share`: how often the fallback is called after the
-// first model; `other`: what it costs.
+// One user action: (first + share · other) · (1 + retries). `share`: how often the fallback is called after
+// the first model; `other`: what it costs.
 Exact action_cost(const Exact& first, const Exact& retries, const Exact& share, const Exact& other);
 
 // A conversation of `turns`: each turn sends all that was said. Tokens per conversation.
 struct Conversation {
-  std::int64_t turns = 1;   // up to 10,000
-  Exact system, user, reply; // tokens: once, per turn, per turn
+  std::int64_t turns = 1;      // up to 10,000
+  Exact system, user, reply;   // tokens: once, per turn, per turn
   std::optional<Exact> window; // the context at most; older text is dropped
-  bool cached = false;       // what was sent before is read from the cache
+  bool cached = false;         // what was sent before is read from the cache
 };
 struct ConversationTokens {
   InputTokens fresh;
@@ -71,7 +74,8 @@ Exact wear_per_hour(const OwnedMachine& machine);
 // An hour at work, and an hour of waiting: wear + power.
 Exact active_hour_cost(const OwnedMachine& machine);
 Exact idle_hour_cost(const OwnedMachine& machine);
-// All hours paid by the busy ones: (wear + idle power) / utilisation + (active − idle) power. 0 < utilisation ≤ 1.
+// All hours paid by the busy ones: (wear + idle power) / utilisation + (active − idle) power. 0 < utilisation
+// ≤ 1.
 Exact busy_hour_cost(const OwnedMachine& machine, const Exact& utilisation);
 
 // From which share of busy time on a machine that is billed whole is cheaper: u* = dedicated / serverless.

@@ -7,7 +7,8 @@
 namespace mrun {
 namespace {
 
-constexpr double k_compute_error = 0.10, k_memory_error = 0.25; // of public measurements (docs/formats/cost.md)
+constexpr double k_compute_error = 0.10,
+                 k_memory_error = 0.25; // of public measurements (docs/formats/cost.md)
 
 } // namespace
 
@@ -29,8 +30,8 @@ Projection project(const Measured& measured, const Device& to) {
   result.least_s = std::min(by_compute * (1 - k_compute_error), by_memory * (1 - k_memory_error));
   result.most_s = std::max(by_compute * (1 + k_compute_error), by_memory * (1 + k_memory_error));
   result.basis = fmt::format("{:.4g} → {:.4g} TFLOP/s {} and {:.4g} → {:.4g} GB/s; {} ({}), confidence {}",
-                             measured.tflops, *rate, measured.dtype, measured.memory_gbs, to.memory_gbs, to.source,
-                             to.read_on, to.confidence);
+                             measured.tflops, *rate, measured.dtype, measured.memory_gbs, to.memory_gbs,
+                             to.source, to.read_on, to.confidence);
   return result;
 }
 

@@ -18,10 +18,10 @@ struct Projection {
 
 struct Measured {
   double seconds = 0;
-  double bytes = 0;         // weights and the rest, in memory; 0: not known
-  std::string_view dtype;   // fp16, bf16, int8, fp8
-  double tflops = 0;        // of the device that was measured, for that dtype
-  double memory_gbs = 0;    // of its memory
+  double bytes = 0;       // weights and the rest, in memory; 0: not known
+  std::string_view dtype; // fp16, bf16, int8, fp8
+  double tflops = 0;      // of the device that was measured, for that dtype
+  double memory_gbs = 0;  // of its memory
 };
 
 // Feasibility first: memory, then the number format. Then the ratio form of the roofline: bound by compute,

@@ -28,8 +28,8 @@ std::optional<double> value_of(const Drivers& drivers, const std::string& name) 
   return left && right ? std::optional(*left * *right) : std::nullopt;
 }
 
-// Least squares, `left_out` (or none, when it is the size) not counted. A base below 0 would make small inputs
-// free: then the line goes through 0.
+// Least squares, `left_out` (or none, when it is the size) not counted. A base below 0 would make small
+// inputs free: then the line goes through 0.
 Line fit_line(const std::vector<double>& x, const std::vector<double>& y, std::size_t left_out) {
   double n = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {

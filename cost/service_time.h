@@ -21,8 +21,8 @@ struct Fitted {
   bool beyond = false; // farther out than twice what was measured
 };
 
-// value = base + slope · driver, by least squares, or the mean. The driver (one input, or the product of two) is
-// the one that predicts left-out samples best, if it beats the mean by a tenth; without that, none.
+// value = base + slope · driver, by least squares, or the mean. The driver (one input, or the product of two)
+// is the one that predicts left-out samples best, if it beats the mean by a tenth; without that, none.
 class Fit {
  public:
   // At least one sample.

@@ -1,4 +1,5 @@
 // mrun bench REF: how fast a model is. Its code is in cli/bench, the program mrun-bench.
+#include "cli/device.h"
 #include "cli/flags.h"
 #include "cli/locked.h"
 
@@ -8,7 +9,6 @@ namespace {
 constexpr std::string_view k_modes[] = {"all", "cold", "warm", "load"};
 constexpr std::string_view k_tiers[] = {"process", "disk", "host", "pull"};
 constexpr std::string_view k_arrivals[] = {"poisson", "constant"};
-constexpr std::string_view k_devices[] = {"auto", "cpu", "cuda"};
 constexpr PositionalSpec k_positionals[] = {
     {.name = "REF|DIR", .help = "a model (owner/name[:tag]), a digest, or a model directory"}};
 constexpr FlagSpec k_flags[] = {
@@ -106,12 +106,7 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::integer,
      .default_text = "1",
      .help = "of arrivals and resampling"},
-    {.name = "device",
-     .value_name = "DEVICE",
-     .type = FlagType::text,
-     .choices = k_devices,
-     .default_text = "auto",
-     .help = "where to run"},
+    k_device_flag,
     {.name = "timeout",
      .value_name = "TIME",
      .type = FlagType::duration,

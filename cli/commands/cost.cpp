@@ -5,12 +5,14 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::string_view k_actions[] = {"setup", "estimate", "check", "action", "diff"};
-constexpr std::string_view k_styles[] = {"all", "runtime", "image", "video", "token", "request", "deployment"};
+constexpr std::string_view k_styles[] = {"all",   "runtime", "image",     "video",
+                                         "token", "request", "deployment"};
 constexpr PositionalSpec k_positionals[] = {
     {.name = "ACTION",
      .choices = k_actions,
-     .help = "setup (what this machine costs), estimate (before running), check (how far an estimate was off), "
-             "action (a feature's cost per user action), diff (of two features)"},
+     .help =
+         "setup (what this machine costs), estimate (before running), check (how far an estimate was off), "
+         "action (a feature's cost per user action), diff (of two features)"},
     {.name = "REF|FILE|ID",
      .required = false,
      .repeatable = true,
@@ -38,8 +40,9 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "NAME=N[..WORST]",
      .type = FlagType::text,
      .repeatable = true,
-     .help = "estimate: take this as given: seconds, setup, image, megapixel, video_s, request, input_tokens, "
-             "cached_tokens, output_tokens"},
+     .help =
+         "estimate: take this as given: seconds, setup, image, megapixel, video_s, request, input_tokens, "
+         "cached_tokens, output_tokens"},
     {.name = "per-hour",
      .value_name = "N[..WORST]",
      .type = FlagType::text,
@@ -59,11 +62,15 @@ constexpr FlagSpec k_flags[] = {
      .choices = k_styles,
      .default_text = "all",
      .help = "estimate: only prices of that style"},
-    {.name = "provider", .value_name = "WORD", .type = FlagType::text, .help = "estimate: only prices with that word"},
+    {.name = "provider",
+     .value_name = "WORD",
+     .type = FlagType::text,
+     .help = "estimate: only prices with that word"},
     {.name = "on",
      .value_name = "DEVICE",
      .type = FlagType::text,
-     .help = "estimate: the device that was measured, as T4 or \"RTX 4090\"; without it, by what `setup` knows of "
+     .help = "estimate: the device that was measured, as T4 or \"RTX 4090\"; without it, by what `setup` "
+             "knows of "
              "this machine"},
     {.name = "to",
      .value_name = "DEVICE,…",
@@ -95,10 +102,23 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::text,
      .default_text = "0",
      .help = "setup: what it brings in the end"},
-    {.name = "years", .value_name = "N", .type = FlagType::text, .default_text = "3", .help = "setup: how long it serves"},
-    {.name = "watts-active", .value_name = "W", .type = FlagType::text, .help = "setup: what it draws at work"},
-    {.name = "watts-idle", .value_name = "W", .type = FlagType::text, .help = "setup: what it draws while it waits"},
-    {.name = "kwh", .value_name = "MONEY", .type = FlagType::text, .help = "setup: the price of a kilowatt-hour"},
+    {.name = "years",
+     .value_name = "N",
+     .type = FlagType::text,
+     .default_text = "3",
+     .help = "setup: how long it serves"},
+    {.name = "watts-active",
+     .value_name = "W",
+     .type = FlagType::text,
+     .help = "setup: what it draws at work"},
+    {.name = "watts-idle",
+     .value_name = "W",
+     .type = FlagType::text,
+     .help = "setup: what it draws while it waits"},
+    {.name = "kwh",
+     .value_name = "MONEY",
+     .type = FlagType::text,
+     .help = "setup: the price of a kilowatt-hour"},
     {.name = "currency",
      .value_name = "CODE",
      .type = FlagType::text,
@@ -107,7 +127,8 @@ constexpr FlagSpec k_flags[] = {
     {.name = "utilisation",
      .value_name = "PERCENT",
      .type = FlagType::text,
-     .help = "setup: busy hours pay for all hours, at this share of busy ones; without it each hour pays for itself"},
+     .help = "setup: busy hours pay for all hours, at this share of busy ones; without it each hour pays for "
+             "itself"},
     {.name = "tflops",
      .value_name = "N",
      .type = FlagType::text,
@@ -120,8 +141,10 @@ constexpr FlagSpec k_flags[] = {
 constexpr ExampleSpec k_examples[] = {
     {"cost setup", "asks what this machine cost and draws; once"},
     {"cost estimate demo/minilm -i text=hello", "from past predictions: here, at providers, and projected"},
-    {"cost estimate demo/sd --inputs batch.jsonl --calibrate ten.jsonl --run", "a batch: before, and how far off"},
-    {"cost action docs/features/chatbot.yaml --budget 0.05", "typical and worst; exit code 3 over the budget"},
+    {"cost estimate demo/sd --inputs batch.jsonl --calibrate ten.jsonl --run",
+     "a batch: before, and how far off"},
+    {"cost action docs/features/chatbot.yaml --budget 0.05",
+     "typical and worst; exit code 3 over the budget"},
     {"cost diff old.yaml new.yaml --max-increase 5%", "for CI"},
 };
 constexpr int k_exit_codes[] = {0, 1, 2, 3, 4, 5, 6, 130, 143};
@@ -134,7 +157,8 @@ constinit const CommandSpec k_command_cost{
     .group = CommandGroup::run,
     .summary = "estimate what predictions and user actions cost, before and after",
     .description =
-        "Every figure is typical and worst, by rates with a source and a date; what is not known is said to be "
+        "Every figure is typical and worst, by rates with a source and a date; what is not known is said to "
+        "be "
         "unknown\n"
         "and never counted as 0. An estimate comes from measurements of this model on this machine (past "
         "predictions,\n"

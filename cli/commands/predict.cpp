@@ -4,6 +4,7 @@
 #include "cli/arguments.h"
 #include "cli/consent.h"
 #include "cli/context.h"
+#include "cli/device.h"
 #include "cli/flags.h"
 #include "cli/locked.h"
 #include "cli/predict/run.h"
@@ -13,7 +14,6 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::string_view k_pull_times[] = {"always", "missing", "never"};
-constexpr std::string_view k_devices[] = {"auto", "cpu", "cuda"};
 constexpr std::string_view k_aliases[] = {"run"};
 constexpr PositionalSpec k_positionals[] = {
     {.name = "REF|DIR",
@@ -32,12 +32,7 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::path,
      .help = "write the output there; `-` is standard output, raw; %{index} and %{ext} are filled in"},
     {.name = "force", .short_name = 'f', .help = "let -o replace a file"},
-    {.name = "device",
-     .value_name = "DEVICE",
-     .type = FlagType::text,
-     .choices = k_devices,
-     .default_text = "auto",
-     .help = "where to run"},
+    k_device_flag,
     {.name = "timeout",
      .value_name = "TIME",
      .type = FlagType::duration,
@@ -62,7 +57,8 @@ constexpr ExampleSpec k_examples[] = {
     {"predict demo/minilm -i text=\"A man is eating food.\"", "a text in, numbers out"},
     {"predict demo/mobilenet -i image=@coffee.png -i top_k=1", "a file in"},
     {"predict ./my-model -i text=hello --timings", "a directory, packed on the fly; where the time went"},
-    {"predict demo/minilm -i text=hello --tag user=alice", "to see later what alice cost: `mrun stats --by tag:user`"},
+    {"predict demo/minilm -i text=hello --tag user=alice",
+     "to see later what alice cost: `mrun stats --by tag:user`"},
     {"predict ghcr.io/acme/minilm -i text=hello", "pulled first, if it is not here"},
     {"predict demo/minilm -i text=@- --json < note.txt",
      "standard input in, the whole prediction object out"},

@@ -41,10 +41,10 @@ std::string cost_words(const Json& cost) {
 }
 
 std::string worker_table(const Json& ps) {
-  Table table{
-      .header = {"MODEL", "VERSION", "STATE", "PID", "DEVICE", "MEMORY", "RUNNING", "QUEUED", "DONE", "IDLE", "COST"},
-      .rows = {},
-      .right_aligned = {5, 6, 7, 8, 9, 10}};
+  Table table{.header = {"MODEL", "VERSION", "STATE", "PID", "DEVICE", "MEMORY", "RUNNING", "QUEUED", "DONE",
+                         "IDLE", "COST"},
+              .rows = {},
+              .right_aligned = {5, 6, 7, 8, 9, 10}};
   for (const Json& worker : ps.value("models", Json::array())) {
     if (!worker.is_object()) continue;
     const std::uint64_t idle_ns = number_of(worker, "idle_ns");
@@ -92,9 +92,10 @@ constinit const CommandSpec k_command_ps{
     .name = "ps",
     .group = CommandGroup::run,
     .summary = "list the models that are loaded",
-    .description = "One line per worker process. COST is by your own rate: its load, what ran in it and the time "
-                   "in which it waited, so\n"
-                   "far (--json has the parts, and why one is unknown). Never starts the daemon.",
+    .description =
+        "One line per worker process. COST is by your own rate: its load, what ran in it and the time "
+        "in which it waited, so\n"
+        "far (--json has the parts, and why one is unknown). Never starts the daemon.",
     .examples = k_examples,
     .exit_codes = k_exit_codes,
     .run = run,

@@ -66,7 +66,7 @@ Partial read_words(const CommandSpec& command, std::span<const std::string> word
 Candidates complete_choice(std::span<const std::string_view> choices, std::string_view typed) {
   Candidates all;
   for (const std::string_view choice : choices)
-    add_if_fits(all, typed, {std::string(choice)});
+    if (!choice.ends_with(":N")) add_if_fits(all, typed, {std::string(choice)});
   return all;
 }
 

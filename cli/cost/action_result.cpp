@@ -16,8 +16,11 @@ constexpr std::size_t k_shown_knobs = 6;
 Json sources_json(const CallCost& call) {
   Json sources = Json::array();
   for (const PriceRow* row : call.rows)
-    sources.push_back({{"price", price_name(*row)}, {"usd", row->rate.text()}, {"read_on", row->read_on},
-                       {"age_days", age_days(row->read_on)}, {"source", row->source}});
+    sources.push_back({{"price", price_name(*row)},
+                       {"usd", row->rate.text()},
+                       {"read_on", row->read_on},
+                       {"age_days", age_days(row->read_on)},
+                       {"source", row->source}});
   return sources;
 }
 
@@ -31,7 +34,9 @@ Json call_json(const CallCost& call) {
                {"formula", call.formula},
                {"sources", sources_json(call)}};
   const auto parts = [](const Breakdown& part) {
-    return Json{{"active", money_text(part.active)}, {"setup", money_text(part.setup)}, {"idle", money_text(part.idle)}};
+    return Json{{"active", money_text(part.active)},
+                {"setup", money_text(part.setup)},
+                {"idle", money_text(part.idle)}};
   };
   if (call.typical_parts) json["typical_parts"] = parts(*call.typical_parts);
   if (call.worst_parts) json["worst_parts"] = parts(*call.worst_parts);
@@ -42,7 +47,9 @@ std::string parts_text(const CallCost& call) {
   if (!call.typical_parts || !call.worst_parts) return "";
   const auto words = [](const Breakdown& part) {
     const Exact sum = part.active + part.setup + part.idle;
-    const auto percent = [&](const Exact& share) { return sum == 0 ? "0" : exact_text(share / sum * 100, 0); };
+    const auto percent = [&](const Exact& share) {
+      return sum == 0 ? "0" : exact_text(share / sum * 100, 0);
+    };
     return fmt::format("active {} %, setup {} %, idle {} %", percent(part.active), percent(part.setup),
                        percent(part.idle));
   };
@@ -55,9 +62,9 @@ std::string knobs_text(const FeatureCost& cost) {
   std::string text = "\nwhat moves the worst case, each half as much again:\n";
   for (std::size_t i = 0; i < std::min(k_shown_knobs, cost.sensitivity.size()); ++i) {
     const Sensitivity& knob = cost.sensitivity[i];
-    text += fmt::format("  {:+.1f} %  {}{}\n", static_cast<double>(knob.change * 100), printable(knob.what, 80),
-                        knob.flip_at ? fmt::format("; over the budget from {} times on", exact_text(*knob.flip_at, 2))
-                                     : "");
+    text += fmt::format(
+        "  {:+.1f} %  {}{}\n", static_cast<double>(knob.change * 100), printable(knob.what, 80),
+        knob.flip_at ? fmt::format("; over the budget from {} times on", exact_text(*knob.flip_at, 2)) : "");
   }
   return text;
 }
@@ -66,8 +73,9 @@ std::string sources_text(const FeatureCost& cost) {
   std::string text;
   for (const CallCost& call : cost.calls)
     for (const PriceRow* row : call.rows)
-      text += fmt::format("  {} USD per {}: {}, read on {} ({} days ago), {}\n", row->rate.text(), row->per,
-                          price_name(*row), row->read_on, age_days(row->read_on), printable(row->source, 120));
+      text +=
+          fmt::format("  {} USD per {}: {}, read on {} ({} days ago), {}\n", row->rate.text(), row->per,
+                      price_name(*row), row->read_on, age_days(row->read_on), printable(row->source, 120));
   return text.empty() ? "" : "\nprices:\n" + text;
 }
 
@@ -77,11 +85,14 @@ bool uses_own(const FeatureCall& call) {
 }
 
 // Providers' rows are in USD; amounts of two currencies are never summed.
-Result<void> check_currency(const Feature& feature, const std::optional<OwnRate>& own, const std::string& path) {
-  if (!own || own->currency == "USD" || std::none_of(feature.calls.begin(), feature.calls.end(), uses_own)) return {};
-  return fail(ErrorCode::cost_unknown,
-              fmt::format("{}: your machine's rate is in {}, prices are in USD", printable(path), own->currency),
-              "set it up in USD: `mrun cost setup --currency USD`");
+Result<void> check_currency(const Feature& feature, const std::optional<OwnRate>& own,
+                            const std::string& path) {
+  if (!own || own->currency == "USD" || std::none_of(feature.calls.begin(), feature.calls.end(), uses_own))
+    return {};
+  return fail(
+      ErrorCode::cost_unknown,
+      fmt::format("{}: your machine's rate is in {}, prices are in USD", printable(path), own->currency),
+      "set it up in USD: `mrun cost setup --currency USD`");
 }
 
 } // namespace
@@ -103,10 +114,11 @@ Json action_json(const ActionResult& result) {
   for (const CallCost& call : result.cost.calls)
     calls.push_back(call_json(call));
   for (const Sensitivity& knob : result.cost.sensitivity)
-    knobs.push_back({{"what", knob.what},
-                     {"factor", "1.5"},
-                     {"change_percent", exact_text(knob.change * 100, 4)},
-                     {"over_budget_from_factor", knob.flip_at ? Json(exact_text(*knob.flip_at, 2)) : Json()}});
+    knobs.push_back(
+        {{"what", knob.what},
+         {"factor", "1.5"},
+         {"change_percent", exact_text(knob.change * 100, 4)},
+         {"over_budget_from_factor", knob.flip_at ? Json(exact_text(*knob.flip_at, 2)) : Json()}});
   return {{"schema", "mrun.cost_action/v1"},
           {"feature", result.feature.name},
           {"currency", result.currency},
@@ -122,9 +134,9 @@ std::string action_text(const ActionResult& result) {
               .rows = {},
               .right_aligned = {2, 3, 4, 5}};
   for (const CallCost& call : result.cost.calls)
-    table.rows.push_back({printable(call.name, 60), printable(call.price_name, 80), short_money(call.amount.typical),
-                          short_money(call.amount.worst), short_money(call.retries.worst),
-                          short_money(call.fallback.worst)});
+    table.rows.push_back({printable(call.name, 60), printable(call.price_name, 80),
+                          short_money(call.amount.typical), short_money(call.amount.worst),
+                          short_money(call.retries.worst), short_money(call.fallback.worst)});
   table.rows.push_back({"one action", "", short_money(result.cost.per_action.typical),
                         short_money(result.cost.per_action.worst), "", ""});
   if (result.cost.per_month)
@@ -143,7 +155,8 @@ Result<std::optional<Exact>> amount_flag(const Arguments& arguments, std::string
   if (text->ends_with('%')) text->pop_back();
   Result<Exact> value = parse_exact(*text, ErrorCode::flag_value);
   if (!value)
-    return fail(ErrorCode::flag_value, fmt::format("`--{}`: {}", flag, value.error().message), value.error().hint);
+    return fail(ErrorCode::flag_value, fmt::format("`--{}`: {}", flag, value.error().message),
+                value.error().hint);
   return std::optional(*value);
 }
 
@@ -151,8 +164,8 @@ Result<void> pass_age(const std::string& oldest_read_on, const Arguments& argume
   MRUN_ASSIGN(const std::int64_t days, parse_days("max-age", arguments.value("max-age").value_or("180d")));
   if (oldest_read_on.empty() || age_days(oldest_read_on) <= days) return {};
   return fail(ErrorCode::prices_stale,
-              fmt::format("a price was read on {}, {} days ago; more than {} days decide no budget", oldest_read_on,
-                          age_days(oldest_read_on), days));
+              fmt::format("a price was read on {}, {} days ago; more than {} days decide no budget",
+                          oldest_read_on, age_days(oldest_read_on), days));
 }
 
 Result<void> pass_budgets(const ActionResult& result, const Arguments& arguments) {
@@ -160,10 +173,11 @@ Result<void> pass_budgets(const ActionResult& result, const Arguments& arguments
   if (!budget) budget = result.feature.budget_action;
   if (budget || result.feature.budget_month) MRUN_TRY(pass_age(result.cost.oldest_read_on, arguments));
   if (budget && result.cost.per_action.worst > *budget)
-    return fail(ErrorCode::cost_budget,
-                fmt::format("one action costs {} {} at worst, the budget is {}",
-                            short_money(result.cost.per_action.worst), result.currency, exact_text(*budget, 12)));
-  if (result.feature.budget_month && result.cost.per_month && result.cost.per_month->worst > *result.feature.budget_month)
+    return fail(ErrorCode::cost_budget, fmt::format("one action costs {} {} at worst, the budget is {}",
+                                                    short_money(result.cost.per_action.worst),
+                                                    result.currency, exact_text(*budget, 12)));
+  if (result.feature.budget_month && result.cost.per_month &&
+      result.cost.per_month->worst > *result.feature.budget_month)
     return fail(ErrorCode::cost_budget,
                 fmt::format("a month costs {} {} at worst, the budget is {}",
                             short_money(result.cost.per_month->worst), result.currency,

@@ -47,8 +47,9 @@ const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
 Result<Case> make_case(const Manifest& manifest, Json input) {
   MRUN_ASSIGN(const std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
   if (!files.empty())
-    return fail(ErrorCode::input_file,
-                fmt::format("{} is too large for an estimate: files of up to 256 KiB go", printable(files[0].path)));
+    return fail(
+        ErrorCode::input_file,
+        fmt::format("{} is too large for an estimate: files of up to 256 KiB go", printable(files[0].path)));
   MRUN_ASSIGN(Json checked, check_input(manifest, input));
   return Case{checked, drivers_of(manifest, checked)};
 }
@@ -82,7 +83,8 @@ Result<std::vector<Case>> cases_of_file(const Manifest& manifest, const std::str
     if (trim(line).empty()) continue;
     const std::string place = fmt::format("{}:{}", printable(path), number);
     MRUN_ASSIGN(Json input, parse_json(line, ErrorCode::cost_unknown, place));
-    if (!input.is_object()) return fail(ErrorCode::cost_unknown, fmt::format("{}: a case is an object of inputs", place));
+    if (!input.is_object())
+      return fail(ErrorCode::cost_unknown, fmt::format("{}: a case is an object of inputs", place));
     if (cases.size() == k_max_cases)
       return fail(ErrorCode::cost_unknown, fmt::format("{}: more than {} cases", place, k_max_cases));
     set_file_arguments(manifest, input, std::filesystem::path(path).parent_path());
@@ -130,8 +132,8 @@ Result<std::vector<Case>> read_cases(const Manifest& manifest, const std::vector
   return cases;
 }
 
-Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version, const Manifest& manifest,
-                      const std::vector<Case>& cases, const std::string& tag) {
+Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version,
+                      const Manifest& manifest, const std::vector<Case>& cases, const std::string& tag) {
   Ran ran;
   for (const Case& one : cases) {
     context.terminal.status(context.quiet || !context.terminal.err_is_terminal()

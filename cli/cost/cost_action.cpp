@@ -28,7 +28,8 @@ struct Side {
 Result<Expected> expected_of(const Json& value, const std::string& path) {
   const auto number = [&](const char* key) -> Result<Exact> {
     if (!value.is_object() || !value.value(key, Json()).is_string())
-      return fail(ErrorCode::cost_feature, fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
+      return fail(ErrorCode::cost_feature,
+                  fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
     return parse_exact(value[key].get_ref<const std::string&>(), ErrorCode::cost_feature);
   };
   MRUN_ASSIGN(const Exact typical, number("typical"));
@@ -41,7 +42,8 @@ Result<Side> side_of_result(const std::string& path) {
               read_file(path, k_max_result_bytes, ErrorCode::io, ErrorCode::cost_feature));
   MRUN_ASSIGN(const Json json, parse_json(text, ErrorCode::cost_feature, printable(path)));
   if (!json.is_object() || json.value("schema", Json()) != "mrun.cost_action/v1")
-    return fail(ErrorCode::cost_feature, fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
+    return fail(ErrorCode::cost_feature,
+                fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
   Side side;
   side.name = path;
   MRUN_ASSIGN(side.per_action, expected_of(json.value("per_action", Json()), path));
@@ -49,7 +51,8 @@ Result<Side> side_of_result(const std::string& path) {
     if (!call.is_object() || !call.value("name", Json()).is_string()) continue;
     MRUN_ASSIGN(side.calls[call["name"].get<std::string>()], expected_of(call.value("amount", Json()), path));
   }
-  if (json.value("oldest_read_on", Json()).is_string()) side.oldest_read_on = json["oldest_read_on"].get<std::string>();
+  if (json.value("oldest_read_on", Json()).is_string())
+    side.oldest_read_on = json["oldest_read_on"].get<std::string>();
   return side;
 }
 
@@ -68,12 +71,16 @@ std::string change_words(const Exact& from, const Exact& to) {
 }
 
 std::vector<std::string> diff_row(const std::string& name, const Expected& a, const Expected& b) {
-  return {printable(name, 60),          short_money(a.typical), short_money(b.typical), change_words(a.typical, b.typical),
-          short_money(a.worst), short_money(b.worst), change_words(a.worst, b.worst)};
+  return {printable(name, 60),           short_money(a.typical),
+          short_money(b.typical),        change_words(a.typical, b.typical),
+          short_money(a.worst),          short_money(b.worst),
+          change_words(a.worst, b.worst)};
 }
 
 std::string diff_text(const Side& a, const Side& b) {
-  Table table{.header = {"CALL", "TYPICAL", "→", "", "WORST", "→", ""}, .rows = {}, .right_aligned = {1, 2, 3, 4, 5, 6}};
+  Table table{.header = {"CALL", "TYPICAL", "→", "", "WORST", "→", ""},
+              .rows = {},
+              .right_aligned = {1, 2, 3, 4, 5, 6}};
   const Expected nothing{0, 0};
   for (const auto& [name, amount] : a.calls) {
     const auto other = b.calls.find(name);
@@ -101,8 +108,9 @@ Result<void> pass_diff(const Side& a, const Side& b, const Arguments& arguments)
   MRUN_ASSIGN(const std::optional<Exact> most, amount_flag(arguments, "max-increase"));
   if (budget || most) MRUN_TRY(pass_age(b.oldest_read_on, arguments));
   if (budget && b.per_action.worst > *budget)
-    return fail(ErrorCode::cost_budget, fmt::format("one action costs {} USD at worst, the budget is {}",
-                                                    short_money(b.per_action.worst), exact_text(*budget, 12)));
+    return fail(ErrorCode::cost_budget,
+                fmt::format("one action costs {} USD at worst, the budget is {}",
+                            short_money(b.per_action.worst), exact_text(*budget, 12)));
   if (most && b.per_action.worst > a.per_action.worst * (1 + *most / 100))
     return fail(ErrorCode::cost_budget,
                 fmt::format("one action costs {} at worst, more than {} % are allowed",
@@ -114,7 +122,8 @@ Result<void> pass_diff(const Side& a, const Side& b, const Arguments& arguments)
 
 Result<int> cost_action(Context& context, const Arguments& arguments) {
   if (arguments.positionals().size() != 2)
-    return fail(ErrorCode::usage, "`mrun cost action` needs one feature file", "as `mrun cost action feature.yaml`");
+    return fail(ErrorCode::usage, "`mrun cost action` needs one feature file",
+                "as `mrun cost action feature.yaml`");
   MRUN_ASSIGN(const ActionResult result, price_feature(context, arguments.positional(1)));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, action_json(result)));
@@ -129,7 +138,8 @@ Result<int> cost_action(Context& context, const Arguments& arguments) {
 
 Result<int> cost_diff(Context& context, const Arguments& arguments) {
   if (arguments.positionals().size() != 3)
-    return fail(ErrorCode::usage, "`mrun cost diff` needs two feature files", "as `mrun cost diff old.yaml new.yaml`");
+    return fail(ErrorCode::usage, "`mrun cost diff` needs two feature files",
+                "as `mrun cost diff old.yaml new.yaml`");
   MRUN_ASSIGN(const Side a, read_side(context, arguments.positional(1)));
   MRUN_ASSIGN(const Side b, read_side(context, arguments.positional(2)));
   if (context.json)

@@ -46,7 +46,8 @@ Result<Measurements> measure(const Context& context, const Arguments& arguments,
 
 Result<Subject> find_subject(const Context& context, const Arguments& arguments, const Assumptions& assumed) {
   Subject subject;
-  if (arguments.positionals().size() > 2) return fail(ErrorCode::usage, "`mrun cost estimate` takes one model");
+  if (arguments.positionals().size() > 2)
+    return fail(ErrorCode::usage, "`mrun cost estimate` takes one model");
   if (arguments.positionals().size() < 2) {
     if (assumed.given.empty())
       return fail(ErrorCode::usage, "`mrun cost estimate` needs a model, or --assume",
@@ -61,9 +62,11 @@ Result<Subject> find_subject(const Context& context, const Arguments& arguments,
   const bool has_time = std::any_of(subject.measured.runs.begin(), subject.measured.runs.end(),
                                     [](const Measurement& run) { return run.seconds.has_value(); });
   if (!has_time && assumed.given.empty())
-    return fail(ErrorCode::cost_unknown, fmt::format("{} has not run here yet: how long it takes is not known",
-                                                     printable(target.shown_name, 100)),
-                "run it once (`mrun predict`), or give --calibrate FILE, --measured FILE or --assume seconds=N");
+    return fail(
+        ErrorCode::cost_unknown,
+        fmt::format("{} has not run here yet: how long it takes is not known",
+                    printable(target.shown_name, 100)),
+        "run it once (`mrun predict`), or give --calibrate FILE, --measured FILE or --assume seconds=N");
   subject.target = std::move(target);
   return subject;
 }
@@ -80,8 +83,8 @@ bool is_measured_there(const PriceRow& row, bool on_gpu, const std::string& devi
   return !on_gpu && is_cpu;
 }
 
-Result<std::vector<OfferLine>> price_offers(const PriceBook& book, const Arguments& arguments, const Work& work,
-                                            bool on_gpu, bool is_assumed) {
+Result<std::vector<OfferLine>> price_offers(const PriceBook& book, const Arguments& arguments,
+                                            const Work& work, bool on_gpu, bool is_assumed) {
   const std::string style = arguments.value("style").value_or("all");
   const std::string device = arguments.value("on").value_or("");
   std::vector<std::string> words;
@@ -104,7 +107,8 @@ double figure(const OwnRate& rate, const char* name) {
 }
 
 // What the measured device can do: by name, or as `mrun cost setup` noted it.
-Result<std::optional<Measured>> measured_device(const Arguments& arguments, const std::vector<Device>& devices,
+Result<std::optional<Measured>> measured_device(const Arguments& arguments,
+                                                const std::vector<Device>& devices,
                                                 const std::optional<OwnRate>& own, std::string_view dtype) {
   Measured measured;
   measured.dtype = dtype;
@@ -112,7 +116,8 @@ Result<std::optional<Measured>> measured_device(const Arguments& arguments, cons
     MRUN_ASSIGN(const Device* device, find_device(devices, *name));
     const std::optional<double> rate = device->rate(dtype);
     if (!rate)
-      return fail(ErrorCode::cost_unknown, fmt::format("{} has no units for {}", device->name, printable(std::string(dtype), 20)),
+      return fail(ErrorCode::cost_unknown,
+                  fmt::format("{} has no units for {}", device->name, printable(std::string(dtype), 20)),
                   "--dtype is fp16, bf16, int8 or fp8");
     measured.tflops = *rate;
     measured.memory_gbs = device->memory_gbs;
@@ -227,7 +232,8 @@ Result<int> cost_estimate(Context& context, const Arguments& arguments) {
     json["check"] = check;
     if (!context.json) MRUN_TRY(context.terminal.out("\n" + check_words(check)));
   } else if (!estimate.version.empty()) {
-    context.say(fmt::format("afterwards: mrun predict … --tag estimate={0}, then mrun cost check {0}", estimate.id));
+    context.say(
+        fmt::format("afterwards: mrun predict … --tag estimate={0}, then mrun cost check {0}", estimate.id));
   }
   if (context.json) MRUN_TRY(print_json(context.terminal, json));
   return 0;

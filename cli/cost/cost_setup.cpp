@@ -35,8 +35,8 @@ Result<std::string> answer_of(Context& context, const Arguments& arguments, cons
   if (const auto given = arguments.value(question.flag)) return *given;
   if (context.terminal.in_is_terminal() && context.terminal.err_is_terminal()) {
     const std::string shown = *question.otherwise == '\0' ? "" : fmt::format(" [{}]", question.otherwise);
-    const std::string said(trim(
-        context.terminal.ask(fmt::format("{}{} ", question.words, shown), k_max_answer_bytes)));
+    const std::string said(
+        trim(context.terminal.ask(fmt::format("{}{} ", question.words, shown), k_max_answer_bytes)));
     if (!said.empty()) return said;
   }
   if (*question.otherwise != '\0') return std::string(question.otherwise);
@@ -46,9 +46,11 @@ Result<std::string> answer_of(Context& context, const Arguments& arguments, cons
 Result<Exact> number_of(const std::string& flag, const std::string& text, const Exact& most) {
   Result<Exact> value = parse_exact(text, ErrorCode::cost_setup);
   if (!value)
-    return fail(ErrorCode::cost_setup, fmt::format("`--{}`: {}", flag, value.error().message), value.error().hint);
+    return fail(ErrorCode::cost_setup, fmt::format("`--{}`: {}", flag, value.error().message),
+                value.error().hint);
   if (*value > most)
-    return fail(ErrorCode::cost_setup, fmt::format("`--{}` is {}, more than {}", flag, text, exact_text(most, 0)));
+    return fail(ErrorCode::cost_setup,
+                fmt::format("`--{}` is {}, more than {}", flag, text, exact_text(most, 0)));
   return value;
 }
 
@@ -111,9 +113,10 @@ Result<Setup> read_setup(Context& context, const Arguments& arguments) {
 
 // With a utilisation, busy hours pay for all; waiting is then free, or it would be paid twice.
 std::string cost_yaml(const Setup& setup, const Money& rate, const Money& idle) {
-  std::string text = fmt::format("cost:\n  rate: \"{}\"\n  per: instance_h\n  currency: {}\n  idle_rate: \"{}\"\n"
-                                 "  basis:\n    set_on: \"{}\"\n",
-                                 rate.text(), setup.currency, idle.text(), today());
+  std::string text =
+      fmt::format("cost:\n  rate: \"{}\"\n  per: instance_h\n  currency: {}\n  idle_rate: \"{}\"\n"
+                  "  basis:\n    set_on: \"{}\"\n",
+                  rate.text(), setup.currency, idle.text(), today());
   for (const auto& [name, value] : setup.basis)
     text += fmt::format("    {}: \"{}\"\n", name, value);
   return text;
@@ -125,8 +128,7 @@ Result<void> write_config(const Context& context, const std::string& block) {
   MRUN_ASSIGN(const std::optional<std::string> before, read_config_file(path));
   const std::string text = with_top_key(before.value_or(""), "cost", block);
   MRUN_ASSIGN(const YamlNode root, parse_config_tree(text, path));
-  if (root.find("cost") == nullptr)
-    return fail(ErrorCode::internal, "config.yaml would have no `cost`");
+  if (root.find("cost") == nullptr) return fail(ErrorCode::internal, "config.yaml would have no `cost`");
   std::error_code ignored;
   std::filesystem::create_directories(home.config_file.parent_path(), ignored);
   MRUN_ASSIGN(AtomicFile file, AtomicFile::create(home.config_file));
@@ -137,7 +139,8 @@ Result<void> write_config(const Context& context, const std::string& block) {
 std::string busy_hours(const Setup& setup) {
   std::string text = "a busy hour, when the busy ones pay for all:";
   for (const int percent : {100, 50, 25, 5})
-    text += fmt::format("  {} at {} %", exact_text(busy_hour_cost(setup.machine, Exact(percent, 100)), 2), percent);
+    text += fmt::format("  {} at {} %", exact_text(busy_hour_cost(setup.machine, Exact(percent, 100)), 2),
+                        percent);
   return text + "\n";
 }
 
@@ -145,8 +148,8 @@ std::string busy_hours(const Setup& setup) {
 
 Result<int> cost_setup(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Setup setup, read_setup(context, arguments));
-  const Exact busy = setup.utilisation ? busy_hour_cost(setup.machine, *setup.utilisation)
-                                       : active_hour_cost(setup.machine);
+  const Exact busy =
+      setup.utilisation ? busy_hour_cost(setup.machine, *setup.utilisation) : active_hour_cost(setup.machine);
   MRUN_ASSIGN(const Money rate, to_money(busy));
   MRUN_ASSIGN(const Money idle, to_money(setup.utilisation ? Exact(0) : idle_hour_cost(setup.machine)));
   MRUN_TRY(write_config(context, cost_yaml(setup, rate, idle)));
@@ -158,9 +161,9 @@ Result<int> cost_setup(Context& context, const Arguments& arguments) {
                                            {"currency", setup.currency}}));
     return 0;
   }
-  MRUN_TRY(context.terminal.out(
-      fmt::format("an hour at work costs {} {}, an hour of waiting {} {}\n{}", exact_text(busy, 4), setup.currency,
-                  idle.text().substr(0, 8), setup.currency, busy_hours(setup))));
+  MRUN_TRY(context.terminal.out(fmt::format("an hour at work costs {} {}, an hour of waiting {} {}\n{}",
+                                            exact_text(busy, 4), setup.currency, idle.text().substr(0, 8),
+                                            setup.currency, busy_hours(setup))));
   context.say("kept in config.yaml; a running daemon reads it at its next start: `mrun daemon stop`");
   return 0;
 }

@@ -13,8 +13,9 @@ constexpr Action k_actions[] = {
     {"prices", "ls", prices_ls},         {"prices", "show", prices_show},
     {"prices", "status", prices_status}, {"prices", "verify", prices_verify},
     {"prices", "import", prices_import}, {"prices", "update", prices_update},
-    {"cost", "setup", cost_setup},       {"cost", "estimate", cost_estimate}, {"cost", "check", cost_check},
-    {"cost", "action", cost_action},     {"cost", "diff", cost_diff},
+    {"cost", "setup", cost_setup},       {"cost", "estimate", cost_estimate},
+    {"cost", "check", cost_check},       {"cost", "action", cost_action},
+    {"cost", "diff", cost_diff},
 };
 
 } // namespace

@@ -33,7 +33,8 @@ Result<void> add_line(const Json& row, Actual& actual) {
     ++actual.unknown_amounts;
     return {};
   }
-  MRUN_ASSIGN(const Money amount, Money::parse(cost["amount"].get_ref<const std::string&>(), ErrorCode::internal));
+  MRUN_ASSIGN(const Money amount,
+              Money::parse(cost["amount"].get_ref<const std::string&>(), ErrorCode::internal));
   actual.amount += exact_of(amount);
   actual.currency = cost.value("currency", "");
   return {};
@@ -65,7 +66,8 @@ Json off_percent(const Exact& estimated, const Exact& actual) {
 std::string off_words(const Json& off) {
   if (!off.is_string()) return "unknown";
   const std::string text = off.get<std::string>();
-  return text.starts_with('-') ? fmt::format("{} % too low", text.substr(1)) : fmt::format("{} % too high", text);
+  return text.starts_with('-') ? fmt::format("{} % too low", text.substr(1))
+                               : fmt::format("{} % too high", text);
 }
 
 } // namespace
@@ -74,7 +76,8 @@ Result<Json> check_estimate(const Context& context, const Json& estimate) {
   const std::string id = estimate.value("id", "");
   MRUN_ASSIGN(const Actual actual, actual_of(context, id));
   if (actual.predictions == 0)
-    return fail(ErrorCode::cost_unknown, fmt::format("no prediction of estimate {} has succeeded yet", printable(id, 40)),
+    return fail(ErrorCode::cost_unknown,
+                fmt::format("no prediction of estimate {} has succeeded yet", printable(id, 40)),
                 fmt::format("mrun predict … --tag estimate={}", printable(id, 40)));
   // An estimate of many, run in part: its share.
   const std::int64_t cases = estimate.value("case_count", std::int64_t{1});
@@ -120,8 +123,9 @@ std::string check_words(const Json& check) {
                                  format_duration(check.value("actual_ns", std::int64_t{0})), estimated,
                                  off_words(check["time_off_percent"]));
   if (check["amount_off_percent"].is_string())
-    text += fmt::format("cost {} {}, estimated {}: {}\n", check.value("actual_amount", ""), check.value("currency", ""),
-                        check.value("estimated_amount", ""), off_words(check["amount_off_percent"]));
+    text += fmt::format("cost {} {}, estimated {}: {}\n", check.value("actual_amount", ""),
+                        check.value("currency", ""), check.value("estimated_amount", ""),
+                        off_words(check["amount_off_percent"]));
   if (check["over_worst"] == true) text += "it took longer than the worst case of the estimate\n";
   if (const auto failed = check.value("failed_count", std::int64_t{0}); failed > 0)
     text += fmt::format("{} did not succeed and are not in the sum\n", failed);

@@ -11,7 +11,9 @@ namespace {
 
 Json parts_json(const std::optional<Breakdown>& parts) {
   if (!parts) return nullptr;
-  return {{"active", money_text(parts->active)}, {"setup", money_text(parts->setup)}, {"idle", money_text(parts->idle)}};
+  return {{"active", money_text(parts->active)},
+          {"setup", money_text(parts->setup)},
+          {"idle", money_text(parts->idle)}};
 }
 
 std::optional<std::int64_t> whole_ns(const Exact& seconds) {
@@ -56,8 +58,11 @@ Json projected_json(const ProjectedLine& line) {
   json["seconds"] = {{"least", line.projection.least_s}, {"most", line.projection.most_s}};
   json["basis"] = line.projection.basis;
   if (line.row != nullptr)
-    json["price"] = {{"name", price_name(*line.row)}, {"least", line.least}, {"most", line.most},
-                     {"read_on", line.row->read_on},  {"source", line.row->source}};
+    json["price"] = {{"name", price_name(*line.row)},
+                     {"least", line.least},
+                     {"most", line.most},
+                     {"read_on", line.row->read_on},
+                     {"source", line.row->source}};
   return json;
 }
 
@@ -69,11 +74,13 @@ std::string work_text(const Estimate& estimate) {
   std::string text = estimate.model.empty() ? "" : fmt::format("{}  ", printable(estimate.model, 100));
   text += fmt::format("{}, by {}\n", count_words(estimate.case_count, "prediction"), estimate.source);
   if (estimate.seconds)
-    text += fmt::format("  at work   typical {}, worst {}{}\n", seconds_words(estimate.seconds->typical),
-                        seconds_words(estimate.seconds->worst),
-                        estimate.workload.driver.empty() ? "" : fmt::format(", by {}", estimate.workload.driver));
+    text +=
+        fmt::format("  at work   typical {}, worst {}{}\n", seconds_words(estimate.seconds->typical),
+                    seconds_words(estimate.seconds->worst),
+                    estimate.workload.driver.empty() ? "" : fmt::format(", by {}", estimate.workload.driver));
   if (estimate.workload.work.setup_s)
-    text += fmt::format("  a load    typical {}, worst {}\n", seconds_words(estimate.workload.work.setup_s->typical),
+    text += fmt::format("  a load    typical {}, worst {}\n",
+                        seconds_words(estimate.workload.work.setup_s->typical),
                         seconds_words(estimate.workload.work.setup_s->worst));
   for (const auto& [name, first] : estimate.workload.work.cases.front().units) {
     if (name == "request") continue;
@@ -83,15 +90,18 @@ std::string work_text(const Estimate& estimate) {
         sum.typical += found->second.typical;
         sum.worst += found->second.worst;
       }
-    text += fmt::format("  {:<9} typical {}, worst {}\n", name, exact_text(sum.typical, 3), exact_text(sum.worst, 3));
+    text += fmt::format("  {:<9} typical {}, worst {}\n", name, exact_text(sum.typical, 3),
+                        exact_text(sum.worst, 3));
   }
   return text;
 }
 
 std::string offers_text(const Estimate& estimate) {
-  Table table{.header = {"STYLE", "WHERE", "TYPICAL", "WORST", "", "READ ON"}, .rows = {}, .right_aligned = {2, 3}};
-  table.rows.push_back({"runtime", "your machine", short_money(estimate.own.typical), short_money(estimate.own.worst),
-                        estimate.currency.empty() ? "" : estimate.currency, ""});
+  Table table{
+      .header = {"STYLE", "WHERE", "TYPICAL", "WORST", "", "READ ON"}, .rows = {}, .right_aligned = {2, 3}};
+  table.rows.push_back({"runtime", "your machine", short_money(estimate.own.typical),
+                        short_money(estimate.own.worst), estimate.currency.empty() ? "" : estimate.currency,
+                        ""});
   std::size_t unknown = estimate.own.typical ? 0 : 1;
   for (const OfferLine& line : estimate.offers) {
     if (!line.amount.worst) {
@@ -117,7 +127,9 @@ std::string projections_text(const Estimate& estimate) {
       text += fmt::format("not possible: {}\n", *line.projection.not_feasible);
       continue;
     }
-    const auto words = [](double seconds) { return format_duration(static_cast<std::int64_t>(seconds * 1e9)); };
+    const auto words = [](double seconds) {
+      return format_duration(static_cast<std::int64_t>(seconds * 1e9));
+    };
     text += fmt::format("{} to {}", words(line.projection.least_s), words(line.projection.most_s));
     if (line.row != nullptr)
       text += fmt::format(", {} to {} USD at {}", line.least, line.most, price_name(*line.row));

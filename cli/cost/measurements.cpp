@@ -37,8 +37,9 @@ std::optional<Measurement> measurement_of(const Manifest& manifest, const Json& 
 }
 
 Result<void> add_loads(DaemonClient& client, const Digest& version, Measurements& found) {
-  MRUN_ASSIGN(const Json rows, ledger_rows(client, fmt::format("version={}&kind=setup&status=succeeded&limit={}",
-                                                               version.hex(), k_max_measurements)));
+  MRUN_ASSIGN(const Json rows,
+              ledger_rows(client, fmt::format("version={}&kind=setup&status=succeeded&limit={}",
+                                              version.hex(), k_max_measurements)));
   for (const Json& row : rows)
     if (const auto duration_ns = number_of(row, "duration_ns")) {
       Measurement load;
@@ -48,21 +49,26 @@ Result<void> add_loads(DaemonClient& client, const Digest& version, Measurements
   return {};
 }
 
-Result<Measurement> measurement_of_line(const Manifest& manifest, const Json& line, const std::string& place) {
+Result<Measurement> measurement_of_line(const Manifest& manifest, const Json& line,
+                                        const std::string& place) {
   const auto input = line.find("input");
-  const std::optional<double> predict_ns = number_of(line, "predict_ns"), setup_ns = number_of(line, "setup_ns");
+  const std::optional<double> predict_ns = number_of(line, "predict_ns"),
+                              setup_ns = number_of(line, "setup_ns");
   const bool is_senseless = (predict_ns && *predict_ns < 0) || (setup_ns && *setup_ns < 0);
   if ((!predict_ns && !setup_ns) || is_senseless)
-    return fail(ErrorCode::cost_unknown, fmt::format("{}: neither `predict_ns` nor `setup_ns` is a time", place));
+    return fail(ErrorCode::cost_unknown,
+                fmt::format("{}: neither `predict_ns` nor `setup_ns` is a time", place));
   Measurement measured;
   if (input != line.end() && input->is_object()) measured.drivers = drivers_of(manifest, *input);
   if (predict_ns) measured.seconds = *predict_ns / 1e9;
   if (setup_ns) measured.setup_seconds = *setup_ns / 1e9;
   const Json units = line.value("units", Json::object());
-  if (!units.is_object()) return fail(ErrorCode::cost_unknown, fmt::format("{}: `units` is not an object", place));
+  if (!units.is_object())
+    return fail(ErrorCode::cost_unknown, fmt::format("{}: `units` is not an object", place));
   for (const auto& [name, value] : units.items()) {
     if (!value.is_number() || value.get<double>() < 0)
-      return fail(ErrorCode::cost_unknown, fmt::format("{}: unit `{}` is not a number", place, printable(name, 60)));
+      return fail(ErrorCode::cost_unknown,
+                  fmt::format("{}: unit `{}` is not a number", place, printable(name, 60)));
     measured.units[name] = value.get<double>();
   }
   return measured;
@@ -86,12 +92,15 @@ std::map<std::string, double> units_of(const Json& ledger_units) {
   return units;
 }
 
-Result<Measurements> past_measurements(DaemonClient& client, const Digest& version, const Manifest& manifest) {
-  MRUN_ASSIGN(const Json rows, ledger_rows(client, fmt::format("version={}&kind=prediction&status=succeeded&limit={}",
-                                                               version.hex(), k_max_measurements)));
+Result<Measurements> past_measurements(DaemonClient& client, const Digest& version,
+                                       const Manifest& manifest) {
+  MRUN_ASSIGN(const Json rows,
+              ledger_rows(client, fmt::format("version={}&kind=prediction&status=succeeded&limit={}",
+                                              version.hex(), k_max_measurements)));
   Measurements found;
   for (const Json& row : rows) {
-    MRUN_ASSIGN(const Json prediction, client.get("/mrun/v1/predictions/" + percent_encode(text_of(row, "id"))));
+    MRUN_ASSIGN(const Json prediction,
+                client.get("/mrun/v1/predictions/" + percent_encode(text_of(row, "id"))));
     if (auto measured = measurement_of(manifest, row, prediction.value("input", Json())))
       found.runs.push_back(std::move(*measured));
     found.device = text_of(row, "device");
@@ -118,7 +127,8 @@ Result<Measurements> measurements_of_file(const Manifest& manifest, const std::s
     MRUN_ASSIGN(Measurement measured, measurement_of_line(manifest, object, place));
     found.runs.push_back(std::move(measured));
     if (found.runs.size() > k_max_measurements)
-      return fail(ErrorCode::cost_unknown, fmt::format("{}: more than {} measurements", place, k_max_measurements));
+      return fail(ErrorCode::cost_unknown,
+                  fmt::format("{}: more than {} measurements", place, k_max_measurements));
   }
   found.source = fmt::format("{} measurements of {}", found.runs.size(), printable(path));
   return found;

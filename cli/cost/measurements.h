@@ -52,8 +52,8 @@ struct Ran {
   Measurements measured;
   std::vector<std::string> ids;
 };
-Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version, const Manifest& manifest,
-                      const std::vector<Case>& cases, const std::string& tag);
+Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version,
+                      const Manifest& manifest, const std::vector<Case>& cases, const std::string& tag);
 
 // Units of a ledger line as those of prices.
 std::map<std::string, double> units_of(const Json& ledger_units);

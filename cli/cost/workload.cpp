@@ -66,7 +66,8 @@ class Fits {
     }
     for (const auto& [name, fit] : m_units) {
       const Fitted fitted = fit.at(drivers);
-      work.units[name] = {exact_of_double(fitted.typical, 1'000'000), exact_of_double(fitted.worst, 1'000'000)};
+      work.units[name] = {exact_of_double(fitted.typical, 1'000'000),
+                          exact_of_double(fitted.worst, 1'000'000)};
     }
     return work;
   }
@@ -129,7 +130,8 @@ Result<Assumptions> read_assumptions(const Arguments& arguments) {
   return assumed;
 }
 
-Workload make_workload(const std::vector<Case>& cases, const Measurements& measured, const Assumptions& assumed) {
+Workload make_workload(const std::vector<Case>& cases, const Measurements& measured,
+                       const Assumptions& assumed) {
   const Fits fits(measured);
   Workload result;
   bool is_beyond = false;

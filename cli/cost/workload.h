@@ -23,7 +23,8 @@ struct Assumptions {
 Result<Assumptions> read_assumptions(const Arguments& arguments);
 
 // `cases` may be empty: then one prediction, of which only the assumptions are known.
-Workload make_workload(const std::vector<Case>& cases, const Measurements& measured, const Assumptions& assumed);
+Workload make_workload(const std::vector<Case>& cases, const Measurements& measured,
+                       const Assumptions& assumed);
 
 // Seconds of all cases; nullopt when they are not known.
 std::optional<Expected> total_seconds(const Work& work);

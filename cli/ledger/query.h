@@ -38,7 +38,8 @@ inline constexpr std::array k_ledger_filters = {
     FlagSpec{.name = "status",
              .value_name = "STATUS",
              .type = FlagType::text,
-             .help = "only lines that ended so: succeeded, failed, canceled, aborted, used, unloaded, unknown"},
+             .help =
+                 "only lines that ended so: succeeded, failed, canceled, aborted, used, unloaded, unknown"},
 };
 
 // Those and the command's own, in this order.

@@ -113,7 +113,8 @@ std::string sums_text(const Json& amounts) {
   const Json& sums = member(amounts, "amounts");
   if (sums.is_object())
     for (const auto& [currency, sum] : sums.items())
-      text += fmt::format("{}{} {}", text.empty() ? "" : "; ", text_of(sums, currency), printable(currency, 10));
+      text +=
+          fmt::format("{}{} {}", text.empty() ? "" : "; ", text_of(sums, currency), printable(currency, 10));
   return text;
 }
 
@@ -165,12 +166,12 @@ std::string ledger_csv_row(const Json& line) {
 std::string totals_line(const Json& group) {
   const Json& own = member(group, "cost");
   const auto lines = [&own](std::string_view kind) { return integer_of(member(own, kind), "lines"); };
-  return fmt::format(
-      "{}, {} setup, {} idle · cost {} (predictions {}, setup {}, idle {}) · reference {}\n",
-      count_words(static_cast<std::size_t>(lines("prediction")), "prediction"), lines("setup"), lines("idle"),
-      amounts_words(member(own, "total")), amounts_words(member(own, "prediction")),
-      amounts_words(member(own, "setup")), amounts_words(member(own, "idle")),
-      amounts_words(member(member(group, "cost_reference"), "total")));
+  return fmt::format("{}, {} setup, {} idle · cost {} (predictions {}, setup {}, idle {}) · reference {}\n",
+                     count_words(static_cast<std::size_t>(lines("prediction")), "prediction"), lines("setup"),
+                     lines("idle"), amounts_words(member(own, "total")),
+                     amounts_words(member(own, "prediction")), amounts_words(member(own, "setup")),
+                     amounts_words(member(own, "idle")),
+                     amounts_words(member(member(group, "cost_reference"), "total")));
 }
 
 Table stats_table(const std::string& by) {

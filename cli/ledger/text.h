@@ -15,8 +15,8 @@ std::vector<std::string> ledger_cells(const Json& line);
 // The same as CSV: every field, names first.
 std::string ledger_csv_header();
 std::string ledger_csv_row(const Json& line);
-// "12 predictions, 1 setup, 11 idle · cost 0.0012 USD (setup 0.0002 USD, idle unknown (11)) · reference …": of
-// the one group of mrun.stats/v1.
+// "12 predictions, 1 setup, 11 idle · cost 0.0012 USD (setup 0.0002 USD, idle unknown (11)) · reference …":
+// of the one group of mrun.stats/v1.
 std::string totals_line(const Json& group);
 
 Table stats_table(const std::string& by);

@@ -21,7 +21,8 @@ class ByteView {
   bool has(std::size_t at, std::string_view expected) const { return text(at, expected.size()) == expected; }
   ByteView slice(std::size_t at, std::uint64_t count) const {
     if (at >= m_bytes.size()) return ByteView({});
-    return ByteView(m_bytes.substr(at, static_cast<std::size_t>(std::min<std::uint64_t>(count, m_bytes.size() - at))));
+    return ByteView(
+        m_bytes.substr(at, static_cast<std::size_t>(std::min<std::uint64_t>(count, m_bytes.size() - at))));
   }
   // `count` bytes, at most 8.
   std::optional<std::uint64_t> big(std::size_t at, std::size_t count) const {

@@ -44,11 +44,13 @@ FileMeasure measure_tiff(const ByteView& file, bool is_little) {
 
 } // namespace
 
-// PNG, third edition (W3C): IHDR first; an animation has acTL before the image data and an fcTL for each frame.
+// PNG, third edition (W3C): IHDR first; an animation has acTL before the image data and an fcTL for each
+// frame.
 std::optional<FileMeasure> measure_png(const ByteView& file) {
   if (!file.has(0, "\x89PNG\r\n\x1a\n")) return std::nullopt;
   const bool has_header = file.has(12, "IHDR");
-  FileMeasure measure = picture(has_header ? file.big(16, 4) : Number(), has_header ? file.big(20, 4) : Number());
+  FileMeasure measure =
+      picture(has_header ? file.big(16, 4) : Number(), has_header ? file.big(20, 4) : Number());
   bool is_animated = false, is_whole = false;
   std::uint64_t frames = 0;
   std::int64_t duration_ns = 0;
@@ -78,7 +80,7 @@ std::optional<FileMeasure> measure_jpeg(const ByteView& file) {
     if (*prefix != 0xFF) break;
     const Number marker = file.big(at + 1, 1);
     if (!marker || *marker == 0xD9 || *marker == 0xDA) break; // the picture's end, or its data
-    if (*marker == 0xFF) { // fill
+    if (*marker == 0xFF) {                                    // fill
       ++at;
       continue;
     }

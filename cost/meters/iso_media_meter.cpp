@@ -91,7 +91,8 @@ void read_movie(const ByteView& moov, Movie& movie) {
   each_box(extends, [&](std::string_view type, const ByteView& body) {
     const Number id = body.big(4, 4);
     const auto track = id ? movie.tracks.find(*id) : movie.tracks.end();
-    if (type == "trex" && track != movie.tracks.end()) track->second.sample_duration = body.big(12, 4).value_or(0);
+    if (type == "trex" && track != movie.tracks.end())
+      track->second.sample_duration = body.big(12, 4).value_or(0);
     if (type != "mehd" || !clock.per_second) return;
     const Number whole = body.big(4, body.big(0, 1) == 1 ? 8 : 4);
     if (whole && *whole > 0) movie.duration_ns = ticks_to_ns(*whole, *clock.per_second);
@@ -183,7 +184,8 @@ bool is_picture_brand(std::string_view brand) {
 
 std::optional<FileMeasure> measure_iso_media(const ByteView& file) {
   const Number first_bytes = file.big(0, 4);
-  const bool has_size = first_bytes && (*first_bytes <= 1 || (*first_bytes >= 8 && *first_bytes <= file.size()));
+  const bool has_size =
+      first_bytes && (*first_bytes <= 1 || (*first_bytes >= 8 && *first_bytes <= file.size()));
   if (!is_first_box(file.text(4, 4)) || (!has_size && !file.has(4, "mdat"))) return std::nullopt;
   if (file.has(4, "ftyp") && is_picture_brand(file.text(8, 4))) return measure_picture(file);
   Movie movie;
@@ -206,7 +208,8 @@ std::optional<FileMeasure> measure_iso_media(const ByteView& file) {
   if (has_fragments) {
     std::optional<std::int64_t> fragments_ns;
     for (const auto& [id, track] : movie.tracks)
-      if (track.end > 0) fragments_ns = longest(fragments_ns, ticks_to_ns(track.end, track.per_second.value_or(0)));
+      if (track.end > 0)
+        fragments_ns = longest(fragments_ns, ticks_to_ns(track.end, track.per_second.value_or(0)));
     duration_ns = longest(duration_ns, fragments_ns ? fragments_ns : indexed_ns);
   }
   if (!has_movie) return video(std::nullopt, k_cut_short);

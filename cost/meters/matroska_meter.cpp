@@ -111,7 +111,8 @@ void note_block(const ByteView& block, std::uint64_t duration, Segment& segment)
   segment.has_blocks = true;
   const auto offset = static_cast<std::int16_t>(*relative);
   if (offset < 0 && segment.cluster < static_cast<std::uint64_t>(-offset)) return;
-  const std::uint64_t frame = duration > 0 || segment.scale_ns == 0 ? duration : segment.frame_ns / segment.scale_ns;
+  const std::uint64_t frame =
+      duration > 0 || segment.scale_ns == 0 ? duration : segment.frame_ns / segment.scale_ns;
   segment.end = std::max(segment.end, segment.cluster + static_cast<std::uint64_t>(offset) + frame);
 }
 
@@ -158,7 +159,8 @@ std::optional<FileMeasure> measure_matroska(const ByteView& file) {
     element = read_element(top->body, element->next);
   }
   std::optional<std::int64_t> duration_ns = scaled(segment.duration, segment.scale_ns);
-  if (!duration_ns && segment.has_blocks) duration_ns = scaled(static_cast<double>(segment.end), segment.scale_ns);
+  if (!duration_ns && segment.has_blocks)
+    duration_ns = scaled(static_cast<double>(segment.end), segment.scale_ns);
   if (segment.is_audio && !segment.is_video) return sound(duration_ns, k_no_duration);
   return video(duration_ns, k_no_duration);
 }

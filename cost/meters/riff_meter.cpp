@@ -6,7 +6,8 @@ namespace {
 
 using Number = std::optional<std::uint64_t>;
 
-// Calls `take(id, data)` for each chunk of `list`; false when the last one ends early, or `take` wants no more.
+// Calls `take(id, data)` for each chunk of `list`; false when the last one ends early, or `take` wants no
+// more.
 template<class Take>
 bool each_chunk(const ByteView& list, Take take) {
   std::size_t at = 0;
@@ -30,7 +31,8 @@ FileMeasure measure_webp(const ByteView& chunks) {
       const Number width = data.little(6, 2), height = data.little(8, 2);
       if (width && height) measure = picture(*width & 0x3FFFU, *height & 0x3FFFU);
     } else if (id == "VP8L" && !measure.pixels && data.has(0, "\x2f")) {
-      if (const Number bits = data.little(1, 4)) measure = picture((*bits & 0x3FFFU) + 1, (*bits >> 14U & 0x3FFFU) + 1);
+      if (const Number bits = data.little(1, 4))
+        measure = picture((*bits & 0x3FFFU) + 1, (*bits >> 14U & 0x3FFFU) + 1);
     } else if (id == "ANMF") {
       ++frames;
       milliseconds += data.little(12, 3).value_or(0);
@@ -68,14 +70,16 @@ FileMeasure measure_wav(const ByteView& chunks) {
       rate = data.little(4, 4);
       bytes_per_second = data.little(8, 4);
       frame_bytes = data.little(12, 2);
-      if (data.little(0, 2) != 1 && data.little(0, 2) != 3 && data.little(0, 2) != 0xFFFE) rate.reset(); // packed
+      if (data.little(0, 2) != 1 && data.little(0, 2) != 3 && data.little(0, 2) != 0xFFFE)
+        rate.reset(); // packed
     } else if (id == "data") {
       data_bytes = data.size(); // what is there, whatever a writer that streams has put as its size
     }
     return !data_bytes;
   });
   if (!data_bytes) return sound(std::nullopt, k_cut_short);
-  if (rate && frame_bytes.value_or(0) > 0) return sound(ticks_to_ns(*data_bytes / *frame_bytes, *rate), k_no_duration);
+  if (rate && frame_bytes.value_or(0) > 0)
+    return sound(ticks_to_ns(*data_bytes / *frame_bytes, *rate), k_no_duration);
   return sound(ticks_to_ns(*data_bytes, bytes_per_second.value_or(0)), k_no_duration);
 }
 

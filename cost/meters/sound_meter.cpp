@@ -27,7 +27,9 @@ struct OggStream {
 OggStream ogg_stream(const ByteView& packet) {
   if (packet.has(0, "OpusHead")) return {48'000, packet.little(10, 2).value_or(0), false};
   if (packet.has(0, "\x01vorbis")) return {packet.little(12, 4).value_or(0), 0, false};
-  if (packet.has(0, "\x7f" "FLAC")) return {packet.big(13 + 4 + 10, 3).value_or(0) >> 4U, 0, false};
+  if (packet.has(0, "\x7f"
+                    "FLAC"))
+    return {packet.big(13 + 4 + 10, 3).value_or(0) >> 4U, 0, false};
   return {0, 0, packet.has(0, "\x80theora")};
 }
 
@@ -43,7 +45,8 @@ FileMeasure measure_ogg(const ByteView& file) {
        at = at == 0 ? std::string_view::npos : rest.rfind("OggS", at - 1)) {
     const Number granule = file.little(at + 6, 8);
     if (file.little(at + 14, 4) != serial || !granule || *granule == k_no_packet_ends) continue;
-    return sound(*granule > stream.skip ? ticks_to_ns(*granule - stream.skip, stream.per_second) : std::nullopt,
+    return sound(*granule > stream.skip ? ticks_to_ns(*granule - stream.skip, stream.per_second)
+                                        : std::nullopt,
                  k_no_duration);
   }
   return sound(std::nullopt, k_no_duration);

@@ -47,7 +47,8 @@ TEST_CASE("what is not known is unknown, never 0") {
   CHECK(amount.reason.find("which states") != std::string::npos);
 
   const PriceRow image = row("x", "image", "0.1");
-  CHECK(offer_amount(offers_of({&image}).front(), second_of_work()).reason.find("image") != std::string::npos);
+  CHECK(offer_amount(offers_of({&image}).front(), second_of_work()).reason.find("image") !=
+        std::string::npos);
   CHECK(own_amount(std::nullopt, second_of_work()).reason.find("mrun cost setup") != std::string::npos);
 
   const PriceRow deployment = row("x", "gpu_h", "1", {{"active", true}, {"idle", true}, {"setup", true}});
@@ -77,7 +78,8 @@ TEST_CASE("tokens of a model are one offer; of two dates the newer counts") {
   const std::vector<Offer> offers = offers_of({&in, &out, &newer});
   REQUIRE(offers.size() == 1);
   Work work;
-  work.cases.push_back({std::nullopt, {{"input_tokens", {1'000'000, 1'000'000}}, {"output_tokens", {500'000, 500'000}}}});
+  work.cases.push_back(
+      {std::nullopt, {{"input_tokens", {1'000'000, 1'000'000}}, {"output_tokens", {500'000, 500'000}}}});
   CHECK(*offer_amount(offers[0], work).typical == 3);
   const std::vector<Offer> half = offers_of({&in});
   CHECK_FALSE(offer_amount(half[0], work).typical);

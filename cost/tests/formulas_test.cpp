@@ -30,7 +30,8 @@ TEST_CASE("exact numbers: read, written, rounded once") {
   CHECK_FALSE(to_money(number("10000000")));
   CHECK(round_up_to(number("2.1"), 1) == 3);
   CHECK(round_up_to(2, 1) == 2);
-  for (const char* bad : {"", ".", "1.", ".5", "-1", "1e3", "1,5", "1.2.3", "1234567890123", "0.1234567890123"})
+  for (const char* bad :
+       {"", ".", "1.", ".5", "-1", "1e3", "1,5", "1.2.3", "1234567890123", "0.1234567890123"})
     CHECK_FALSE(parse_exact(bad, ErrorCode::cost_setup));
 }
 
@@ -64,7 +65,8 @@ TEST_CASE("Poisson arrivals at a deployment that scales to zero") {
   CHECK(text(cost.active, 6) == "5");
   CHECK(text(cost.setup, 6) == "12.130613");
   CHECK(text(cost.idle, 6) == "236.081604"); // P·K + (1−P)·E[gap | gap < K] = (1−P)/λ
-  const DeploymentCost free_idle = poisson_request_cost({1}, {.setup = false, .idle = false}, {5}, {20}, {300}, 1);
+  const DeploymentCost free_idle =
+      poisson_request_cost({1}, {.setup = false, .idle = false}, {5}, {20}, {300}, 1);
   CHECK(text(free_idle.sum(), 6) == "5");
 }
 
@@ -82,9 +84,10 @@ TEST_CASE("break-even utilisation, as the notes have it") {
     const char *serverless, *dedicated, *percent;
   };
   for (const Row& row : {Row{"5.04", "1.39", "27.6"}, Row{"5.04", "2.79", "55.4"}, Row{"5.49", "2.69", "49"},
-                         Row{"5.49", "4.29", "78.1"}, Row{"3.51", "1.80", "51.3"}, Row{"0.81", "0.50", "61.7"},
-                         Row{"3.95", "2.69", "68.1"}})
-    CHECK(text(break_even_utilisation(number(row.dedicated), number(row.serverless)) * 100, 1) == row.percent);
+                         Row{"5.49", "4.29", "78.1"}, Row{"3.51", "1.80", "51.3"},
+                         Row{"0.81", "0.50", "61.7"}, Row{"3.95", "2.69", "68.1"}})
+    CHECK(text(break_even_utilisation(number(row.dedicated), number(row.serverless)) * 100, 1) ==
+          row.percent);
 }
 
 TEST_CASE("units an hour that a dedicated machine must make") {

@@ -146,9 +146,9 @@ Result<LedgerPageQuery> parse_ledger_page(const QueryPairs& pairs) {
 Result<LedgerStatsQuery> parse_ledger_stats(const QueryPairs& pairs) {
   static constexpr std::array<std::string_view, 1> k_own = {"by"};
   LedgerStatsQuery query;
-  MRUN_TRY(read_pairs(
-      pairs, query.filter, k_own,
-      [&query](const std::string&, const std::string& value) { return read_group(query, value); }));
+  MRUN_TRY(read_pairs(pairs, query.filter, k_own, [&query](const std::string&, const std::string& value) {
+    return read_group(query, value);
+  }));
   return query;
 }
 

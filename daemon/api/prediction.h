@@ -78,8 +78,8 @@ using PredictionPtr = std::shared_ptr<const Prediction>; // shared by its writer
 // Replicate's prediction object. `base_url`: scheme and host that the caller used, e.g. "http://localhost".
 // `output` must already have its files replaced by URLs.
 Json prediction_json(Prediction prediction, std::string_view base_url);
-// The same for /mrun/v1: under the key `mrun`, one that has tags has {tags}, and one that failed {code, class,
-// message, hint, retryable, log_path, last_log_lines[]}.
+// The same for /mrun/v1: under the key `mrun`, one that has tags has {tags}, and one that failed {code,
+// class, message, hint, retryable, log_path, last_log_lines[]}.
 Json own_prediction_json(Prediction prediction, std::string_view base_url);
 // RFC 9457 problem object of an error: {title, detail, status, code: "M1301", class, hint, retryable,
 // notes?}.

@@ -38,13 +38,13 @@ bool percent_decoded(std::string_view text, std::string& decoded) {
 }
 
 bool has_control_character(std::string_view text) {
-  return std::ranges::any_of(text,
-                             [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 Result<void> add_pair(Tags& tags, std::string_view key, std::string value) {
   const auto refuse = [&](std::string_view what) {
-    return fail(ErrorCode::tag_invalid, fmt::format("tag `{}`: {}", printable(key, k_max_tag_key_bytes), what));
+    return fail(ErrorCode::tag_invalid,
+                fmt::format("tag `{}`: {}", printable(key, k_max_tag_key_bytes), what));
   };
   if (!is_tag_key(key))
     return refuse(fmt::format("a key is a letter, then letters, digits, `_`, `-` and `.`, at most {} bytes",

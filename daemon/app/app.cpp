@@ -21,6 +21,7 @@
 #include "daemon/app/instance.h"
 #include "daemon/app/machine.h"
 #include "daemon/http/server.h"
+#include "daemon/runner/devices.h"
 #include "daemon/service/make_service.h"
 
 namespace mrun {
@@ -90,7 +91,8 @@ std::optional<PriceRow> reference_row(const PriceBook& book, std::string_view sk
   return row == nullptr ? std::nullopt : std::optional(*row);
 }
 
-// The row that the user named, for every device. Error config_invalid, with the nearest name of that provider.
+// The row that the user named, for every device. Error config_invalid, with the nearest name of that
+// provider.
 Result<PriceRow> named_row(const PriceBook& book, const PriceName& name) {
   const PriceRow* row = book.find(name.provider, name.sku, name.product);
   if (row != nullptr && seconds_of_unit(row->per)) return *row;
@@ -100,13 +102,14 @@ Result<PriceRow> named_row(const PriceBook& book, const PriceName& name) {
       names.push_back(fmt::format("{{sku: {}, product: {}}}", other.sku, other.dim("product")));
   const std::string wanted = fmt::format("{{sku: {}, product: {}}}", name.sku, name.product);
   const std::string near = nearest(wanted, names);
-  return fail(ErrorCode::config_invalid,
-              fmt::format("`cost_reference`: the price book has no row of provider '{}' with {} that is billed by "
-                          "time",
-                          printable(name.provider, 60), printable(wanted, 120)),
-              !near.empty()  ? fmt::format("the nearest is {}", near)
-              : names.empty() ? "look for the provider's name in prices.json"
-                              : fmt::format("it has {}", names.front()));
+  return fail(
+      ErrorCode::config_invalid,
+      fmt::format("`cost_reference`: the price book has no row of provider '{}' with {} that is billed by "
+                  "time",
+                  printable(name.provider, 60), printable(wanted, 120)),
+      !near.empty()   ? fmt::format("the nearest is {}", near)
+      : names.empty() ? "look for the provider's name in prices.json"
+                      : fmt::format("it has {}", names.front()));
 }
 
 // A price book that can't be read costs the reference, not the service; a row that the user names must be
@@ -118,7 +121,8 @@ Result<void> set_reference(ServiceConfig& config, const HomePaths& home, const I
     log_warn("no price reference: {}", book.error().message);
     return {};
   }
-  log_debug("{} price rows, {} refused for lack of source, date or unit", book->rows.size(), book->refused.size());
+  log_debug("{} price rows, {} refused for lack of source, date or unit", book->rows.size(),
+            book->refused.size());
   if (user.cost_reference) {
     MRUN_ASSIGN(config.cpu_reference, named_row(*book, *user.cost_reference));
     config.cuda_reference = config.cpu_reference;
@@ -129,7 +133,8 @@ Result<void> set_reference(ServiceConfig& config, const HomePaths& home, const I
   return {};
 }
 
-Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& install, const DaemonConfig& user) {
+Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& install,
+                                     const DaemonConfig& user) {
   ServiceConfig config;
   config.home = home;
   config.own_rate = user.cost;
@@ -142,6 +147,7 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
   runner.torch_dir = find_torch(install, user.torch_dir);
   runner.memory_budget_bytes = user.memory_budget_bytes.value_or(default_memory_budget_bytes());
   runner.core_tokens = core_tokens();
+  runner.gpu_count = count_gpus("/dev");
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
   runner.idle_unload = user.idle_unload;

@@ -1,6 +1,5 @@
 #include "daemon/runner/load_spec.h"
 
-#include <algorithm>
 #include <cstdlib>
 
 #include <fcntl.h>
@@ -21,21 +20,6 @@ constexpr std::uint64_t k_worker_base_bytes = 32 * k_mib;
 
 bool needs_torch(const std::string& engine) {
   return engine == "torch";
-}
-
-Result<std::string> resolve_device(const std::string& asked, const Manifest& manifest) {
-  const auto& devices = manifest.devices;
-  const bool runs_on_cpu = devices.empty() || std::ranges::find(devices, "cpu") != devices.end();
-  if (asked != "auto" && asked != "cpu")
-    return fail(ErrorCode::device_unavailable,
-                fmt::format("device '{}' is not usable: this build runs models on the cpu only",
-                            printable(asked, 40)));
-  if (!runs_on_cpu)
-    return fail(ErrorCode::device_unavailable,
-                fmt::format("model '{}' needs {}; this build runs models on the cpu only", manifest.name,
-                            fmt::join(devices, " or ")),
-                "see `requires.devices` in its mrun.yaml");
-  return "cpu";
 }
 
 std::string engine_argument(const RunnerConfig& config, const std::string& engine) {
@@ -83,6 +67,8 @@ std::vector<std::string> worker_environment(const RunnerConfig& config, const st
   std::vector<std::string> environment = {"LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"};
   for (const char* name : {
            "PATH",
+           "LD_LIBRARY_PATH",
+           "CUDA_VISIBLE_DEVICES",
            "MRUN_LOG",
 #ifdef MRUN_TEST_HOOKS
            "MRUN_CODE_TRACE",
@@ -101,6 +87,7 @@ std::vector<std::string> worker_environment(const RunnerConfig& config, const st
     environment.push_back("OMP_WAIT_POLICY=PASSIVE");
     environment.push_back("ONEDNN_PRIMITIVE_CACHE_CAPACITY=64");
     environment.push_back("LRU_CACHE_CAPACITY=64");
+    environment.push_back("CUDA_MODULE_LOADING=LAZY");
   }
   return environment;
 }

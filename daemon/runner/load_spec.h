@@ -11,8 +11,6 @@
 
 namespace mrun {
 
-// The device that a request means here. Errors: device_unavailable.
-Result<std::string> resolve_device(const std::string& asked, const Manifest& manifest);
 // Is the engine's module there, and the library that it needs? Errors: engine_missing.
 Result<void> check_engine(const RunnerConfig& config, const std::string& engine);
 // What `mrun-worker --engine` gets.
@@ -22,7 +20,8 @@ bool needs_torch(const std::string& engine);
 sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config);
 // docs/formats/model-spec.md, as JSON text. `threads`: intra-op threads, at least 1.
 std::string load_spec(const Bundle& bundle, const std::string& device, int threads);
-// An allow-list: nothing of the daemon's own environment but PATH and test hooks reaches a worker.
+// An allow-list: of the daemon's own environment a worker gets PATH, where its libraries are,
+// which GPUs it may see, and test hooks.
 std::vector<std::string> worker_environment(const RunnerConfig& config, const std::string& engine);
 // The worker's folder for what is derived from one version, made if need be.
 Result<UniqueFd> open_cache_folder(const RunnerConfig& config, const Digest& version);

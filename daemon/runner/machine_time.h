@@ -2,9 +2,9 @@
 // that run in the same second share it, whichever workers they run in (docs/formats/cost.md, "Shares").
 //
 // A clock runs at 1/n while n members are joined, so that the members' shares add up to the time in which at
-// least one was there, however they overlap. Each event is O(1): a member remembers the clock's reading when it
-// joined, and its share is the difference when it leaves. Monotonic time, whole nanoseconds with 32 bits of
-// fraction. One thread.
+// least one was there, however they overlap. Each event is O(1): a member remembers the clock's reading when
+// it joined, and its share is the difference when it leaves. Monotonic time, whole nanoseconds with 32 bits
+// of fraction. One thread.
 #pragma once
 
 #include <cstdint>

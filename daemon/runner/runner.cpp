@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "daemon/runner/devices.h"
 #include "daemon/runner/load_spec.h"
 #include "daemon/runner/runner_impl.h"
 #include "runtime/messages.h"
@@ -72,7 +73,7 @@ Runner::Impl::~Impl() {
 // ---- doors
 // -------------------------------------------------------------------------------------------------
 Result<void> Runner::Impl::submit(RunRequest request) {
-  MRUN_ASSIGN(const std::string device, resolve_device(request.device, request.bundle->manifest));
+  MRUN_ASSIGN(const std::string device, resolve_device(config, request.device, request.bundle->manifest));
   const sched::ModelId model_id = model_of(request, device);
   ModelRecord& model = models.at(model_id);
   const auto known = state.models.find(model_id);

@@ -68,6 +68,7 @@ struct IdleStretch {
   std::int64_t began_wall_ns = 0;
   std::int64_t duration_ns = 0;
   std::int64_t machine_ns = 0; // its share of the machine's time (machine_time.h)
+  RunKey ended_by = 0;         // whose dispatch ended it, where on_worker_gone tells; 0: nobody's
 };
 
 struct LoadBegan {
@@ -81,8 +82,9 @@ struct LoadBegan {
 
 struct LoadEnded {
   WorkerKey worker = 0;
-  PredictionStatus status = PredictionStatus::failed; // succeeded, failed, or canceled: nobody wanted it any more
-  Phases phases;                                      // they add up to the duration
+  PredictionStatus status =
+      PredictionStatus::failed; // succeeded, failed, or canceled: nobody wanted it any more
+  Phases phases;                // they add up to the duration
   std::int64_t duration_ns = 0;
   std::int64_t machine_ns = 0; // its share of the machine's time
 };
@@ -102,7 +104,7 @@ struct RunOutcome {
   std::int64_t machine_ns = 0;             // of phases[predict]: its share of the machine's time
   std::int64_t worker_ns = 0;              // and of its worker's, shared with what else ran there
   std::vector<std::pair<WorkerKey, IdleStretch>> idle_before; // what its dispatch ended
-  std::optional<std::int64_t> idle_from_wall_ns; // its worker has nothing to do from then on
+  std::optional<std::int64_t> idle_from_wall_ns;              // its worker has nothing to do from then on
 };
 
 // What the service hears; called on the io thread, in the order of the events of each key.
@@ -134,8 +136,8 @@ struct WorkerStatus {
   int threads = 0;
   std::uint64_t memory_bytes = 0;
   std::size_t running = 0, queued = 0;
-  std::int64_t loaded_ns = 0; // wall clock, 0 while loading
-  std::int64_t idle_ns = 0;   // since the last prediction ended
+  std::int64_t loaded_ns = 0;       // wall clock, 0 while loading
+  std::int64_t idle_ns = 0;         // since the last prediction ended
   std::int64_t idle_machine_ns = 0; // the part of it that is the machine's time
   std::uint64_t predictions = 0;
   std::string last_error; // of a model in cool-down
@@ -148,6 +150,7 @@ struct RunnerConfig {
   std::string torch_dir;                 // absolute, "" when there is none
   std::uint64_t memory_budget_bytes = 0; // for all workers
   int core_tokens = 1;                   // affinity ∩ cgroup quota
+  int gpu_count = 0;                     // that the driver shows (devices.h)
   std::size_t max_queue = k_max_queue_length;
   bool use_zygote = true;
   std::chrono::milliseconds zygote_idle = k_zygote_idle;   // it ends after this time without any worker

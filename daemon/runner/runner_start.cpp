@@ -49,9 +49,10 @@ Result<void> Runner::Impl::start_worker(sched::WorkerId id, sched::ModelId model
     logs_until_prune = k_logs_kept;
   }
   tell_phase(worker, Phase::spawn);
-  if (config.use_zygote && needs_torch(model.bundle->manifest.engine)) zygote.prepare();
-  if (!config.use_zygote || !needs_torch(model.bundle->manifest.engine) || !zygote.is_available())
-    return spawn_plain(id, std::move(ends));
+  // A child of the zygote has LibTorch's answer to whether there is CUDA, from before libtorch_cuda.so.
+  const bool forks = config.use_zygote && needs_torch(model.bundle->manifest.engine) && model.device == "cpu";
+  if (forks) zygote.prepare();
+  if (!forks || !zygote.is_available()) return spawn_plain(id, std::move(ends));
   zygote.fork(std::move(ends), [this, id](Result<Child> child, WorkerProcess::Ends back) {
     const auto found = live_workers.find(id);
     if (found == live_workers.end()) return;

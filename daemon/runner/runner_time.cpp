@@ -1,4 +1,6 @@
 // Whose time it is: loads, predictions and idleness of every worker on the machine's one clock.
+#include <algorithm>
+
 #include "daemon/runner/runner_impl.h"
 
 namespace mrun {
@@ -24,8 +26,8 @@ void Runner::Impl::begin_load(sched::WorkerId id, LiveWorker& worker, const Mode
 void Runner::Impl::end_load(sched::WorkerId id, LiveWorker& worker, PredictionStatus status) {
   if (!worker.load) return;
   const std::int64_t now_ns = clock.monotonic_ns();
-  LoadEnded ended{id, status, {}, now_ns - worker.load->began_ns,
-                  machine.end_work(worker.load->machine, now_ns)};
+  LoadEnded ended{
+      id, status, {}, now_ns - worker.load->began_ns, machine.end_work(worker.load->machine, now_ns)};
   worker.timeline.add_to(ended.phases, worker.load->began_ns, now_ns);
   ended.phases.close(ended.duration_ns);
   worker.load.reset();
@@ -71,7 +73,8 @@ void Runner::Impl::end_share(LiveRun& run, LiveWorker* worker, RunOutcome* outco
   const std::int64_t now_ns = clock.monotonic_ns();
   const std::int64_t occupied_ns = now_ns - run.dispatched_ns;
   const std::int64_t machine_ns = machine.end_work(run.machine, now_ns);
-  const std::int64_t worker_ns = worker != nullptr ? worker->time.leave(run.worker_time, now_ns) : occupied_ns;
+  const std::int64_t worker_ns =
+      worker != nullptr ? worker->time.leave(run.worker_time, now_ns) : occupied_ns;
   if (outcome == nullptr) return;
   const std::int64_t predict_ns = outcome->phases[Phase::predict];
   outcome->machine_ns = scaled_share(predict_ns, machine_ns, occupied_ns);
@@ -84,12 +87,21 @@ void Runner::Impl::forget_worker(sched::WorkerId id) {
   if (found == live_workers.end()) return;
   LiveWorker& worker = found->second;
   if (worker.load) {
-    const bool timed_out =
-        clock.monotonic_ns() - worker.load->began_ns >= state.config.load_timeout.count();
-    const bool was_dropped = worker.process && worker.process->was_killed() && !worker.is_broken && !timed_out;
+    const bool timed_out = clock.monotonic_ns() - worker.load->began_ns >= state.config.load_timeout.count();
+    const bool was_dropped =
+        worker.process && worker.process->was_killed() && !worker.is_broken && !timed_out;
     end_load(id, worker, was_dropped ? PredictionStatus::canceled : PredictionStatus::failed);
   }
-  const std::optional<IdleStretch> stretch = end_idle(worker);
+  std::optional<IdleStretch> stretch = end_idle(worker);
+  // A prediction that ended its idleness may run on elsewhere, or be told of only when the worker is
+  // forgotten.
+  for (auto& [key, run] : runs) {
+    const auto before = std::ranges::find(run.idle_before, id, &std::pair<WorkerKey, IdleStretch>::first);
+    if (before == run.idle_before.end()) continue;
+    stretch = before->second;
+    stretch->ended_by = key;
+    run.idle_before.erase(before);
+  }
   live_workers.erase(found);
   tell([this, id, stretch] { listener.on_worker_gone(id, stretch); });
 }

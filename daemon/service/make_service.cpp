@@ -49,8 +49,8 @@ Result<std::unique_ptr<PredictionService>> make_prediction_service(boost::asio::
   MRUN_TRY(files.keep_only(known));
   MRUN_ASSIGN(Json run_counts, reader.run_counts());
   return std::make_unique<Service>(io, std::move(config), store, std::move(database), std::move(reader),
-                                   std::move(ledger_reader), std::move(outputs), std::move(files), std::move(uploads),
-                                   std::move(run_counts), clock);
+                                   std::move(ledger_reader), std::move(outputs), std::move(files),
+                                   std::move(uploads), std::move(run_counts), clock);
 }
 
 } // namespace mrun

@@ -116,8 +116,8 @@ class PredictionService {
   virtual void stop_model(const std::string& reference, bool force, Callback<std::size_t> done) = 0;
   // Last measured latency and phases of a version, from finished predictions; null when there is none.
   virtual void version_stats(const std::string& version, Callback<Json> done) = 0;
-  // A page of the ledger (schema mrun.ledger/v1) and sums of it (mrun.stats/v1), read on a thread of their own:
-  // what they take delays no prediction. Errors ledger_query, database.
+  // A page of the ledger (schema mrun.ledger/v1) and sums of it (mrun.stats/v1), read on a thread of their
+  // own: what they take delays no prediction. Errors ledger_query, database.
   virtual void ledger(LedgerPageQuery query, Callback<Json> done) = 0;
   virtual void ledger_stats(LedgerStatsQuery query, Callback<Json> done) = 0;
   // {build, version, pid, uptime_ns, idle, active, draining, home…}; schema mrun.status/v1.

@@ -60,8 +60,7 @@ void Service::end(const LivePtr& live, RunOutcome outcome) {
            outcome.cold_start, phases_text(phases), live->input_bytes, output_bytes,
            outcome.peak_memory_bytes, outcome.device,
            finished->ledger.units.empty() ? "none" : finished->ledger.units,
-           amount_text(finished->ledger.own),
-           amount_text(finished->ledger.reference),
+           amount_text(finished->ledger.own), amount_text(finished->ledger.reference),
            prediction.error ? fmt::format(" error={}: {}", error_code_text(prediction.error->code),
                                           prediction.error->message)
                             : "");

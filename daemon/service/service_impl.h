@@ -27,15 +27,15 @@ struct WorkerAccount {
   std::string cause; // the prediction that made it load
   std::int64_t began_ns = 0;
   Charge setup;
-  MoneySum active, idle; // of what has ended
+  MoneySum active, idle;                    // of what has ended
   std::optional<std::int64_t> idle_from_ns; // of the stretch that is open in the database, or will be
 };
 
 class Service : public PredictionService, private RunListener {
  public:
   Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
-          ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files, std::vector<UploadedFile> uploads,
-          Json run_counts, const Clock& clock);
+          ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files,
+          std::vector<UploadedFile> uploads, Json run_counts, const Clock& clock);
 
   void create(CreatePrediction request, Callback<Prediction> done) override;
   void get(const std::string& id, Callback<Prediction> done) override;
@@ -125,7 +125,8 @@ class Service : public PredictionService, private RunListener {
   void set_charges(const RunOutcome& outcome, const Usage& usage, LedgerRow& ledger) const;
   void note_worker(Live& live, const RunOutcome& outcome);
   void take_stretches(Live& live, WorkerKey worker, FinishedPrediction& finished);
-  StretchRow idle_line(WorkerAccount& account, const IdleStretch& idle, std::string status, std::string cause);
+  StretchRow idle_line(WorkerAccount& account, const IdleStretch& idle, std::string status,
+                       std::string cause);
   void write_line(std::function<Result<void>(WriterDatabase&)> write);
   Json worker_cost(const WorkerStatus& worker) const;
 

@@ -23,7 +23,8 @@ void Service::set_charges(const RunOutcome& outcome, const Usage& usage, LedgerR
   share.started = usage.started;
   share.phases[Phase::predict] = outcome.machine_ns;
   ledger.own = own_charge(m_config.own_rate, share);
-  if (outcome.machine_ns < usage.phases[Phase::predict] && ledger.own.amount) ledger.own.formula = k_shared_formula;
+  if (outcome.machine_ns < usage.phases[Phase::predict] && ledger.own.amount)
+    ledger.own.formula = k_shared_formula;
   share.phases[Phase::predict] = outcome.worker_ns;
   ledger.reference = reference_charge(reference_of(outcome.device), share);
 }
@@ -129,14 +130,16 @@ void Service::on_worker_gone(WorkerKey key, const std::optional<IdleStretch>& id
   const auto found = m_workers.find(key);
   if (found == m_workers.end()) return;
   if (idle) {
-    const StretchRow line = idle_line(found->second, *idle, "unloaded", "");
+    const LivePtr user = by_key(idle->ended_by);
+    const StretchRow line = idle_line(found->second, *idle, user ? "used" : "unloaded",
+                                      user ? user->prediction.id : std::string());
     write_line([line](WriterDatabase& database) { return database.end_stretch(line); });
   }
   m_workers.erase(found);
 }
 
-// {setup, active, idle, total, currency, idle_reason?}; an amount that is not known is null, and so is a total
-// with such a part.
+// {setup, active, idle, total, currency, idle_reason?}; an amount that is not known is null, and so is a
+// total with such a part.
 Json Service::worker_cost(const WorkerStatus& worker) const {
   const auto found = m_workers.find(worker.worker);
   if (found == m_workers.end()) return nullptr;
@@ -160,7 +163,8 @@ Json Service::worker_cost(const WorkerStatus& worker) const {
       json["total"] = idle.text();
     }
   }
-  if (json["total"].is_null()) json["reason"] = now.amount ? is_loading ? "it is loading" : account.setup.reason : now.reason;
+  if (json["total"].is_null())
+    json["reason"] = now.amount ? is_loading ? "it is loading" : account.setup.reason : now.reason;
   return json;
 }
 

@@ -52,20 +52,13 @@ Json own_cost(const Statement& row) {
 }
 
 Json reference_cost(const Statement& row) {
-  return {{"amount", money_or_null(row, 23)},
-          {"currency", text_or_null(row, 24)},
-          {"rate", money_or_null(row, 25)},
-          {"per", text_or_null(row, 26)},
-          {"billed_ns", integer_or_null(row, 27)},
-          {"granularity_ns", integer_or_null(row, 28)},
-          {"formula", text_or_null(row, 29)},
-          {"reason", text_or_null(row, 30)},
-          {"provider", text_or_null(row, 31)},
-          {"sku", text_or_null(row, 32)},
-          {"product", text_or_null(row, 33)},
-          {"source", text_or_null(row, 34)},
-          {"read_on", text_or_null(row, 35)},
-          {"note", "reference, not your bill"}};
+  return {{"amount", money_or_null(row, 23)},      {"currency", text_or_null(row, 24)},
+          {"rate", money_or_null(row, 25)},        {"per", text_or_null(row, 26)},
+          {"billed_ns", integer_or_null(row, 27)}, {"granularity_ns", integer_or_null(row, 28)},
+          {"formula", text_or_null(row, 29)},      {"reason", text_or_null(row, 30)},
+          {"provider", text_or_null(row, 31)},     {"sku", text_or_null(row, 32)},
+          {"product", text_or_null(row, 33)},      {"source", text_or_null(row, 34)},
+          {"read_on", text_or_null(row, 35)},      {"note", "reference, not your bill"}};
 }
 
 Result<Json> line_of(const Statement& row) {
@@ -126,9 +119,10 @@ Result<Json> ledger_page(Sqlite& connection, const LedgerPageQuery& query) {
     where.add("(at_ns, id) < (?", after->at_ns);
     where.extend(", ?)", after->id);
   }
-  MRUN_ASSIGN(Statement row, connection.prepare(fmt::format("SELECT {} FROM ledger{} ORDER BY at_ns DESC, id DESC "
-                                                            "LIMIT ?",
-                                                            k_columns, where.sql())));
+  MRUN_ASSIGN(Statement row,
+              connection.prepare(fmt::format("SELECT {} FROM ledger{} ORDER BY at_ns DESC, id DESC "
+                                             "LIMIT ?",
+                                             k_columns, where.sql())));
   row.bind(where.bind(row), static_cast<std::int64_t>(query.limit + 1));
   Json rows = Json::array();
   Json next;
@@ -169,8 +163,9 @@ Result<void> check_amount(const Statement& row, int first) {
   const auto seconds = seconds_of_unit(row.text(first + 2));
   if (!seconds || row.is_null(first + 3))
     return broken(fmt::format("line '{}' has an amount without its time", row.text(0)));
-  MRUN_ASSIGN(const Money amount, Money::from_pico(row.integer(first + 1))
-                                      .times(row.integer(first + 3), *seconds * 1'000'000'000));
+  MRUN_ASSIGN(
+      const Money amount,
+      Money::from_pico(row.integer(first + 1)).times(row.integer(first + 3), *seconds * 1'000'000'000));
   if (amount.pico() == row.integer(first)) return {};
   return broken(fmt::format("line '{}' says {}, its rate and time make {}", row.text(0),
                             Money::from_pico(row.integer(first)).text(), amount.text()));
@@ -210,11 +205,12 @@ Result<void> check_told(Sqlite& connection) {
 } // namespace
 
 Result<void> check_ledger(Sqlite& connection) {
-  MRUN_TRY(none_may(connection,
-                    "SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.id = p.id AND l.kind = 'prediction' "
-                    "WHERE p.status NOT IN ('starting', 'processing') AND (l.id IS NULL OR l.status <> p.status "
-                    "OR l.model <> p.model OR l.version <> p.version OR l.tags <> p.tags) LIMIT 1",
-                    "ended without its line in the ledger"));
+  MRUN_TRY(
+      none_may(connection,
+               "SELECT p.id FROM predictions p LEFT JOIN ledger l ON l.id = p.id AND l.kind = 'prediction' "
+               "WHERE p.status NOT IN ('starting', 'processing') AND (l.id IS NULL OR l.status <> p.status "
+               "OR l.model <> p.model OR l.version <> p.version OR l.tags <> p.tags) LIMIT 1",
+               "ended without its line in the ledger"));
   MRUN_TRY(none_may(connection,
                     "SELECT l.id FROM ledger l LEFT JOIN predictions p ON p.id = l.id WHERE l.kind = "
                     "'prediction' AND (p.id IS NULL OR p.status IN ('starting', 'processing')) LIMIT 1",

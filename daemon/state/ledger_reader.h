@@ -10,8 +10,8 @@
 
 namespace mrun {
 
-// {schema: mrun.ledger/v1, rows: […], next: cursor or null}, newest first. A cursor is a place in the order of
-// time: whatever is written meanwhile, a walk over the pages repeats no line and leaves none out that was
+// {schema: mrun.ledger/v1, rows: […], next: cursor or null}, newest first. A cursor is a place in the order
+// of time: whatever is written meanwhile, a walk over the pages repeats no line and leaves none out that was
 // there when it began. Error ledger_query: a cursor that is not one of a page.
 Result<Json> ledger_page(Sqlite& connection, const LedgerPageQuery& query);
 

@@ -159,10 +159,11 @@ class Stats {
   }
 
   Result<void> rank(std::string_view column, Durations Group::*durations) {
-    MRUN_ASSIGN(Statement row,
-                select(column,
-                       fmt::format(" AND kind = 'prediction' AND status = 'succeeded' AND {} IS NOT NULL", column),
-                       " ORDER BY 1, 2"));
+    MRUN_ASSIGN(
+        Statement row,
+        select(column,
+               fmt::format(" AND kind = 'prediction' AND status = 'succeeded' AND {} IS NOT NULL", column),
+               " ORDER BY 1, 2"));
     while (true) {
       MRUN_ASSIGN(const bool found, row.step());
       if (!found) return {};

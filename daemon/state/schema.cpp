@@ -134,8 +134,9 @@ FROM old_ledger;
 DROP TABLE old_ledger;
 )sql";
 
-// The ledger holds lines of their own for setup and idle time, and says of every line what it was made of. What
-// schema 2 did not note is taken from the predictions, or stays null. `ledger_by_time` is the order of pages.
+// The ledger holds lines of their own for setup and idle time, and says of every line what it was made of.
+// What schema 2 did not note is taken from the predictions, or stays null. `ledger_by_time` is the order of
+// pages.
 constexpr const char* k_step_3 = R"sql(
 ALTER TABLE predictions ADD COLUMN tags TEXT NOT NULL DEFAULT '';
 

@@ -82,10 +82,12 @@ struct Writer::Impl {
       ++totals.batches;
       totals.synced_batches += durable ? 1 : 0;
     }
-    boost::asio::post(io, [jobs = std::move(batch), outcomes = std::move(results)]() mutable {
-      for (std::size_t i = 0; i < jobs.size(); ++i)
-        if (jobs[i].done) jobs[i].done(std::move(outcomes[i]));
-    });
+    boost::asio::post(
+        io, [alive = std::weak_ptr(life), jobs = std::move(batch), outcomes = std::move(results)]() mutable {
+          if (alive.expired()) return; // what the calls refer to may have gone with the writer
+          for (std::size_t i = 0; i < jobs.size(); ++i)
+            if (jobs[i].done) jobs[i].done(std::move(outcomes[i]));
+        });
   }
 
   Result<void> transaction(std::vector<WriteJob>& batch, bool durable, std::vector<Result<void>>& results) {
@@ -135,7 +137,9 @@ struct Writer::Impl {
 
   boost::asio::io_context& io;
   WriterDatabase database;
-  bool full_sync = true; // as opened
+  const std::shared_ptr<const bool> life =
+      std::make_shared<const bool>(true); // shared with posted calls, weakly
+  bool full_sync = true;                  // as opened
   int wal_pages = 0;
 
   mutable std::mutex mutex;

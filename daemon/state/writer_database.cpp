@@ -110,13 +110,15 @@ Result<void> WriterDatabase::prepare() {
                 "ON CONFLICT (id) DO NOTHING"));
   MRUN_TRY(make(m_output, "INSERT INTO outputs VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   // A line that is there already stays: a retried end writes nothing twice.
-  MRUN_TRY(make(m_ledger,
-                "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, "
-                "?34, ?35, ?36) ON CONFLICT (id) DO NOTHING"));
-  MRUN_TRY(make(m_open_stretch,
-                "INSERT INTO open_stretches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (worker) DO UPDATE "
-                "SET kind = excluded.kind, cause = excluded.cause, began_ns = excluded.began_ns"));
+  MRUN_TRY(
+      make(m_ledger,
+           "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+           "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, "
+           "?34, ?35, ?36) ON CONFLICT (id) DO NOTHING"));
+  MRUN_TRY(
+      make(m_open_stretch,
+           "INSERT INTO open_stretches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (worker) DO UPDATE "
+           "SET kind = excluded.kind, cause = excluded.cause, began_ns = excluded.began_ns"));
   MRUN_TRY(make(m_close_stretch, "DELETE FROM open_stretches WHERE worker = ?1"));
   MRUN_TRY(make(m_statistics,
                 "INSERT INTO versions VALUES (?1, ?2, 1, coalesce(?3, 'null'), coalesce(?4, 'null')) "

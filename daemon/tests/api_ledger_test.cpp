@@ -39,13 +39,15 @@ TEST_CASE("tags travel in a header and come back as they were") {
 }
 
 TEST_CASE("what is no tag is refused, in a flag and in a header") {
-  for (const char* bad : {"", "user", "=x", "user=", "1st=x", "us er=x", "us\"er=x", "user=a\nb", "user=\xff", "ü=x"}) {
+  for (const char* bad :
+       {"", "user", "=x", "user=", "1st=x", "us er=x", "us\"er=x", "user=a\nb", "user=\xff", "ü=x"}) {
     Tags tags;
     const Result<void> added = add_tag(tags, bad);
     REQUIRE_MESSAGE(!added, bad);
     CHECK(added.error().code == ErrorCode::tag_invalid);
   }
-  for (const char* bad : {"user", "user=a,", ",", "user=%", "user=%zz", "user=%0a", "user=a,user=b", "user=%00"}) {
+  for (const char* bad :
+       {"user", "user=a,", ",", "user=%", "user=%zz", "user=%0a", "user=a,user=b", "user=%00"}) {
     Tags tags;
     CHECK_FALSE_MESSAGE(add_tags_of_header(tags, bad), bad);
   }
@@ -92,22 +94,22 @@ TEST_CASE("an unknown name or value is refused, with the nearest") {
   CHECK(hint_of({{"status", "suceeded"}}) == "did you mean `succeeded`?");
   CHECK(hint_of({{"limit", "5"}}).find("known are") == 0); // of pages only
   const std::vector<QueryPairs> refusals = {{{"limit", "0"}},
-                                {{"limit", "1001"}},
-                                {{"limit", "-1"}},
-                                {{"limit", "1e3"}},
-                                {{"limit", ""}},
-                                {{"kind", ""}},
-                                {{"version", "xyz"}},
-                                {{"version", "abc"}},
-                                {{"version", "ABCDEF01"}},
-                                {{"since", "yesterday"}},
-                                {{"since", "2026-02-30"}},
-                                {{"until", "2026-11-24T25:00:00Z"}},
-                                {{"until", "2026-11-24T20:00:00"}},
-                                {{"model", ""}},
-                                {{"model", "a"}, {"model", "b"}},
-                                {{"", ""}},
-                                {{"by", "day"}}};
+                                            {{"limit", "1001"}},
+                                            {{"limit", "-1"}},
+                                            {{"limit", "1e3"}},
+                                            {{"limit", ""}},
+                                            {{"kind", ""}},
+                                            {{"version", "xyz"}},
+                                            {{"version", "abc"}},
+                                            {{"version", "ABCDEF01"}},
+                                            {{"since", "yesterday"}},
+                                            {{"since", "2026-02-30"}},
+                                            {{"until", "2026-11-24T25:00:00Z"}},
+                                            {{"until", "2026-11-24T20:00:00"}},
+                                            {{"model", ""}},
+                                            {{"model", "a"}, {"model", "b"}},
+                                            {{"", ""}},
+                                            {{"by", "day"}}};
   for (const QueryPairs& bad : refusals)
     CHECK(refused(bad) == ErrorCode::ledger_query);
   CHECK(refused({{"tag", "user"}}) == ErrorCode::tag_invalid);

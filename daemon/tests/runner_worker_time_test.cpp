@@ -136,6 +136,19 @@ TEST_CASE("a worker's life: it loads for somebody, waits, is used, waits and is 
   CHECK(bench.idle_from.empty()); // each stretch was a prediction's to tell
 }
 
+TEST_CASE("a worker that is killed in a prediction: its idleness before is told once") {
+  WorkerBench bench;
+  const auto bundle = bench.bundle(bench.manifest());
+  bench.run_to_end(bundle);
+  const RunKey key = bench.run(bundle, "killed");
+  const RunOutcome outcome = bench.wait_end(key);
+  CHECK(outcome.status == PredictionStatus::failed);
+  REQUIRE(bench.gone.size() == 1);
+  const std::optional<IdleStretch>& stretch = bench.gone[0].second;
+  CHECK(outcome.idle_before.size() + (stretch ? 1 : 0) == 1);
+  if (stretch) CHECK(stretch->ended_by == key);
+}
+
 TEST_CASE("two predictions in one worker share its second and the machine's") {
   WorkerBench bench;
   Manifest manifest = bench.manifest();

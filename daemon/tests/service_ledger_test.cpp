@@ -23,13 +23,15 @@ struct LedgerFixture : ServiceFixture {
 
   RunListener& listener() { return *fake_runner().listener; }
   void load(WorkerKey worker, RunKey cause, PredictionStatus status = PredictionStatus::succeeded) {
-    listener().on_load_began({worker, *Digest::parse_hex(version), "test/echo", "cpu", cause, 1'700'000'000'000 * k_ms});
+    listener().on_load_began(
+        {worker, *Digest::parse_hex(version), "test/echo", "cpu", cause, 1'700'000'000'000 * k_ms});
     LoadEnded ended{worker, status, {}, 2000 * k_ms, 2000 * k_ms};
     ended.phases[Phase::map] = 2000 * k_ms;
     listener().on_load_ended(ended);
   }
   Json lines(const QueryPairs& pairs = {}) {
-    Result<Json> page = ask<Json>([&](Callback<Json> done) { service->ledger(*parse_ledger_page(pairs), std::move(done)); });
+    Result<Json> page =
+        ask<Json>([&](Callback<Json> done) { service->ledger(*parse_ledger_page(pairs), std::move(done)); });
     REQUIRE_MESSAGE(page, page.error().message);
     return (*page)["rows"];
   }
@@ -95,6 +97,23 @@ TEST_CASE("idle stretches: one ended by use goes with the prediction, one by unl
   fixture.check_ledger();
 }
 
+TEST_CASE("a worker that dies under a prediction: the stretch which that ended is known") {
+  LedgerFixture fixture;
+  const Prediction prediction = fixture.must_create({{"text", "hi"}});
+  const RunKey key = fake_runner().last();
+  fixture.load(7, 0);
+  fixture.listener().on_idle_began(7, 5'000'000);
+  fixture.listener().on_worker_gone(7, IdleStretch{5'000'000, 1000 * k_ms, 1000 * k_ms, key});
+  RunOutcome outcome; // failed
+  outcome.worker = 7;
+  REQUIRE(fixture.end(prediction.id, key, outcome));
+  const Json used = fixture.only("idle");
+  CHECK(used["status"] == "used");
+  CHECK(used["prediction"] == prediction.id);
+  CHECK(used["cost"]["amount"] == "0.0001");
+  fixture.check_ledger();
+}
+
 TEST_CASE("shares: the own cost by the machine's, and it says so") {
   LedgerFixture fixture;
   const Prediction prediction = fixture.must_create({{"text", "hi"}});
@@ -119,7 +138,8 @@ TEST_CASE("a daemon that is killed leaves lines whose length is unknown, and eac
   outcome.worker = 7;
   outcome.idle_from_wall_ns = 9'000'000;
   REQUIRE(fixture.end(prediction.id, key, outcome));
-  fixture.listener().on_load_began({8, *Digest::parse_hex(fixture.version), "test/echo", "cpu", 0, 10'000'000});
+  fixture.listener().on_load_began(
+      {8, *Digest::parse_hex(fixture.version), "test/echo", "cpu", 0, 10'000'000});
   fixture.stop(); // the fake workers' lives have no end
   fixture.start();
   CHECK(fixture.only("idle")["status"] == "unknown");
@@ -143,7 +163,8 @@ TEST_CASE("a prediction whose file is still being stored when its worker goes le
   fake_runner().requests.erase(key);
   fixture.listener().on_done(key, outcome); // its end waits for the file
   fixture.listener().on_worker_gone(7, IdleStretch{9'000'000, 1 * k_ms, 1 * k_ms});
-  REQUIRE(fixture.wait<Prediction>([&](Callback<Prediction> done) { return fixture.when_done(prediction.id, std::move(done)); }));
+  REQUIRE(fixture.wait<Prediction>(
+      [&](Callback<Prediction> done) { return fixture.when_done(prediction.id, std::move(done)); }));
   CHECK(fixture.only("prediction")["worker"] == fixture.only("setup")["id"]);
   fixture.stop();
   fixture.start();
@@ -158,8 +179,8 @@ TEST_CASE("tags are kept with the prediction and its line, and shown on our own 
   request.input = {{"text", "hi"}};
   request.tags = {{"user", "alice"}};
   request.durable_first = true;
-  const Result<Prediction> created =
-      fixture.ask<Prediction>([&](Callback<Prediction> done) { fixture.service->create(request, std::move(done)); });
+  const Result<Prediction> created = fixture.ask<Prediction>(
+      [&](Callback<Prediction> done) { fixture.service->create(request, std::move(done)); });
   REQUIRE(created);
   REQUIRE(fixture.end(created->id, fake_runner().last()));
   CHECK(fixture.only("prediction")["tags"] == Json{{"user", "alice"}});

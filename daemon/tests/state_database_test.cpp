@@ -149,9 +149,8 @@ TEST_CASE("a crash ends what was open, once, and bills nothing for it") {
   CHECK(row->error->code == ErrorCode::interrupted);
   CHECK(row->completed_ns == k_now + 5);
   CHECK(*database.connection().integer("SELECT count(*) FROM ledger") == 2);
-  CHECK(*database.connection().integer(
-            "SELECT coalesce(sum(amount_pico), 0) FROM ledger WHERE id = '" + open_one.id + "'") ==
-        0);
+  CHECK(*database.connection().integer("SELECT coalesce(sum(amount_pico), 0) FROM ledger WHERE id = '" +
+                                       open_one.id + "'") == 0);
   CHECK(reader(folder).check_ledger());
 }
 
@@ -281,15 +280,19 @@ TEST_CASE("a file of schema 2 keeps every amount, and what it did not note is un
     Sqlite connection = *Sqlite::open(folder.database(), false);
     REQUIRE(migrate(connection, 2));
     REQUIRE(connection.execute(
-        "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, input, metrics) "
+        "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, input, "
+        "metrics) "
         "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'succeeded', 1, 5, 6, '{}', "
         "'{\"predict_time\":1.5,\"total_time\":2.25,\"cold_start\":true,\"cost\":{\"amount\":\"0.0000015\"},"
         "\"cost_reference\":{\"formula\":\"f\"}}'),"
         "('01jdfkx9c00000000000000001', 'a/b', 'v', 'failed', 1, 5, NULL, '{}', '{}');"
-        "INSERT INTO ledger VALUES ('01jdfkx9c00000000000000000', 'succeeded', 9, 'cpu', 1500000000, 1500000, "
-        "'USD', 1000000, 'instance_s', 1500000000, '', NULL, 'USD', 7, 'instance_s', 0, 1000000000, 'who knows', "
+        "INSERT INTO ledger VALUES ('01jdfkx9c00000000000000000', 'succeeded', 9, 'cpu', 1500000000, "
+        "1500000, "
+        "'USD', 1000000, 'instance_s', 1500000000, '', NULL, 'USD', 7, 'instance_s', 0, 1000000000, 'who "
+        "knows', "
         "'p', 'k', 'u', '2026-01-01'),"
-        "('01jdfkx9c00000000000000001', 'failed', 10, '', 0, 0, '', 0, '', 0, 'interrupted: not billed', 0, '', "
+        "('01jdfkx9c00000000000000001', 'failed', 10, '', 0, 0, '', 0, '', 0, 'interrupted: not billed', 0, "
+        "'', "
         "0, '', 0, 0, 'interrupted: not billed', '', '', '', '')"));
   }
   REQUIRE(WriterDatabase::open(folder.database(), ""));
@@ -323,12 +326,12 @@ TEST_CASE("a file of schema 1 keeps its predictions and its ledger") {
   {
     Sqlite connection = *Sqlite::open(folder.database(), false);
     REQUIRE(migrate(connection, 1));
-    REQUIRE(
-        connection.execute("INSERT INTO predictions (id, model, version, status, durable, created_ns, input) "
-                           "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'failed', 1, 5, '{}');"
-                           "INSERT INTO ledger VALUES (NULL, '01jdfkx9c00000000000000000', 'failed', 6, "
-                           "'cpu', 8, 8, 'USD', 1000000000, 'instance_s', 8, "
-                           "'', 13, 'USD', 1000000000, 'instance_s', 13, 1, '', 'p', 'k', 'u', '2026-01-01')"));
+    REQUIRE(connection.execute(
+        "INSERT INTO predictions (id, model, version, status, durable, created_ns, input) "
+        "VALUES ('01jdfkx9c00000000000000000', 'a/b', 'v', 'failed', 1, 5, '{}');"
+        "INSERT INTO ledger VALUES (NULL, '01jdfkx9c00000000000000000', 'failed', 6, "
+        "'cpu', 8, 8, 'USD', 1000000000, 'instance_s', 8, "
+        "'', 13, 'USD', 1000000000, 'instance_s', 13, 1, '', 'p', 'k', 'u', '2026-01-01')"));
   }
   REQUIRE(WriterDatabase::open(folder.database(), ""));
   CHECK(reader(folder).check_ledger());

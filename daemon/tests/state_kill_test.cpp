@@ -62,13 +62,12 @@ FinishedPrediction end_of(const Prediction& prediction) {
                      if (!done) ::_exit(5);
                      tell('A', prediction.id);
                      next(number + 8);
-                     writer.submit(
-                         {[end = end_of(prediction)](WriterDatabase& db) { return db.finish(end); },
-                          [&, prediction](const Result<void>& ended) {
-                            if (!ended) ::_exit(6);
-                            tell('E', prediction.id);
-                          },
-                          true});
+                     writer.submit({[end = end_of(prediction)](WriterDatabase& db) { return db.finish(end); },
+                                    [&, prediction](const Result<void>& ended) {
+                                      if (!ended) ::_exit(6);
+                                      tell('E', prediction.id);
+                                    },
+                                    true});
                    },
                    true});
   };

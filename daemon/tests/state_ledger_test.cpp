@@ -270,7 +270,8 @@ TEST_CASE("so many groups that a reply has no bound are refused") {
   CHECK(ledger_stats(bench.reads.connection(), query));
 }
 
-TEST_CASE("the check finds a changed amount, an overlong bill, a foreign setup line and a cost told otherwise") {
+TEST_CASE(
+    "the check finds a changed amount, an overlong bill, a foreign setup line and a cost told otherwise") {
   Bench bench;
   const std::string id = bench.add(k_now);
   bench.check();

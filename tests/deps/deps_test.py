@@ -40,7 +40,7 @@ PROGRAMS = {
     "bin/mrun": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-remote": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl|archive)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-bench": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2)\.so|lib(fmt|yaml-cpp)\S*\.so",
-    "libexec/mrun/mrun-cost": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl)\.so|lib(fmt|yaml-cpp)\S*\.so",
+    "libexec/mrun/mrun-cost": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|curl|archive)\.so|lib(fmt|yaml-cpp)\S*\.so",
     "libexec/mrun/mrun-inspect": SYSTEM + r"|lib(fmt|simdjson|z)\.so",
     "libexec/mrun/mrund": SYSTEM + r"|lib(fmt|yaml-cpp|crypto|re2|sqlite3)\.so",
     "libexec/mrun/mrun-worker": SYSTEM + r"|lib(fmt|jpeg|spng|webp|webpdemux|sharpyuv|utf8proc|z|re2)\.so",

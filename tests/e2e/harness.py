@@ -67,7 +67,8 @@ class Home:
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="mrun-e2e-"))
         self.home = self.path / "home"
-        keep = ("PATH", "LANG", "TMPDIR", "MRUN_CODE_TRACE", "MRUN_TORCH_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
+        keep = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "MRUN_CODE_TRACE", "MRUN_TORCH_DIR",
+                "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
         self.env = {key: os.environ[key] for key in keep if key in os.environ}
         self.env |= {"HOME": str(self.path), "MRUN_HOME": str(self.home), "TERM": "dumb"}
 

@@ -14,7 +14,7 @@ REFUSED = {"more_dtypes": "in.u16"}
 def example_flags(home, name):
     """The example that the draft wrote, as flags."""
     shown = home.mrun("show", name, "--json").json()
-    return [part for key, value in shown["manifest"]["examples"][0]["input"].items() for part in ("-i", f"{key}={json.dumps(value)}")]
+    return [part for key, value in shown["manifest"]["examples"][0]["input"].items() for part in ("-i", f"{key}:={json.dumps(value)}")]
 
 
 def check_corpus(home):
@@ -43,7 +43,7 @@ def check_numbers(home):
         rows, columns = entry["shape"] if entry["shape"] else (1, 1)
         nested = [list(numbers[row * columns : (row + 1) * columns]) for row in range(rows)]
         values[entry["name"][3:]] = nested if entry["shape"] else numbers[0]
-    flags = [part for key, value in values.items() for part in ("-i", f"{key}={json.dumps(value)}")]
+    flags = [part for key, value in values.items() for part in ("-i", f"{key}:={json.dumps(value)}")]
     got = home.mrun("predict", "try/mlp", *flags, "--json").json()["output"]
     for entry in case["outputs"]:
         wanted = struct.unpack(f"<{len(base64.b64decode(entry['data'])) // 4}f", base64.b64decode(entry["data"]))

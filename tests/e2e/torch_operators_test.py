@@ -32,7 +32,7 @@ def check(home, other, registry):
     folder, remote = home.path / "scaled", f"{registry.host}/demo/scaled"
     build(home, folder)
     home.mrun("pack", folder)
-    inputs = ["-i", "x=[1, 2, 3, 4]"]
+    inputs = ["-i", "x:=[1, 2, 3, 4]"]
     answer = home.mrun("predict", "demo/scaled", *inputs, "--json").json()["output"]
     expected = json.loads((folder / "expected/first.json").read_text())
     assert max(abs(a - b) for a, b in zip(answer, expected)) < 1e-5, (answer, expected)

@@ -303,7 +303,7 @@ class SymbolFunctions(nn.Module):
     def forward(self, x, y):
         a, b = x.shape[0], y.shape[0]
         small = torch.sym_min(a, b)
-        part = math.trunc(a / 4) + math.floor(b / 3) + 2
+        part = math.trunc(a / 4) + b // 3 + 2
         root = torch.sym_int(torch.sym_sqrt(torch.sym_float(a)))
         chosen = torch.sym_ite((a > b) & (a > 5), a, b)
         return (x.new_zeros(part), x.new_zeros(root), x.new_zeros(chosen), x.new_zeros(a // 2 + b % 3, small), x.new_full((2,), a / b),

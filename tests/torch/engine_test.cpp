@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "tests/torch/corpus_case.h"
 #include "tests/torch/cut_model.h"
 #include "tests/torch/fake_host.h"
 
@@ -24,101 +25,6 @@ const std::string k_module = MRUN_TEST_ENGINES_DIR "/torch.so";
 const fs::path k_corpus = MRUN_TEST_CORPUS_DIR;
 const fs::path k_committed = MRUN_TEST_COMMITTED_DIR; // one folder a version of PyTorch
 
-std::string contents(const fs::path& path) {
-  auto bytes = read_file(path, std::size_t{1} << 30, ErrorCode::io, ErrorCode::io);
-  REQUIRE_MESSAGE(bytes, path.string());
-  return std::move(*bytes);
-}
-
-Json json_of(const fs::path& path) {
-  auto json = parse_json(contents(path), ErrorCode::io, path.string());
-  REQUIRE(json);
-  return std::move(*json);
-}
-
-GivenTensor read_tensor(const fs::path& folder, const Json& entry) {
-  GivenTensor tensor;
-  set_dtype(entry["dtype"].get<std::string>(), tensor);
-  tensor.shape = entry["shape"].get<std::vector<std::int64_t>>();
-  if (entry.contains("file"))
-    tensor.bytes = contents(folder / entry["file"].get<std::string>());
-  else
-    REQUIRE(base64_decode(entry["data"].get<std::string>(), tensor.bytes));
-  return tensor;
-}
-
-struct CorpusCase {
-  fs::path folder;
-  Json description;
-
-  explicit CorpusCase(const std::string& name, const fs::path& corpus = k_corpus)
-      : folder(corpus / name),
-        description(json_of(folder / "case.json")) {}
-  std::string model() const {
-    return fs::exists(folder / "model.pt2") ? folder / "model.pt2" : folder / "model.pt";
-  }
-  std::vector<GivenInput> inputs(std::size_t misalign = 0) const {
-    std::vector<GivenInput> result;
-    for (const Json& entry : description["inputs"]) {
-      GivenInput input;
-      input.name = entry["name"];
-      input.misalign = misalign;
-      if (entry.contains("json"))
-        input.json = entry["json"];
-      else
-        input.tensor = read_tensor(folder, entry);
-      result.push_back(std::move(input));
-    }
-    return result;
-  }
-};
-
-// Largest difference of two float tensors; equal bits count 0, a NaN only beside a NaN.
-template<class T>
-double difference(const std::string& a, const std::string& b) {
-  double largest = 0;
-  for (std::size_t i = 0; i + sizeof(T) <= a.size(); i += sizeof(T)) {
-    T x, y;
-    std::memcpy(&x, a.data() + i, sizeof(T));
-    std::memcpy(&y, b.data() + i, sizeof(T));
-    if (std::memcmp(&x, &y, sizeof(T)) == 0 || (std::isnan(x) && std::isnan(y))) continue;
-    largest = std::max(largest, std::isnan(x) || std::isnan(y)
-                                    ? INFINITY
-                                    : std::abs(static_cast<double>(x) - static_cast<double>(y)));
-  }
-  return largest;
-}
-
-void check_outputs(const CorpusCase& one, const std::map<std::string, GivenTensor>& outputs,
-                   double least_tolerance = 0) {
-  const double tolerance = std::max(one.description["tolerance"].get<double>(), least_tolerance);
-  CHECK(outputs.size() == one.description["outputs"].size());
-  for (const Json& entry : one.description["outputs"]) {
-    const std::string name = entry["name"];
-    CAPTURE(name);
-    const GivenTensor expected = read_tensor(one.folder, entry);
-    const auto found = outputs.find(name);
-    REQUIRE(found != outputs.end());
-    CHECK(dtype_text(found->second) == dtype_text(expected));
-    REQUIRE(found->second.shape == expected.shape);
-    REQUIRE(found->second.bytes.size() == expected.bytes.size());
-    if (dtype_text(expected) == "f32")
-      CHECK(difference<float>(found->second.bytes, expected.bytes) <= tolerance);
-    else if (dtype_text(expected) == "f64")
-      CHECK(difference<double>(found->second.bytes, expected.bytes) <= tolerance);
-    else
-      CHECK(found->second.bytes == expected.bytes);
-  }
-}
-
-std::vector<std::string> case_names(const fs::path& corpus = k_corpus) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(corpus))
-    if (fs::exists(entry.path() / "case.json")) names.push_back(entry.path().filename());
-  std::ranges::sort(names);
-  return names;
-}
-
 void load_or_fail(LoadedModule& module, const std::string& path, int threads = 1, int concurrency = 1) {
   REQUIRE_MESSAGE(module.load_file(path, threads, concurrency) == MRUN_OK, module.host().message
                                                                                << "\n"
@@ -127,11 +33,11 @@ void load_or_fail(LoadedModule& module, const std::string& path, int threads = 1
 
 TEST_CASE("every program of the corpus gives what Python gave") {
   LoadedModule module(k_module);
-  const std::vector<std::string> names = case_names();
+  const std::vector<std::string> names = case_names(k_corpus);
   CHECK(names.size() >= 30);
   for (const std::string& name : names) {
     CAPTURE(name);
-    const CorpusCase one(name);
+    const CorpusCase one(k_corpus / name);
     load_or_fail(module, one.model());
     for (const std::size_t misalign :
          {std::size_t{0}, std::size_t{1}}) { // twice: a prediction leaves nothing behind
@@ -155,7 +61,7 @@ TEST_CASE("every program of the committed corpus gives what the Python that wrot
     CHECK(names.size() >= 25);
     for (const std::string& name : names) {
       CAPTURE(name);
-      const CorpusCase one(name, version.path());
+      const CorpusCase one(version.path() / name);
       CHECK(fs::file_size(one.model()) <= 64 * k_kib);
       load_or_fail(module, one.model());
       module.host().clear();
@@ -171,8 +77,8 @@ TEST_CASE("bf16 on request gives what torch.autocast gives") {
   LoadedModule module(k_module);
   module.spec = R"({"manifest": {"options": {"dtype": "bf16"}}})";
   std::size_t compared = 0;
-  for (const std::string& name : case_names()) {
-    const CorpusCase one(name);
+  for (const std::string& name : case_names(k_corpus)) {
+    const CorpusCase one(k_corpus / name);
     if (!one.description.contains("bf16_outputs")) continue;
     ++compared;
     CAPTURE(name);
@@ -188,17 +94,17 @@ TEST_CASE("bf16 on request gives what torch.autocast gives") {
   }
   CHECK(compared >= 3);
   module.spec = R"({"manifest": {"options": {"dtype": "f8"}}})";
-  CHECK(module.load_file(CorpusCase("mlp").model()) == MRUN_UNSUPPORTED);
+  CHECK(module.load_file(CorpusCase(k_corpus / "mlp").model()) == MRUN_UNSUPPORTED);
   module.spec = R"({"manifest": {"options": {"speed": 9}}})";
-  CHECK(module.load_file(CorpusCase("mlp").model()) == MRUN_UNSUPPORTED);
+  CHECK(module.load_file(CorpusCase(k_corpus / "mlp").model()) == MRUN_UNSUPPORTED);
   CHECK(module.host().message.find("no option `speed`") != std::string::npos);
   module.spec = R"({"manifest": {"options": {"dtype": "bf16"}}})";
-  CHECK(module.load_file(CorpusCase("script_dict").model()) == MRUN_UNSUPPORTED);
+  CHECK(module.load_file(CorpusCase(k_corpus / "script_dict").model()) == MRUN_UNSUPPORTED);
 }
 
 TEST_CASE("tensors may come as JSON by the argument's own name") {
   LoadedModule module(k_module);
-  const CorpusCase one("mlp");
+  const CorpusCase one(k_corpus / "mlp");
   load_or_fail(module, one.model());
   const auto json_input = [](const std::string& name, const std::string& text) {
     GivenInput input;
@@ -223,7 +129,7 @@ TEST_CASE("tensors may come as JSON by the argument's own name") {
   for (const auto& [text, words] :
        std::vector<std::pair<std::string, std::string>>{{"[[1, 2], [3]]", "equally long"},
                                                         {"[[true]]", "takes numbers"},
-                                                        {"[[1, 2, 3]]", "axis 1 of `in.x` is 3"},
+                                                        {"[[1, 2, 3], [4, 5, 6]]", "axis 1 of `in.x` is 3"},
                                                         {"\"text\"", "was not given"},
                                                         {"[]", "has 1 axes"}}) {
     as_json[0].json = text;
@@ -231,12 +137,12 @@ TEST_CASE("tensors may come as JSON by the argument's own name") {
     CHECK(module.start(as_json) == MRUN_INVALID_INPUT);
     CHECK_MESSAGE(module.host().message.find(words) != std::string::npos, module.host().message);
   }
-  load_or_fail(module, CorpusCase("shared_weights").model());
+  load_or_fail(module, CorpusCase(k_corpus / "shared_weights").model());
   std::vector<GivenInput> ids = {json_input("ids", "[[1, 2, 3], [4, 5, 6.5]]")};
   CHECK(module.start(ids) == MRUN_INVALID_INPUT);
   CHECK(module.host().message.find("takes integers (i64)") != std::string::npos);
-  load_or_fail(module, CorpusCase("trees").model()); // nested: opts.p is opts_p
-  std::vector<GivenInput> nested = CorpusCase("trees").inputs();
+  load_or_fail(module, CorpusCase(k_corpus / "trees").model()); // nested: opts.p is opts_p
+  std::vector<GivenInput> nested = CorpusCase(k_corpus / "trees").inputs();
   for (GivenInput& input : nested)
     if (input.name == "in.opts.p") input = json_input("opts_p", "[0.125]");
   CHECK_MESSAGE(module.start(nested) == MRUN_OK, module.host().message);
@@ -252,10 +158,10 @@ TEST_CASE("native code is not opened without the daemon's word") {
   module.spec = R"({"manifest": {"options": {"native_code": true, "operators": ["libops.so"]}}})";
   CHECK(module.load_file(k_corpus / "hostile/aot_inductor.pt2") == MRUN_UNSUPPORTED);
   module.more_files["libops.so"] = "not opened";
-  CHECK(module.load_file(CorpusCase("mlp").model()) == MRUN_UNSUPPORTED);
+  CHECK(module.load_file(CorpusCase(k_corpus / "mlp").model()) == MRUN_UNSUPPORTED);
   CHECK(module.host().message.find("the model brings a library of operators") != std::string::npos);
   module.spec = R"({"native_code": true, "manifest": {"options": {"operators": ["libops.so"]}}})";
-  CHECK(module.load_file(CorpusCase("mlp").model()) == MRUN_FAILED);
+  CHECK(module.load_file(CorpusCase(k_corpus / "mlp").model()) == MRUN_FAILED);
   CHECK_MESSAGE(module.host().message.find("operator library `libops.so` can't be opened") !=
                     std::string::npos,
                 module.host().message);
@@ -273,7 +179,7 @@ TEST_CASE("a cut file gives what the whole one gives, to the last bit") {
   for (const std::string name : {"mlp", "dtypes", "shared_weights", "lstm", "script_dict", "script_tuple",
                                  "text-embedding", "image-classifier"}) {
     CAPTURE(name);
-    const CorpusCase one(name);
+    const CorpusCase one(k_corpus / name);
     load_or_fail(module, one.model());
     module.host().clear();
     std::vector<GivenInput> inputs = one.inputs();
@@ -333,7 +239,7 @@ TEST_CASE("a cut archive is refused wherever it is cut") {
 
 TEST_CASE("inputs that do not fit the program are named with what it takes") {
   LoadedModule module(k_module);
-  const CorpusCase one("mlp");
+  const CorpusCase one(k_corpus / "mlp");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   const auto refuses = [&](const std::string& words) {
@@ -366,7 +272,7 @@ TEST_CASE("inputs that do not fit the program are named with what it takes") {
 
 TEST_CASE("what export assumed of sizes and constants is demanded of every prediction") {
   LoadedModule module(k_module);
-  const CorpusCase one("parity");
+  const CorpusCase one(k_corpus / "parity");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   module.host().clear();
@@ -388,7 +294,7 @@ TEST_CASE("what export assumed of sizes and constants is demanded of every predi
 
 TEST_CASE("axes with one symbol must be equal") {
   LoadedModule module(k_module);
-  const CorpusCase one("text-embedding");
+  const CorpusCase one(k_corpus / "text-embedding");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   inputs[1].tensor.shape = {1, 17};
@@ -398,7 +304,7 @@ TEST_CASE("axes with one symbol must be equal") {
 
 TEST_CASE("a cancelled prediction stops between instructions") {
   LoadedModule module(k_module);
-  const CorpusCase one("text-embedding");
+  const CorpusCase one(k_corpus / "text-embedding");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   module.host().clear();
@@ -412,7 +318,7 @@ TEST_CASE("a cancelled prediction stops between instructions") {
 
 TEST_CASE("a failure of the model itself names the node and leaves the model usable") {
   LoadedModule module(k_module);
-  const CorpusCase one("text-embedding");
+  const CorpusCase one(k_corpus / "text-embedding");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   const std::int64_t beyond = 10'000'000; // no such token
@@ -430,7 +336,7 @@ TEST_CASE("a failure of the model itself names the node and leaves the model usa
 
 TEST_CASE("a refused output ends the prediction") {
   LoadedModule module(k_module);
-  const CorpusCase one("mlp");
+  const CorpusCase one(k_corpus / "mlp");
   load_or_fail(module, one.model());
   std::vector<GivenInput> inputs = one.inputs();
   module.host().refuse_output = true;
@@ -439,7 +345,7 @@ TEST_CASE("a refused output ends the prediction") {
 
 TEST_CASE("several threads share one model") {
   LoadedModule module(k_module);
-  const CorpusCase one("text-embedding");
+  const CorpusCase one(k_corpus / "text-embedding");
   load_or_fail(module, one.model(), 1, 3);
   module.host().clear();
   std::vector<mrun_status> statuses(3, MRUN_FAILED);
@@ -463,7 +369,7 @@ TEST_CASE("more threads give the same within rounding") {
   LoadedModule module(k_module);
   for (const std::string name : {"text-embedding", "image-classifier"}) {
     CAPTURE(name);
-    const CorpusCase one(name);
+    const CorpusCase one(k_corpus / name);
     load_or_fail(module, one.model(), 2);
     module.host().clear();
     std::vector<GivenInput> inputs = one.inputs();
@@ -474,7 +380,7 @@ TEST_CASE("more threads give the same within rounding") {
 
 TEST_CASE("the phases of a load come in order") {
   LoadedModule module(k_module);
-  load_or_fail(module, CorpusCase("mlp").model());
+  load_or_fail(module, CorpusCase(k_corpus / "mlp").model());
   CHECK(module.host().phases == std::vector<std::string>{"import", "map", "build"});
 }
 

@@ -151,7 +151,8 @@ mrun_status LoadedModule::load_file(const mrun_file& file, int threads, int conc
   description.main_file = file.name;
   description.files = m_files.data();
   description.file_count = m_files.size();
-  description.device_type = 1;
+  description.device_type = device_type;
+  description.device_id = device_id;
   description.threads = threads;
   description.concurrency = concurrency;
   return m_predictor->load(&m_host.host(), &description, &m_model);

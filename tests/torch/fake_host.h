@@ -63,6 +63,9 @@ class LoadedModule {
 
   // The model spec of the next load; what the daemon would say.
   std::string spec = "{}";
+  // Where the next load runs: DLPack's numbers, as mrun_model has them.
+  std::int32_t device_type = 1;
+  std::int32_t device_id = 0;
   // Files of the bundle beside the model: path in the bundle, bytes. Kept until the next load.
   std::map<std::string, std::string> more_files;
 

@@ -28,7 +28,8 @@ Result<void> reset(Rig& rig, const Subject& subject) {
   MRUN_TRY(rig.unload(subject.version()));
   if (rig.options.tier == Tier::host) MRUN_TRY(restart_daemon(rig));
   // A daemon that begins reads manifests.
-  if (rig.options.tier == Tier::disk || rig.options.tier == Tier::host) return evict(rig.store, subject.bundle);
+  if (rig.options.tier == Tier::disk || rig.options.tier == Tier::host)
+    return evict(rig.store, subject.bundle);
   return {};
 }
 

@@ -6,7 +6,7 @@
 namespace mrun::bench {
 namespace {
 
-constexpr std::chrono::seconds k_unload_wait{60};
+constexpr std::chrono::seconds k_unload_wait{20};
 constexpr int k_poll_ms = 2;
 
 } // namespace

@@ -3,10 +3,11 @@
 #include <cstdlib>
 
 #include <fmt/format.h>
-#include <torch/csrc/inductor/aoti_runner/model_container_runner_cpu.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
 #include "common/text.h"
 #include "runtime/engines/torch/aoti_package.h"
+#include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/native_code.h"
 #include "runtime/engines/torch/pytree.h"
 #include "runtime/engines/torch/tensors.h"
@@ -15,7 +16,7 @@
 namespace mrun::torch_engine {
 namespace {
 
-using Runner = torch::inductor::AOTIModelContainerRunnerCpu;
+using Runner = torch::inductor::AOTIModelContainerRunner;
 
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
@@ -24,11 +25,12 @@ std::string first_line(std::string_view text) {
 class AotiModel : public Model {
  public:
   AotiModel(UnpackedFolder folder, std::unique_ptr<Runner> runner, std::vector<std::string> inputs,
-            std::vector<std::string> outputs)
+            std::vector<std::string> outputs, c10::Device device)
       : m_folder(std::move(folder)),
         m_runner(std::move(runner)),
         m_inputs(std::move(inputs)),
-        m_outputs(std::move(outputs)) {}
+        m_outputs(std::move(outputs)),
+        m_device(device) {}
   Result<void> run(const mrun_host& host, const mrun_request& request) const override;
 
  private:
@@ -38,6 +40,7 @@ class AotiModel : public Model {
   std::unique_ptr<Runner> m_runner;
   std::vector<std::string> m_inputs;  // paths: "0", "scale"
   std::vector<std::string> m_outputs; // paths: "logits"
+  c10::Device m_device;
 };
 
 Result<std::vector<at::Tensor>> AotiModel::bind(const mrun_request& request) const {
@@ -52,8 +55,8 @@ Result<std::vector<at::Tensor>> AotiModel::bind(const mrun_request& request) con
     if (value->kind != MRUN_VALUE_TENSOR)
       return fail(ErrorCode::input_type, fmt::format("`in.{}` is not a tensor", m_inputs[i]));
     MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, m_inputs[i]));
-    tensors.push_back(
-        tensor.clone()); // aligned as the code expects, and its own: it may write into its inputs
+    // Aligned as the code expects, and its own: it may write into its inputs.
+    tensors.push_back(m_device.is_cpu() ? tensor.clone() : to_device(std::move(tensor), m_device));
   }
   return tensors;
 }
@@ -62,6 +65,7 @@ Result<void> AotiModel::run(const mrun_host& host, const mrun_request& request) 
   const c10::InferenceMode inference;
   if (host.cancelled(&host, request.id) != 0)
     return fail(ErrorCode::cancelled, "the prediction was canceled");
+  const StreamScope stream(m_device); // the runner works on the thread's stream
   MRUN_ASSIGN(std::vector<at::Tensor> inputs, bind(request));
   std::vector<at::Tensor> results;
   try {
@@ -69,7 +73,7 @@ Result<void> AotiModel::run(const mrun_host& host, const mrun_request& request) 
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory, "there is not enough memory for this input");
   } catch (const c10::Error& error) {
-    return fail(ErrorCode::prediction_failed, first_line(error.what_without_backtrace()));
+    return tl::unexpected(error_of(error));
   } catch (const std::exception& error) {
     return fail(ErrorCode::prediction_failed, first_line(error.what()));
   }
@@ -91,16 +95,26 @@ Result<std::vector<UnpackedFile>> files_of(const Archive& archive, const AotiPac
   return files;
 }
 
+// The runner of the device's kind: LibTorch's own parts register them, libtorch_cuda.so the one for CUDA.
+std::unique_ptr<Runner> make_runner(const UnpackedFolder& folder, const AotiPackage& package, int concurrency,
+                                    c10::Device device) {
+  const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
+  const auto maker = makers.find(package.device);
+  TORCH_CHECK(maker != makers.end(), "LibTorch has no runner for ", package.device);
+  return maker->second(folder.path() + "/" + package.library,
+                       static_cast<std::size_t>(std::max(concurrency, 1)), device.str(), folder.path(),
+                       /*run_single_threaded=*/false);
+}
+
 Result<std::unique_ptr<Model>> open_package(UnpackedFolder folder, const AotiPackage& package,
-                                            int concurrency) {
+                                            int concurrency, c10::Device device) {
   // The generated code checks the shapes of what it is given only when this is set as it is opened; without,
   // an input of another shape is read beyond its end. Loading is the only thing that runs.
   ::setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", 1); // NOLINT(concurrency-mt-unsafe)
   std::unique_ptr<Runner> runner;
   std::vector<std::string> specs;
   try {
-    runner = std::make_unique<Runner>(folder.path() + "/" + package.library,
-                                      static_cast<std::size_t>(std::max(concurrency, 1)));
+    runner = make_runner(folder, package, concurrency, device);
     specs = runner->get_call_spec();
   } catch (const c10::Error& error) {
     return fail(ErrorCode::engine_unsupported,
@@ -116,7 +130,29 @@ Result<std::unique_ptr<Model>> open_package(UnpackedFolder folder, const AotiPac
   MRUN_ASSIGN(std::vector<std::string> inputs, input_paths(specs[0], {}, {}));
   MRUN_ASSIGN(std::vector<std::string> outputs, leaf_paths(specs[1], {}));
   return std::unique_ptr<Model>(std::make_unique<AotiModel>(std::move(folder), std::move(runner),
-                                                            std::move(inputs), std::move(outputs)));
+                                                            std::move(inputs), std::move(outputs), device));
+}
+
+// Code for another device can't run: it has kernels of that one alone.
+Result<void> check_device(const AotiPackage& package, c10::Device device) {
+  const std::string made_for =
+      printable(package.device, 40) +
+      (package.compute_capability.empty()
+           ? ""
+           : fmt::format(" (compute capability {})", printable(package.compute_capability, 40)));
+  if (package.device != (device.is_cpu() ? "cpu" : "cuda"))
+    return fail(
+        ErrorCode::engine_unsupported,
+        fmt::format("the package was compiled for {}, and the model runs on {}", made_for, device.str()),
+        fmt::format("compile it for {}, or use --device {}", device.is_cpu() ? "the cpu" : "cuda",
+                    printable(package.device, 40)));
+  if (device.is_cpu()) return {};
+  MRUN_ASSIGN(const std::string here, compute_capability(device));
+  if (package.compute_capability == here) return {};
+  return fail(ErrorCode::engine_unsupported,
+              fmt::format("the package was compiled for {}, and {} has compute capability {}", made_for,
+                          device.str(), here),
+              "compile it again on a machine with such a GPU");
 }
 
 } // namespace
@@ -125,14 +161,8 @@ Result<std::unique_ptr<Model>> load_aoti(const mrun_host& host, const Archive& a
                                          const mrun_model& description) {
   MRUN_ASSIGN(const AotiPackage package, read_aoti_package(archive));
   MRUN_TRY(check_machine(package));
-  if (package.device != "cpu")
-    return fail(ErrorCode::engine_unsupported,
-                fmt::format("the package was compiled for {}{}, and the model runs on the cpu",
-                            printable(package.device, 40),
-                            package.compute_capability.empty()
-                                ? ""
-                                : " (compute capability " + printable(package.compute_capability, 40) + ")"),
-                "compile it for the cpu");
+  MRUN_ASSIGN(const c10::Device device, open_device(description));
+  MRUN_TRY(check_device(package, device));
   const int cache_fd = host.cache_dir(&host);
   if (cache_fd < 0)
     return fail(ErrorCode::load_failed, "there is no cache folder to unpack the package into");
@@ -140,8 +170,8 @@ Result<std::unique_ptr<Model>> load_aoti(const mrun_host& host, const Archive& a
   MRUN_ASSIGN(const std::vector<UnpackedFile> files, files_of(archive, package));
   MRUN_ASSIGN(UnpackedFolder folder, UnpackedFolder::open(cache_fd, "aoti", files));
   host.phase(&host, text_of("build"));
-  MRUN_TRY(open_libtorch_stand_in());
-  return open_package(std::move(folder), package, description.concurrency);
+  if (device.is_cpu()) MRUN_TRY(open_libtorch_stand_in());
+  return open_package(std::move(folder), package, description.concurrency, device);
 }
 
 } // namespace mrun::torch_engine

@@ -159,11 +159,17 @@ Result<void> Compiler::op_instruction(const Node& node, Instruction& result) {
                   fmt::format("the operator has no argument `{}`", printable(name, 80)));
     given[static_cast<std::size_t>(*at)] = &node.inputs[i].argument;
   }
+  // An operator that is given no tensor makes one where it is told to, which is the CPU if nobody says.
+  const bool makes_tensor = std::ranges::none_of(node.inputs, [](const NamedArgument& input) {
+    return input.argument.kind == ArgumentKind::tensor || input.argument.kind == ArgumentKind::tensors;
+  });
   for (std::size_t i = 0; i < given.size(); ++i) {
     const c10::Argument& argument = schema.arguments()[i];
     if (given[i] != nullptr) {
       MRUN_ASSIGN(Operand operand, make_operand(*given[i], argument, m_context));
       result.operands.push_back(std::move(operand));
+    } else if (makes_tensor && argument.name() == "device") {
+      result.operands.push_back({Operand::Kind::constant, k_no_value, m_options.device, {}});
     } else if (argument.default_value()) {
       result.operands.push_back({Operand::Kind::constant, k_no_value, *argument.default_value(), {}});
     } else if (argument.type()->kind() == c10::TypeKind::OptionalType) {

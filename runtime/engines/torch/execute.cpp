@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "runtime/engines/torch/autocast_scope.h"
+#include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/types.h"
 
 namespace mrun::torch_engine {
@@ -191,7 +192,7 @@ Result<Slots> run_autocast(const Instruction& instruction, Slots& slots, RunCont
   const bool cuda = device.starts_with("cuda");
   c10::ScalarType type = cuda ? c10::ScalarType::Half : c10::ScalarType::BFloat16;
   if (settings[1].isInt()) type = scalar_type_of(settings[1].toInt()).value_or(type);
-  const AutocastScope scope(c10::DeviceType::CPU, settings[2].toScalar().toBool(), type,
+  const AutocastScope scope(context.device, settings[2].toScalar().toBool(), type,
                             settings[3].isNone() || settings[3].toScalar().toBool());
   return call_graph(*instruction.graphs[0], flatten(instruction, slots), context);
 }
@@ -261,11 +262,7 @@ Result<void> guarded(const Instruction& instruction, Slots& slots, torch::jit::S
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory, "there is not enough memory for this input");
   } catch (const c10::Error& error) {
-    const std::string message = error.what_without_backtrace();
-    if (message.find("not enough memory") != std::string::npos ||
-        message.find("can't allocate memory") != std::string::npos)
-      return fail(ErrorCode::out_of_memory, first_line(message));
-    return failed(first_line(message));
+    return tl::unexpected(error_of(error));
   } catch (const std::exception& error) {
     return failed(first_line(error.what()));
   }

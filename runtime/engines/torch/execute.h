@@ -18,6 +18,7 @@ struct RunContext {
   const mrun_host& host; // asked between instructions whether to stop
   std::uint64_t request = 0;
   std::vector<RecordedCall>* recorder = nullptr;
+  c10::DeviceType device = c10::DeviceType::CPU; // where the graph runs, for its autocast regions
 };
 
 // `slots` has value_count entries with the inputs (and weights) in place; consumed. Gives the graph's outputs

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "runtime/engines/torch/autocast_scope.h"
+#include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/execute.h"
 #include "runtime/engines/torch/json_tensor.h"
 #include "runtime/engines/torch/prepare.h"
@@ -18,11 +19,11 @@ namespace mrun::torch_engine {
 namespace {
 
 Result<c10::IValue> map_payload(const Archive& archive, const std::string& folder, const Payload& payload,
-                                const std::string& name) {
+                                const std::string& name, WeightUpload& upload) {
   if (payload.pickled || !payload.has_meta) return refuse_pickled(name);
   MRUN_ASSIGN(const std::string_view bytes, archive.stored_bytes(folder + payload.member));
-  MRUN_ASSIGN(at::Tensor tensor, map_tensor(payload.meta, bytes, name));
-  return c10::IValue(std::move(tensor));
+  MRUN_ASSIGN(const at::Tensor tensor, map_tensor(payload.meta, bytes, name));
+  return c10::IValue(upload.upload(tensor));
 }
 
 std::string shape_text(const TensorMeta& meta) {
@@ -144,6 +145,7 @@ Result<void> ExportedModel::map_weights(const Archive& archive, const ProgramPla
   MRUN_ASSIGN(const Payloads weights, read_payloads(archive, place, "weights"));
   MRUN_ASSIGN(const Payloads constants, read_payloads(archive, place, "constants"));
   m_initial.resize(m_graph->value_count);
+  WeightUpload upload(m_device);
   for (const InputSpec& spec : program.inputs) {
     if (spec.kind != InputKind::parameter && spec.kind != InputKind::buffer &&
         spec.kind != InputKind::tensor_constant)
@@ -155,7 +157,7 @@ Result<void> ExportedModel::map_weights(const Archive& archive, const ProgramPla
       return fail(ErrorCode::load_failed,
                   fmt::format("the archive has no weight `{}`", printable(spec.target, 120)));
     MRUN_ASSIGN(c10::IValue tensor, map_payload(archive, place.folder(is_weight ? "weights" : "constants"),
-                                                found->second, spec.target));
+                                                found->second, spec.target, upload));
     m_initial[static_cast<std::size_t>(spec.value)] = std::move(tensor);
     if (m_graph->written[static_cast<std::size_t>(spec.value)]) m_private.push_back(spec.value);
   }
@@ -266,7 +268,9 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
     }
     MRUN_ASSIGN(at::Tensor tensor, given_tensor(*value, input));
     MRUN_TRY(shapes.check(tensor, input));
-    slot = m_graph->written[static_cast<std::size_t>(input.value)] ? tensor.clone() : std::move(tensor);
+    const bool is_copied = !m_device.is_cpu();
+    tensor = to_device(std::move(tensor), m_device);
+    slot = m_graph->written[static_cast<std::size_t>(input.value)] && !is_copied ? tensor.clone() : tensor;
   }
   MRUN_TRY(check_guards(slots));
   return slots;
@@ -274,10 +278,11 @@ Result<std::vector<c10::IValue>> ExportedModel::bind(const mrun_request& request
 
 Result<void> ExportedModel::run(const mrun_host& host, const mrun_request& request) const {
   const c10::InferenceMode inference;
+  const StreamScope stream(m_device);
   MRUN_ASSIGN(std::vector<c10::IValue> slots, bind(request));
   std::optional<AutocastScope> autocast;
-  if (m_bf16) autocast.emplace(c10::DeviceType::CPU, true, c10::ScalarType::BFloat16, false);
-  RunContext context{host, request.id};
+  if (m_bf16) autocast.emplace(m_device.type(), true, c10::ScalarType::BFloat16, false);
+  RunContext context{host, request.id, nullptr, m_device.type()};
   MRUN_ASSIGN(const std::vector<c10::IValue> results, run_graph(*m_graph, std::move(slots), context));
   for (const UserOutput& output : m_outputs)
     MRUN_TRY(emit_value(host, request.id, output.path, results[output.index]));
@@ -297,9 +302,10 @@ Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const 
                     program.unread_guards.size(), printable(program.unread_guards.front(), 300));
     host.log(&host, 0, MRUN_LOG_WARN, text_of(warning));
   }
-  auto model = std::make_unique<ExportedModel>();
-  MRUN_ASSIGN(model->m_graph,
-              compile_graph(program.graph, {c10::Device(c10::DeviceType::CPU), &options.own_operators}));
+  const c10::Device device = device_of(options);
+  const StreamScope stream(device);
+  std::unique_ptr<ExportedModel> model(new ExportedModel(device)); // its constructor is private
+  MRUN_ASSIGN(model->m_graph, compile_graph(program.graph, {device, &options.own_operators}));
   MRUN_TRY(model->map_weights(archive, place, program));
   MRUN_TRY(model->set_signature(program));
   model->m_bf16 = options.bf16;
@@ -307,6 +313,7 @@ Result<std::unique_ptr<Model>> ExportedModel::load(const mrun_host& host, const 
     cast_weights(*model->m_graph, model->m_initial, c10::ScalarType::BFloat16);
   else
     fold_constants(host, *model->m_graph, model->m_initial);
+  stream.wait(); // predictions run on other streams
   return std::unique_ptr<Model>(std::move(model));
 }
 

@@ -42,6 +42,7 @@ class ExportedModel : public Model {
   Result<void> run(const mrun_host& host, const mrun_request& request) const override;
 
  private:
+  explicit ExportedModel(c10::Device device) : m_device(device) {}
   Result<void> map_weights(const Archive& archive, const ProgramPlace& place, const Program& program);
   Result<void> set_signature(Program& program);
   Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
@@ -50,6 +51,7 @@ class ExportedModel : public Model {
   std::optional<GuardNumber> guard_number(const std::vector<c10::IValue>& slots, const std::string& path,
                                           std::optional<std::int64_t> axis) const;
 
+  c10::Device m_device;
   std::unique_ptr<CompiledGraph> m_graph;
   bool m_bf16 = false;                // matrix products and convolutions in bf16
   std::vector<c10::IValue> m_initial; // slots with weights and constants in place

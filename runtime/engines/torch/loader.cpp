@@ -65,8 +65,28 @@ std::filesystem::path own_folder() {
                                    : std::filesystem::path(info.dli_fname).parent_path();
 }
 
+// All symbols at once: a zygote resolves them before it forks, so that its children share the pages.
+bool open_global(const std::filesystem::path& library, Failure& failure) {
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr) return true;
+  failure = missing("LibTorch can't be opened", std::string(dlerror()) + "\n");
+  return false;
+}
+
+// More than a gigabyte of libraries, so only for models that run on a GPU. Before the engine is asked for
+// anything: LibTorch looks for its CUDA part once. libtorch.so is what operator libraries name.
+bool open_cuda(const std::filesystem::path& torch, Failure& failure) {
+  if (!std::filesystem::exists(torch / "lib/libtorch_cuda.so")) {
+    failure = missing(
+        fmt::format("the LibTorch in {} is one for a CPU, it has no lib/libtorch_cuda.so", torch.string()),
+        "");
+    return false;
+  }
+  return open_global(torch / "lib/libtorch_cuda.so", failure) &&
+         open_global(torch / "lib/libtorch.so", failure);
+}
+
 // Opens LibTorch and the engine; nullptr and `failure` filled in when that is not possible.
-const mrun_predictor* open_engine(const mrun_host* host, Failure& failure) {
+const mrun_predictor* open_engine(const mrun_host* host, bool with_cuda, Failure& failure) {
   const char* variable = std::getenv("MRUN_TORCH_DIR");
   if (variable == nullptr || *variable != '/') {
     failure = missing("LibTorch was not found", "");
@@ -82,12 +102,9 @@ const mrun_predictor* open_engine(const mrun_host* host, Failure& failure) {
                            variable, major_minor(k_built_with))};
     return nullptr;
   }
-  // All symbols at once: a zygote resolves them before it forks, so that its children share the pages.
-  for (const std::filesystem::path& library : {torch / "lib/libc10.so", torch / "lib/libtorch_cpu.so"})
-    if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      failure = missing("LibTorch can't be opened", std::string(dlerror()) + "\n");
-      return nullptr;
-    }
+  if (!open_global(torch / "lib/libc10.so", failure) || !open_global(torch / "lib/libtorch_cpu.so", failure))
+    return nullptr;
+  if (with_cuda && !open_cuda(torch, failure)) return nullptr;
   void* module = dlopen((own_folder() / "impl/torch.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) {
     failure = {MRUN_MISSING, "the torch engine can't be opened", dlerror()};
@@ -101,9 +118,9 @@ const mrun_predictor* open_engine(const mrun_host* host, Failure& failure) {
   return predictor;
 }
 
-const mrun_predictor* open_or_report(const mrun_host* host, mrun_status& status) {
+const mrun_predictor* open_or_report(const mrun_host* host, bool with_cuda, mrun_status& status) {
   Failure failure;
-  const mrun_predictor* engine = open_engine(host, failure);
+  const mrun_predictor* engine = open_engine(host, with_cuda, failure);
   if (engine == nullptr) host->fail(host, 0, text_of(failure.message), text_of(failure.details));
   status = failure.status;
   return engine;
@@ -117,7 +134,7 @@ struct Handle {
 
 mrun_status warm(const mrun_host* host) {
   mrun_status status = MRUN_OK;
-  const mrun_predictor* engine = open_or_report(host, status);
+  const mrun_predictor* engine = open_or_report(host, false, status);
   return engine == nullptr ? status : engine->warm(host);
 }
 
@@ -125,7 +142,8 @@ mrun_status load(const mrun_host* host, const mrun_model* description, void** mo
   host->phase(host, text_of("import"));
   mrun_status status = MRUN_OK;
   auto handle = std::make_unique<Handle>();
-  handle->engine = open_or_report(host, status);
+  constexpr std::int32_t k_cuda = 2; // DLPack's kDLCUDA, as mrun_model has it
+  handle->engine = open_or_report(host, description->device_type == k_cuda, status);
   if (handle->engine == nullptr) return status;
   status = handle->engine->load(host, description, &handle->model);
   if (status == MRUN_OK) *model = handle.release(); // unload takes it back

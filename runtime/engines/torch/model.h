@@ -31,6 +31,8 @@ tl::unexpected<Error> refuse_pickled(std::string_view weight);
 
 // How the model is to run, beside what its file says.
 struct LoadOptions {
+  std::int32_t device_type = 1; // of mrun_model: DLPack's CPU or CUDA, opened before (device.h)
+  std::int32_t device_id = 0;
   OperatorNames own_operators; // registered by the bundle's own libraries: allowed, whatever they do
   bool bf16 = false;           // matrix products and convolutions in bf16, as torch.autocast does it
 };

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "runtime/engines/torch/aoti_model.h"
 #include "runtime/engines/torch/archive.h"
+#include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/native_code.h"
 #include "runtime/engines/torch/tensors.h"
@@ -27,7 +28,10 @@ struct LoadedModel {
 mrun_status status_of(ErrorCode code) {
   switch (code) {
   case ErrorCode::engine_unsupported:
+  case ErrorCode::device_unavailable:
     return MRUN_UNSUPPORTED;
+  case ErrorCode::device_error:
+    return MRUN_DEVICE_ERROR;
   case ErrorCode::input_missing:
   case ErrorCode::input_type:
   case ErrorCode::input_range:
@@ -71,6 +75,8 @@ Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& a
     return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for TorchScript",
                 "export the model with torch.export");
   LoadOptions load_options;
+  load_options.device_type = description.device_type;
+  load_options.device_id = description.device_id;
   load_options.bf16 = options.bf16;
   MRUN_ASSIGN(load_options.own_operators, open_operator_libraries(description, options));
   return kind == FileKind::torchscript ? load_torchscript(host, archive, load_options)
@@ -78,10 +84,8 @@ Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& a
 }
 
 Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mrun_model& description) {
-  if (description.device_type != 1)
-    return fail(ErrorCode::engine_unsupported, "this build of the torch engine runs on a CPU only",
-                "use --device cpu");
   at::set_num_threads(std::max(description.threads, 1));
+  MRUN_TRY(open_device(description));
   host.phase(&host, text_of("map"));
   const mrun_file* file = find_file(description);
   if (file == nullptr)
@@ -101,6 +105,8 @@ mrun_status at_edge(const mrun_host& host, std::uint64_t request, Body body) {
     return done ? MRUN_OK : report(host, request, done.error());
   } catch (const std::bad_alloc&) {
     return report(host, request, fail(ErrorCode::out_of_memory, "there is not enough memory").value());
+  } catch (const c10::Error& error) {
+    return report(host, request, error_of(error));
   } catch (const std::exception& error) {
     return report(host, request, fail(ErrorCode::prediction_failed, printable(error.what(), 400)).value());
   }

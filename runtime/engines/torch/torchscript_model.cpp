@@ -6,6 +6,7 @@
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/runtime/profiling_graph_executor_impl.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -13,8 +14,10 @@
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/script_check.h"
+#include "runtime/engines/torch/script_device.h"
 #include "runtime/engines/torch/tensors.h"
 
 namespace mrun::torch_engine {
@@ -62,6 +65,15 @@ std::string script_message(const std::string& text) {
   return last.starts_with("builtins.") ? std::string(last.substr(9)) : first_line(text);
 }
 
+Error script_error(const c10::Error& error) {
+  Error result = error_of(error);
+  result.message = script_message(error.what_without_backtrace());
+  // The interpreter wraps what an operator threw, so the kind stands in the text alone.
+  const auto says = [&](std::string_view words) { return result.message.find(words) != std::string::npos; };
+  if (says("out of memory")) result.code = ErrorCode::out_of_memory;
+  return result;
+}
+
 Result<c10::IValue> json_value(const mrun_value& value, const std::string& name, const c10::TypePtr& type) {
   MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, name));
   if (json.is_null()) return c10::IValue();
@@ -76,13 +88,16 @@ Result<c10::IValue> json_value(const mrun_value& value, const std::string& name,
 
 class TorchScriptModel : public Model {
  public:
-  explicit TorchScriptModel(torch::jit::Module module) : m_module(std::move(module)) {}
+  TorchScriptModel(torch::jit::Module module, c10::Device device)
+      : m_module(std::move(module)),
+        m_device(device) {}
   Result<void> run(const mrun_host& host, const mrun_request& request) const override;
 
  private:
   Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
 
   torch::jit::Module m_module;
+  c10::Device m_device;
 };
 
 Result<std::vector<c10::IValue>> TorchScriptModel::bind(const mrun_request& request) const {
@@ -102,7 +117,8 @@ Result<std::vector<c10::IValue>> TorchScriptModel::bind(const mrun_request& requ
                   fmt::format("a pre step of mrun.yaml writes it: `to: in.{}`", name));
     } else if (value->kind == MRUN_VALUE_TENSOR) {
       MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, name));
-      values.emplace_back(tensor.clone()); // a script may write into its inputs
+      // A script may write into its inputs.
+      values.emplace_back(m_device.is_cpu() ? tensor.clone() : to_device(std::move(tensor), m_device));
     } else if (value->kind == MRUN_VALUE_JSON) {
       MRUN_ASSIGN(c10::IValue parsed, json_value(*value, name, arguments[i].type()));
       values.push_back(std::move(parsed));
@@ -117,6 +133,7 @@ Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& re
   const c10::InferenceMode inference;
   if (host.cancelled(&host, request.id) != 0)
     return fail(ErrorCode::cancelled, "the prediction was canceled");
+  const StreamScope stream(m_device);
   MRUN_ASSIGN(std::vector<c10::IValue> inputs, bind(request));
   c10::IValue result;
   try {
@@ -124,7 +141,7 @@ Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& re
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory, "there is not enough memory for this input");
   } catch (const c10::Error& error) {
-    return fail(ErrorCode::prediction_failed, script_message(error.what_without_backtrace()));
+    return tl::unexpected(script_error(error));
   } catch (const std::exception& error) {
     return fail(ErrorCode::prediction_failed, script_message(error.what()));
   }
@@ -141,15 +158,17 @@ Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Arc
     // together are sound (pytorch issue 46380).
     torch::jit::getExecutorMode() = false;
     torch::jit::getProfilingMode() = false;
+    torch::jit::overrideCanFuseOnGPU(false); // the fuser of that executor compiles code as it runs
     MRUN_TRY(check_script_code(std::make_shared<DoorReader>(archive.file())));
-    torch::jit::Module module =
-        torch::jit::load(std::make_shared<DoorReader>(archive.file()), c10::Device(c10::DeviceType::CPU));
+    const c10::Device device = device_of(options);
+    torch::jit::Module module = torch::jit::load(std::make_shared<DoorReader>(archive.file()), device);
     MRUN_TRY(check_script(module, options.own_operators));
+    set_script_device(module, device);
     module.eval();
     if (!module.find_method("forward"))
       return fail(ErrorCode::engine_unsupported, "the TorchScript module has no `forward`");
     if (module.hasattr("training")) module = torch::jit::freeze(module); // already frozen ones lack it
-    return std::unique_ptr<Model>(std::make_unique<TorchScriptModel>(std::move(module)));
+    return std::unique_ptr<Model>(std::make_unique<TorchScriptModel>(std::move(module), device));
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     const bool missing_operator = message.find("Unknown builtin op") != std::string::npos ||
