@@ -25,7 +25,9 @@ Result<std::string> fetch(const std::string& from, int interrupt_fd) {
                 fmt::format("{} is plain http: anybody on the way could change a price", printable(from)),
                 "use https, or load it and give the file");
   HttpSession session({.user_agent = fmt::format("mrun/{}", version_text()), .interrupt_fd = interrupt_fd});
-  const ::mrun::HttpRequest request{.url = url.text(), .max_reply_bytes = k_max_text_bytes};
+  // The user named the host: it may be anywhere, this machine included.
+  const ::mrun::HttpRequest request{
+      .url = url.text(), .max_reply_bytes = k_max_text_bytes, .nearest = AddressReach::special};
   MRUN_ASSIGN(const HttpReply reply, session.perform(request));
   if (reply.status >= 300 && reply.status < 400)
     return fail(ErrorCode::price_file,

@@ -4,27 +4,31 @@ import json
 
 from harness import run
 
-MACHINE = ("--price", "2000", "--watts-active", "450", "--watts-idle", "60", "--kwh", "0.15")
+MACHINE = {"--price": "2000", "--watts-active": "450", "--watts-idle": "60", "--kwh": "0.15"}
+
+
+def flags(**changes):
+    return [word for pair in (MACHINE | {"--" + name.replace("_", "-"): value for name, value in changes.items()}).items() for word in pair]
 
 
 def main(home):
     home.home.mkdir(parents=True, exist_ok=True)
     config = home.home / "config.yaml"
     config.write_text("# mine\nmax_queue: 7\ncost: {rate: \"9\",\n  per: instance_h, currency: EUR}\n# below\nidle_unload: 10m\n")
-    said = home.mrun("cost", "setup", *MACHINE)
+    said = home.mrun("cost", "setup", *flags())
     assert "0.14 at 100 %  0.23 at 50 %  0.4 at 25 %  1.76 at 5 %" in said.out, said
     text = config.read_text()
     assert all(line in text for line in ("# mine", "max_queue: 7", "# below", "idle_unload: 10m")) and "EUR" not in text, text
     # 2000 / 26280 h + 0.45 kW x 0.15, and + 0.06 kW x 0.15.
-    setup = home.mrun("cost", "setup", *MACHINE, "--json").json()
+    setup = home.mrun("cost", "setup", *flags(), "--json").json()
     assert (setup["rate"], setup["idle_rate"]) == ("0.143603500761", "0.085103500761"), setup
     assert config.read_text().count("cost:") == 1
-    spread = home.mrun("cost", "setup", *MACHINE, "--utilisation", "5%", "--json").json()
+    spread = home.mrun("cost", "setup", *flags(utilisation="5%"), "--json").json()
     assert spread["rate"].startswith("1.7605") and spread["idle_rate"] == "0", spread
 
-    for wrong in (("--price", "-1"), ("--price", "x"), ("--price", "1e9"), ("--kwh", "101"), ("--resale", "3000"),
-                  ("--years", "0"), ("--watts-idle", "500"), ("--currency", "dollars"), ("--utilisation", "0")):
-        home.fails("M1916", 2, "cost", "setup", *MACHINE, *wrong)
+    for wrong in ({"price": "-1"}, {"price": "x"}, {"price": "1e9"}, {"kwh": "101"}, {"resale": "3000"}, {"years": "0"},
+                  {"watts_idle": "500"}, {"currency": "dollars"}, {"utilisation": "0"}):
+        home.fails("M1916", 2, "cost", "setup", *flags(**wrong))
     missing = home.fails("M1916", 2, "cost", "setup", "--price", "2000", input="")
     assert "--watts-active" in missing.err, missing
 

@@ -370,7 +370,7 @@ const Mode* find(const Mode (&modes)[N], std::string_view name) {
 } // namespace
 
 std::int64_t Order::number(std::size_t index, std::int64_t otherwise) const {
-  if (index >= arguments.size()) return otherwise;
+  if (index >= arguments.size()) return index == 0 && beside && *beside >= 0 ? *beside : otherwise;
   const std::string& text = arguments[index];
   std::int64_t value = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
