@@ -129,7 +129,8 @@ int BenchResult::exit_code() const {
       if (row.gated)
         regressed |= row.judgement.verdict == Verdict::regressed ||
                      (options.fail_inconclusive && row.judgement.verdict == Verdict::inconclusive);
-  if (!failures.empty() && !options.slo.error_rate) return 1;
+  const bool is_judged = options.slo.error_rate && !slo.empty(); // else nothing ran that it could judge
+  if (!failures.empty() && !is_judged) return 1;
   if (!valid()) return 9;
   return missed || regressed ? 3 : 0;
 }
