@@ -11,7 +11,6 @@ inline constexpr FlagSpec k_device_flag = {.name = "device",
                                            .type = FlagType::text,
                                            .choices = k_devices,
                                            .default_text = "auto",
-                                           .help = "where to run; auto is a GPU when there is one that the "
-                                                   "model and its engine can use"};
+                                           .help = "where to run; auto is a GPU if one serves"};
 
 } // namespace mrun::cli

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "cost/price_rules.h"
+
 namespace mrun {
 namespace {
 
@@ -21,8 +23,37 @@ std::optional<PricingStyle> style_of(const PriceRow& row) {
   return row.bills("idle", false) ? PricingStyle::deployment : PricingStyle::runtime;
 }
 
+// How many devices are rented at once where the price is for one of them: a node of 8 is not sold by halves.
+Exact devices_of(const PriceRow& row) {
+  if (!row.per.starts_with("gpu_")) return 1;
+  return std::max<std::int64_t>(1, device_count(row).value_or(1));
+}
+
 PricePerSecond rate_of(const PriceRow& row) {
-  return {exact_of(row.rate) / Exact(seconds_of_unit(row.per).value_or(1))};
+  return {exact_of(row.rate) * devices_of(row) / Exact(seconds_of_unit(row.per).value_or(1))};
+}
+
+constexpr const char* k_no_own_rate = "what this machine costs is not known: `mrun cost setup`";
+
+const Exact k_made_per_read = 4; // tokens: docs/formats/cost.md, "Formulas"
+
+std::optional<Exact> typical_count(const Work& work, const std::string& unit) {
+  Exact count = 0;
+  for (const CaseWork& one : work.cases) {
+    const auto found = one.units.find(unit);
+    if (found == one.units.end()) return std::nullopt;
+    count += found->second.typical;
+  }
+  return count;
+}
+
+PricePerSecond own_price(const OwnRate& rate, Money amount) {
+  return {exact_of(amount) / Exact(seconds_of_unit(rate.per).value_or(1))};
+}
+
+std::string rate_words(const PriceRow& row) {
+  const Exact devices = devices_of(row);
+  return devices == 1 ? "rate" : fmt::format("rate x {} devices", exact_text(devices, 0));
 }
 
 Seconds granularity_of(const PriceRow& row) {
@@ -107,7 +138,8 @@ Amount runtime_amount(const PriceRow& row, const Work& work) {
     *amount.typical += runtime_cost(rate_of(row), {one.seconds->typical}, granularity_of(row));
     *amount.worst += runtime_cost(rate_of(row), {one.seconds->worst}, granularity_of(row));
   }
-  amount.formula = row.granularity_ns ? "rate x active seconds, rounded up" : "rate x active seconds, exact";
+  amount.formula =
+      fmt::format("{} x active seconds, {}", rate_words(row), row.granularity_ns ? "rounded up" : "exact");
   return amount;
 }
 
@@ -169,24 +201,31 @@ bool add_case(const Deployment& deployment, const Expected& seconds, Amount& amo
   return add_at_rate(deployment, seconds.worst, setup.worst, slowest, amount.worst_parts, amount.worst);
 }
 
-Amount deployment_amount(const PriceRow& row, const Work& work) {
-  const std::optional<BilledStates> states = billed_states(row);
-  if (!states) return unknown("the source does not say which states are billed");
+Amount deployed_amount(const Deployment& deployment) {
+  const Work& work = deployment.work;
   if (work.instances > 0 && !work.per_hour) return unknown("how many requests come an hour is not known");
   if (work.instances == 0 && !work.keep_warm_s)
     return unknown("how long a worker stays warm is not known (--keep-warm)");
-  if (work.instances == 0 && states->setup && !work.setup_s)
+  if (work.instances == 0 && deployment.states.setup && !work.setup_s)
     return unknown("how long a load takes is not known (run it once, or --assume setup=SECONDS)");
-  const Deployment deployment{rate_of(row), *states, granularity_of(row), work};
   Amount amount;
   for (const CaseWork& one : work.cases) {
     if (!one.seconds) return unknown("how long a prediction takes is not known");
     if (!add_case(deployment, *one.seconds, amount))
       return unknown("the instances can't serve that many requests");
   }
-  amount.formula = work.instances > 0 ? "rate x (active + idle) of instances that are always on"
-                                      : "rate x (active + P(cold) x setup + idle); worst: alone and cold";
   if (!amount.typical) amount.reason = "typical: how many requests come an hour is not known (--per-hour)";
+  return amount;
+}
+
+Amount deployment_amount(const PriceRow& row, const Work& work) {
+  const std::optional<BilledStates> states = billed_states(row);
+  if (!states) return unknown("the source does not say which states are billed");
+  Amount amount = deployed_amount({rate_of(row), *states, granularity_of(row), work});
+  if (!amount.worst) return amount;
+  amount.formula =
+      rate_words(row) + (work.instances > 0 ? " x (active + idle) of instances that are always on"
+                                            : " x (active + P(cold) x setup + idle); worst: alone and cold");
   return amount;
 }
 
@@ -244,8 +283,8 @@ Amount offer_amount(const Offer& offer, const Work& work) {
 }
 
 Amount own_amount(const std::optional<OwnRate>& rate, const Work& work) {
-  if (!rate) return unknown("what this machine costs is not known: `mrun cost setup`");
-  const PricePerSecond price{exact_of(rate->rate) / Exact(seconds_of_unit(rate->per).value_or(1))};
+  if (!rate) return unknown(k_no_own_rate);
+  const PricePerSecond price = own_price(*rate, rate->rate);
   Amount amount;
   amount.typical = Exact(0);
   amount.worst = Exact(0);
@@ -255,6 +294,48 @@ Amount own_amount(const std::optional<OwnRate>& rate, const Work& work) {
     *amount.worst += price * Seconds{one.seconds->worst};
   }
   amount.formula = "rate x seconds at work";
+  return amount;
+}
+
+std::map<std::string, Expected> own_unit_costs(const Amount& own, const Work& work) {
+  std::map<std::string, Expected> costs;
+  if (!own.typical || !own.worst) return costs;
+  for (const char* unit : {"image", "megapixel", "video_s"})
+    if (const std::optional<Exact> count = typical_count(work, unit); count && *count > 0)
+      costs[unit] = {*own.typical / *count, *own.worst / *count};
+  const std::optional<Exact> in = typical_count(work, "input_tokens"),
+                             out = typical_count(work, "output_tokens");
+  if (!in || !out || *in + *out == 0) return costs;
+  const TokenCost typical = token_cost(*own.typical, {*in}, {*out}, k_made_per_read);
+  const TokenCost worst = token_cost(*own.worst, {*in}, {*out}, k_made_per_read);
+  costs["mtok_in"] = {typical.read * 1'000'000, worst.read * 1'000'000};
+  costs["mtok_out"] = {typical.made * 1'000'000, worst.made * 1'000'000};
+  return costs;
+}
+
+Amount own_deployment_amount(const std::optional<OwnRate>& rate, const Work& work) {
+  if (!rate) return unknown(k_no_own_rate);
+  if (!rate->idle_rate)
+    return unknown("what this machine costs while it waits is not known: `mrun cost setup`");
+  Work here = work;
+  here.instances = std::min<Exact>(work.instances, 1);
+  // Two deployments, one that bills its work and one that bills its waiting, each at its own rate.
+  const Seconds exact{0};
+  const Deployment at_work{own_price(*rate, rate->rate), {.idle = false}, exact, here};
+  const Deployment waiting{
+      own_price(*rate, *rate->idle_rate), {.setup = false, .active = false}, exact, here};
+  const Amount busy = deployed_amount(at_work), idle = deployed_amount(waiting);
+  if (!busy.worst) return busy;
+  Amount amount = busy;
+  amount.formula = "rate x (active + setup) + idle rate x idle";
+  const auto add = [](std::optional<Exact>& sum, std::optional<Breakdown>& parts,
+                      const std::optional<Breakdown>& more) {
+    if (!parts || !more) return;
+    parts->idle = more->idle;
+    sum = parts->active + parts->setup + parts->idle;
+  };
+  add(amount.typical, amount.typical_parts, idle.typical_parts);
+  add(amount.worst, amount.worst_parts, idle.worst_parts);
   return amount;
 }
 

@@ -61,5 +61,12 @@ struct Amount {
 Amount offer_amount(const Offer& offer, const Work& work);
 // On the user's own machine: rate x seconds, exact.
 Amount own_amount(const std::optional<OwnRate>& rate, const Work& work);
+// What one unit costs there, to be compared with prices per unit: image, megapixel, video_s, mtok_in,
+// mtok_out. Worst is the longest time for the typical number of units. Only units that every case has, and
+// not 0 of.
+std::map<std::string, Expected> own_unit_costs(const Amount& own, const Work& work);
+// The same machine with the model loaded on request and kept warm, or always: load and work at the rate,
+// waiting at the idle rate. It is one machine: more instances neither serve more nor cost more.
+Amount own_deployment_amount(const std::optional<OwnRate>& rate, const Work& work);
 
 } // namespace mrun

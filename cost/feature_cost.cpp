@@ -43,14 +43,14 @@ std::string dims_words(const Offer& offer) {
 Result<Offer> offer_of(const PriceChoice& choice, const Setting& setting) {
   if (choice.kind == PriceChoice::Kind::here) return offers_of({&choice.here}).front();
   std::vector<const PriceRow*> rows;
-  std::vector<std::string> names;
-  for (const PriceRow& row : setting.book.rows) {
+  for (const PriceRow& row : setting.book.rows)
     if (fits(row, choice)) rows.push_back(&row);
-    names.push_back(fmt::format("{{provider: {}, sku: {}}}", row.provider, row.sku));
-  }
   const std::vector<Offer> offers = offers_of(rows);
   if (offers.size() == 1) return offers.front();
   if (offers.empty()) {
+    std::vector<std::string> names;
+    for (const PriceRow& row : setting.book.rows)
+      names.push_back(fmt::format("{{provider: {}, sku: {}}}", row.provider, row.sku));
     const std::string near =
         nearest(fmt::format("{{provider: {}, sku: {}}}", choice.provider, choice.sku), names);
     return setting.refuse(choice.place, ErrorCode::price_unknown,
@@ -122,6 +122,9 @@ Result<CallCost> call_cost(const FeatureCall& call, const Setting& setting) {
       **value = **value * (call.fallback.front().times.*end);
   }
   MRUN_ASSIGN(const Amount first, one_call(call, setting, cost));
+  // Each request bears 1/λ of the instances' time: λ of them bear all of it.
+  if (call.instances > 0 && call.per_hour && first.typical_parts)
+    cost.always_on_month = *first.typical * call.per_hour->typical * 24 * k_month_days;
   const auto set = [&](Exact Expected::*end, const Exact& a, const Exact& b) {
     const Exact times = call.times.*end, retries = call.retry_rate.*end, share = call.fallback_share.*end;
     cost.first.*end = a * times;
@@ -145,10 +148,11 @@ Result<Expected> sum_of(const Feature& feature, const Setting& setting, std::vec
   return sum;
 }
 
-// Something of a feature that may turn out otherwise.
+// Something of a call that may turn out otherwise.
 struct Knob {
   std::string what;
-  std::function<void(Feature&, const Exact& factor)> turn;
+  std::size_t call = 0; // its place
+  std::function<void(FeatureCall&, const Exact& factor)> turn;
 };
 
 void scale(Expected& value, const Exact& factor) {
@@ -156,26 +160,10 @@ void scale(Expected& value, const Exact& factor) {
   value.worst *= factor;
 }
 
-void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index) {
+void add_conversation_knobs(std::vector<Knob>& knobs, const std::string& name, std::size_t index) {
   const auto add = [&](const char* what, auto change) {
-    knobs.push_back(
-        {fmt::format("{}: {}", call.name, what),
-         [index, change](Feature& feature, const Exact& factor) { change(feature.calls[index], factor); }});
+    knobs.push_back({fmt::format("{}: {}", name, what), index, change});
   };
-  if (call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
-  if (call.work.seconds) add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
-  for (const auto& [unit, value] : call.work.units)
-    knobs.push_back(
-        {fmt::format("{}: {}", call.name, unit), [index, name = unit](Feature& feature, const Exact& f) {
-           scale(feature.calls[index].work.units[name], f);
-         }});
-  if (call.retry_rate.worst > 0)
-    add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
-  if (!call.fallback.empty())
-    add("fallback share", [](FeatureCall& c, const Exact& f) { scale(c.fallback_share, f); });
-  if (call.setup_s) add("setup_seconds", [](FeatureCall& c, const Exact& f) { scale(*c.setup_s, f); });
-  if (call.keep_warm_s) add("keep_warm_seconds", [](FeatureCall& c, const Exact& f) { *c.keep_warm_s *= f; });
-  if (!call.conversation) return;
   add("turns", [](FeatureCall& c, const Exact& f) {
     for (Exact* turns : {&c.conversation->turns.typical, &c.conversation->turns.worst})
       *turns = std::min<Exact>(round_up_to(*turns * f, 1), 10'000);
@@ -184,19 +172,45 @@ void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t in
   add("reply_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->reply, f); });
 }
 
-Result<Exact> worst_with(const Feature& feature, const Setting& setting, const Knob& knob,
-                         const Exact& factor) {
-  Feature turned = feature;
+void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index) {
+  const auto add = [&](std::string_view what, auto change) {
+    knobs.push_back({fmt::format("{}: {}", call.name, what), index, change});
+  };
+  if (call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
+  if (call.work.seconds) add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
+  for (const auto& [unit, value] : call.work.units)
+    add(unit, [name = unit](FeatureCall& c, const Exact& f) { scale(c.work.units[name], f); });
+  if (call.retry_rate.worst > 0)
+    add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
+  if (!call.fallback.empty())
+    add("fallback share", [](FeatureCall& c, const Exact& f) {
+      for (Exact* share : {&c.fallback_share.typical, &c.fallback_share.worst})
+        *share = std::min<Exact>(*share * f, 1); // all calls at most
+    });
+  if (call.setup_s) add("setup_seconds", [](FeatureCall& c, const Exact& f) { scale(*c.setup_s, f); });
+  if (call.keep_warm_s) add("keep_warm_seconds", [](FeatureCall& c, const Exact& f) { *c.keep_warm_s *= f; });
+  if (call.conversation) add_conversation_knobs(knobs, call.name, index);
+}
+
+// What a turn of a knob is compared with: the feature as it is written.
+struct Base {
+  const Feature& feature;
+  const Setting& setting;
+  const FeatureCost& cost;
+};
+
+// Only the call that is turned is priced again.
+Result<Exact> worst_with(const Base& base, const Knob& knob, const Exact& factor) {
+  FeatureCall turned = base.feature.calls[knob.call];
   knob.turn(turned, factor);
-  MRUN_ASSIGN(const Expected sum, sum_of(turned, setting, nullptr));
-  return sum.worst;
+  MRUN_ASSIGN(const CallCost cost, call_cost(turned, base.setting));
+  return base.cost.per_action.worst - base.cost.calls[knob.call].amount.worst + cost.amount.worst;
 }
 
 // The least factor, in steps of 0.01, at which the worst action is over the budget; it grows with the factor.
-std::optional<Exact> flip(const Feature& feature, const Setting& setting, const Knob& knob,
-                          const Exact& budget) {
+std::optional<Exact> flip(const Base& base, const Knob& knob, const Exact& budget) {
   const auto is_over = [&](int hundredths) {
-    const Result<Exact> worst = worst_with(feature, setting, knob, Exact(hundredths, 100));
+    const Result<Exact> worst = worst_with(base, knob, Exact(hundredths, 100));
     return !worst || *worst > budget;
   };
   int within = 0, over = k_max_factor * 100;
@@ -212,15 +226,30 @@ void find_sensitivity(const Feature& feature, const Setting& setting, FeatureCos
   std::vector<Knob> knobs;
   for (std::size_t i = 0; i < feature.calls.size(); ++i)
     add_knobs(knobs, feature.calls[i], i);
+  const Base base{feature, setting, cost};
+  std::vector<Sensitivity> found;
   for (const Knob& knob : knobs) {
-    const Result<Exact> worst = worst_with(feature, setting, knob, k_step);
+    const Result<Exact> worst = worst_with(base, knob, k_step);
     if (!worst || cost.per_action.worst == 0) continue; // past what the instances can serve
-    Sensitivity found{knob.what, *worst / cost.per_action.worst - 1, std::nullopt};
-    if (feature.budget_action) found.flip_at = flip(feature, setting, knob, *feature.budget_action);
-    cost.sensitivity.push_back(std::move(found));
+    found.push_back({knob.what, *worst / cost.per_action.worst - 1, std::nullopt});
+    if (feature.budget_action) found.back().flip_at = flip(base, knob, *feature.budget_action);
   }
-  std::stable_sort(cost.sensitivity.begin(), cost.sensitivity.end(),
+  std::stable_sort(found.begin(), found.end(),
                    [](const Sensitivity& a, const Sensitivity& b) { return a.change > b.change; });
+  cost.sensitivity = std::move(found);
+}
+
+// Instances that are always on cost the same however many come; their fallback and all else go by the action.
+Expected month_of(const Feature& feature, const FeatureCost& cost) {
+  const Exact spike = 1 + (feature.spike_factor - 1) * feature.spike_days / k_month_days;
+  const Expected actions{feature.actions_per_month->typical, feature.actions_per_month->worst * spike};
+  Expected sum{0, 0};
+  for (const CallCost& call : cost.calls)
+    for (Exact Expected::*end : {&Expected::typical, &Expected::worst}) {
+      const Exact& per_action = call.always_on_month ? call.fallback.*end : call.amount.*end;
+      sum.*end += call.always_on_month.value_or(Exact(0)) + per_action * (actions.*end);
+    }
+  return sum;
 }
 
 } // namespace
@@ -230,11 +259,7 @@ Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book,
   const Setting setting{book, own, file_name};
   FeatureCost cost;
   MRUN_ASSIGN(cost.per_action, sum_of(feature, setting, &cost.calls));
-  if (feature.actions_per_month) {
-    const Exact spike = 1 + (feature.spike_factor - 1) * feature.spike_days / k_month_days;
-    cost.per_month = Expected{cost.per_action.typical * feature.actions_per_month->typical,
-                              cost.per_action.worst * feature.actions_per_month->worst * spike};
-  }
+  if (feature.actions_per_month) cost.per_month = month_of(feature, cost);
   for (const CallCost& call : cost.calls)
     for (const PriceRow* row : call.rows)
       if (cost.oldest_read_on.empty() || row->read_on < cost.oldest_read_on)

@@ -12,6 +12,7 @@ struct CallCost {
   Expected amount;                                     // per action, with retries and the fallback
   Expected first, retries, fallback;                   // the parts
   std::optional<Breakdown> typical_parts, worst_parts; // of one request to a deployment
+  std::optional<Exact> always_on_month; // of instances that are always on, however many actions
   std::string formula;
 };
 

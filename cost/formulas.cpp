@@ -6,6 +6,8 @@
 namespace mrun {
 namespace {
 
+using Whole = boost::multiprecision::cpp_int;
+
 // e^(−x) for x ≥ 0, rounded to 10^-12.
 Exact exp_minus(const Exact& x) {
   const double value = std::exp(-static_cast<double>(x));
@@ -18,6 +20,17 @@ Exact if_billed(bool billed, const Exact& amount) {
 
 Exact rounded(const Seconds& time, const Seconds& granularity) {
   return granularity.value > 0 ? round_up_to(time.value, granularity.value) : time.value;
+}
+
+// How many turns, from the first, fit into the window whole.
+Exact turns_within(const Conversation& conversation, const Exact& first, const Exact& said) {
+  const Exact turns = conversation.turns;
+  if (!conversation.window || first + (turns - 1) * said <= *conversation.window) return turns;
+  if (first > *conversation.window) return 0;
+  const Exact fitting = (*conversation.window - first) / said;
+  return Exact(
+             Whole(boost::multiprecision::numerator(fitting) / boost::multiprecision::denominator(fitting))) +
+         1;
 }
 
 } // namespace
@@ -67,22 +80,32 @@ Exact action_cost(const Exact& first, const Exact& retries, const Exact& share, 
 }
 
 ConversationTokens conversation_tokens(const Conversation& conversation) {
-  ConversationTokens tokens{{0}, {0}, {0}};
-  Exact said = 0;
-  for (std::int64_t turn = 0; turn < conversation.turns; ++turn) {
-    const Exact before = turn == 0 ? Exact(0) : conversation.system + said;
-    Exact sent = conversation.system + said + conversation.user;
-    const bool is_full = conversation.window && sent > *conversation.window;
-    if (is_full) sent = *conversation.window;
-    // A cache holds beginnings: once old text is dropped, the system prompt is what is left of it.
-    const Exact kept = is_full ? conversation.system : before;
-    const Exact again = conversation.cached && turn > 0 ? std::min(kept, sent) : Exact(0);
-    tokens.cached.value += again;
-    tokens.fresh.value += sent - again;
-    tokens.output.value += conversation.reply;
-    said += conversation.user + conversation.reply;
+  if (conversation.turns <= 0) return {{0}, {0}, {0}};
+  // Turn k, from 0, sends system + k said texts + the new one; sums are those of arithmetic series.
+  const Exact said = conversation.user + conversation.reply;
+  const Exact first = conversation.system + conversation.user;
+  const Exact turns = conversation.turns;
+  const Exact within = turns_within(conversation, first, said);
+  const Exact full = turns - within;
+  const Exact window = conversation.window.value_or(Exact(0));
+  const Exact growth = said * within * (within - 1) / 2;
+  const Exact sent = within * first + growth + full * window;
+  Exact cached = 0;
+  if (conversation.cached) {
+    // The first turn finds nothing. A cache holds beginnings: once old text is dropped, the system prompt is
+    // what is left of it.
+    if (within > 0) cached += (within - 1) * conversation.system + growth;
+    cached += (within > 0 ? full : full - 1) * std::min(conversation.system, window);
   }
-  return tokens;
+  return {{sent - cached}, {cached}, {turns * conversation.reply}};
+}
+
+TokenCost token_cost(const Exact& amount, const InputTokens& in, const OutputTokens& out,
+                     const Exact& ratio) {
+  const Exact made_alike = in.value / ratio + out.value;
+  MRUN_CHECK(made_alike > 0);
+  const Exact made = amount / made_alike;
+  return {made / ratio, made};
 }
 
 Exact wear_per_hour(const OwnedMachine& machine) {

@@ -52,7 +52,7 @@ Exact action_cost(const Exact& first, const Exact& retries, const Exact& share, 
 
 // A conversation of `turns`: each turn sends all that was said. Tokens per conversation.
 struct Conversation {
-  std::int64_t turns = 1;      // up to 10,000
+  std::int64_t turns = 1;
   Exact system, user, reply;   // tokens: once, per turn, per turn
   std::optional<Exact> window; // the context at most; older text is dropped
   bool cached = false;         // what was sent before is read from the cache
@@ -63,6 +63,14 @@ struct ConversationTokens {
   OutputTokens output;
 };
 ConversationTokens conversation_tokens(const Conversation& conversation);
+
+// What a machine's tokens cost when it cost `amount` to read and make so many: one that is made costs as much
+// as `ratio` that are read (GKE's inference recommender: 4). in · read + out · made = amount. Not both 0;
+// ratio > 0.
+struct TokenCost {
+  Exact read, made; // of one token
+};
+TokenCost token_cost(const Exact& amount, const InputTokens& in, const OutputTokens& out, const Exact& ratio);
 
 // A machine of one's own. price, resale: money; life in hours; power in kW; money per kWh.
 struct OwnedMachine {

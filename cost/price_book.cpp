@@ -4,7 +4,6 @@
 #include <array>
 #include <filesystem>
 #include <iterator>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -181,11 +180,23 @@ Result<PriceBook> PriceBook::load(const std::string& path, PriceOrigin origin) {
   return book;
 }
 
-void PriceBook::lay_over(PriceBook over) {
-  std::set<std::string> replaced;
+void PriceBook::lay_over(PriceBook over, bool if_newer) {
+  std::map<std::string, std::string> newest, replaced; // key → read_on
+  const auto note = [](std::map<std::string, std::string>& dates, const PriceRow& row) {
+    std::string& date = dates[row.key()];
+    date = std::max(date, row.read_on);
+  };
+  for (const PriceRow& row : rows)
+    note(newest, row);
   for (const PriceRow& row : over.rows)
-    replaced.insert(row.key());
+    note(replaced, row);
+  if (if_newer)
+    std::erase_if(replaced, [&](const auto& entry) {
+      const auto here = newest.find(entry.first);
+      return here != newest.end() && here->second > entry.second;
+    });
   std::erase_if(rows, [&](const PriceRow& row) { return replaced.contains(row.key()); });
+  std::erase_if(over.rows, [&](const PriceRow& row) { return !replaced.contains(row.key()); });
   std::move(over.rows.begin(), over.rows.end(), std::back_inserter(rows));
   std::move(over.refused.begin(), over.refused.end(), std::back_inserter(refused));
 }
@@ -214,7 +225,7 @@ Result<PriceBook> load_price_books(const PriceFiles& files) {
     std::error_code ignored;
     if (path->empty() || !std::filesystem::exists(*path, ignored)) continue;
     MRUN_ASSIGN(PriceBook over, PriceBook::load(*path, origin));
-    book.lay_over(std::move(over));
+    book.lay_over(std::move(over), origin == PriceOrigin::updated);
   }
   return book;
 }

@@ -62,8 +62,9 @@ struct PriceBook {
   // Errors: io, price_file (the path, line and column first).
   static Result<PriceBook> load(const std::string& path, PriceOrigin origin = PriceOrigin::shipped);
 
-  // Rows of `over` replace the ones of the same key.
-  void lay_over(PriceBook over);
+  // Rows of `over` replace the ones of the same key. With `if_newer` a price that this book has read on a
+  // later day stays: an old update does not hide what a new version ships.
+  void lay_over(PriceBook over, bool if_newer = false);
 
   // The newest row of that provider, sku and dims["product"], the first of equally new ones; an own one
   // before all others. nullptr when there is none.

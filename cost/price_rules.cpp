@@ -145,13 +145,30 @@ void check_marketing(const Scope& scope, const PriceRow& row) {
               "it is the lowest price of an offer, not the list price");
 }
 
+// Whether a text holds that number, whole: "$0.50" is 0.5, "10.5" and "0.55" are not.
+bool has_figure(std::string_view text, Money figure) {
+  constexpr std::string_view k_figures = "0123456789.";
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = text.find_first_of(k_figures, at);
+    if (begin == std::string_view::npos) return false;
+    const std::size_t end = std::min(text.find_first_not_of(k_figures, begin), text.size());
+    std::string_view number = text.substr(begin, end - begin);
+    while (number.ends_with('.')) // the end of a sentence
+      number.remove_suffix(1);
+    const Result<Money> value = Money::parse(number, ErrorCode::price_file);
+    if (value && *value == figure) return true;
+    at = end;
+  }
+  return false;
+}
+
 // Trap 7: pages that give wrong figures on purpose.
 void check_source(const Scope& scope, const PriceRow& row) {
   for (const std::string& page : scope.rules.trap_sources)
     if (lower_ascii(row.source).find(page) != std::string::npos)
       scope.add(row, Severity::refused, "trap_source",
                 fmt::format("{} gives scrambled figures to programs that collect prices", page));
-  if (!row.evidence.empty() && row.evidence.find(row.rate.text()) == std::string::npos)
+  if (!row.evidence.empty() && !has_figure(row.evidence, row.rate))
     scope.add(row, Severity::refused, "not_in_evidence",
               fmt::format("its evidence does not hold the figure {}", row.rate.text()));
 }

@@ -80,7 +80,7 @@ constexpr FlagSpec k_flags[] = {
     {.name = "dtype",
      .value_name = "TYPE",
      .type = FlagType::text,
-     .default_text = "fp16",
+     .default_text = "of the weights, else fp16",
      .help = "estimate: the number format of the model's work: fp16, bf16, int8, fp8"},
     {.name = "run", .help = "estimate: run the inputs afterwards and say how far off it was"},
     {.name = "budget",

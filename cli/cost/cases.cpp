@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/client/reply_limit.h"
+#include "cli/client/sse_parser.h"
 #include "cli/cost/measurements.h"
 #include "cli/predict/input_files.h"
 #include "common/fd.h"
@@ -18,6 +20,7 @@ namespace {
 
 constexpr std::size_t k_max_cases = 10'000;
 constexpr std::size_t k_max_cases_bytes = 64 * k_mib;
+constexpr std::string_view k_bytes = " bytes"; // a driver's name ends so
 
 double code_points(const std::string& text) {
   double count = 0;
@@ -44,14 +47,19 @@ const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
   return nullptr;
 }
 
+// Large files are opened again when the case is run: 10,000 cases would be too many descriptors.
 Result<Case> make_case(const Manifest& manifest, Json input) {
   MRUN_ASSIGN(const std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
-  if (!files.empty())
-    return fail(
-        ErrorCode::input_file,
-        fmt::format("{} is too large for an estimate: files of up to 256 KiB go", printable(files[0].path)));
-  MRUN_ASSIGN(Json checked, check_input(manifest, input));
-  return Case{checked, drivers_of(manifest, checked)};
+  MRUN_ASSIGN(const Json checked, check_input(manifest, with_placeholders(input, files)));
+  Case made{std::move(input), drivers_of(manifest, checked)};
+  for (const InputFile& file : files) {
+    if (file.path == "-")
+      return fail(ErrorCode::input_file, "what comes on standard input is too large to be kept for a run",
+                  "write it to a file");
+    if (file.place.parent_pointer().empty())
+      made.drivers[file.place.back() + std::string(k_bytes)] = static_cast<double>(file.size_bytes);
+  }
+  return made;
 }
 
 Result<Json> input_of_flags(const Manifest& manifest, const std::vector<std::string>& texts) {
@@ -96,29 +104,75 @@ Result<std::vector<Case>> cases_of_file(const Manifest& manifest, const std::str
   return cases;
 }
 
+// As an event stream: a prediction may take longer than a reply waits, and hanging up cancels it.
 HttpRequest prediction_request(const Digest& version, const Json& input, const std::string& tag) {
   HttpRequest request = json_request("/mrun/v1/predictions", {{"version", version.hex()}, {"input", input}});
-  request.headers.emplace_back("Prefer", "wait=60");
+  request.headers[1].second = "text/event-stream";
   if (!tag.empty()) request.headers.emplace_back(k_tags_header, "estimate=" + tag);
   return request;
 }
 
+// The data of the event `done`.
+Result<Json> follow_to_end(DaemonClient& client) {
+  SseParser parser;
+  while (true) {
+    std::string bytes;
+    MRUN_ASSIGN(const ReadResult read, client.connection().read(bytes, std::nullopt, -1));
+    MRUN_TRY(parser.feed(bytes));
+    while (const auto event = parser.next()) {
+      if (event->type != "done") continue;
+      MRUN_ASSIGN(Json prediction, parse_json(event->data, ErrorCode::daemon_unreachable,
+                                              "an event of the daemon", {.max_bytes = k_max_reply_bytes}));
+      if (!prediction.is_object())
+        return fail(ErrorCode::daemon_unreachable, "an event of the daemon is not an object");
+      return prediction;
+    }
+    if (read == ReadResult::end)
+      return fail(ErrorCode::daemon_unreachable, "the event stream ended before the prediction did");
+  }
+}
+
+// A connection of its own: a stream may leave one in no state for another request.
+Result<Json> run_case(const Context& context, const Digest& version, const Manifest& manifest,
+                      const Case& one, const std::string& tag) {
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
+  Json input = one.input;
+  MRUN_ASSIGN(std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
+  MRUN_TRY(upload_input_files(client, files, input));
+  MRUN_TRY(client.open(prediction_request(version, input, tag)));
+  MRUN_ASSIGN(Json prediction, follow_to_end(client));
+  const std::string status = prediction.value("status", std::string());
+  const std::string id = prediction.value("id", std::string());
+  if (status != "succeeded")
+    return fail(status == "failed" ? ErrorCode::prediction_failed : ErrorCode::cost_unknown,
+                fmt::format("prediction {} is {}", printable(id, 40), printable(status, 20)),
+                fmt::format("mrun logs {}", printable(id, 40)));
+  return prediction;
+}
+
 } // namespace
 
-Drivers drivers_of(const Manifest& manifest, const Json& input) {
+Drivers drivers_of(const Manifest& manifest, const Json& input, std::optional<double> input_bytes) {
   Drivers drivers;
+  std::vector<std::string> uploads;
   for (const auto& [key, value] : input.items()) {
     const TypeSpec* type = type_of(manifest, key);
     if (type == nullptr || type->type == ValueType::secret) continue;
     if (value.is_number())
       drivers[key] = value.get<double>();
-    else if (value.is_string())
-      drivers[key + (type->type == ValueType::file ? " bytes" : " characters")] =
-          data_uri_bytes(value.get_ref<const std::string&>())
-              .value_or(code_points(value.get_ref<const std::string&>()));
     else if (value.is_array())
       drivers[key + " items"] = static_cast<double>(value.size());
+    else if (value.is_string() && type->type != ValueType::file)
+      drivers[key + " characters"] = code_points(value.get_ref<const std::string&>());
+    else if (const auto size =
+                 value.is_string() ? data_uri_bytes(value.get_ref<const std::string&>()) : std::nullopt)
+      drivers[key + std::string(k_bytes)] = *size;
+    else if (value.is_string())
+      uploads.push_back(key);
   }
+  if (uploads.size() == 1 && input_bytes)
+    drivers[uploads.front() + std::string(k_bytes)] =
+        std::max(0.0, *input_bytes - static_cast<double>(canonical_json(input).size()));
   return drivers;
 }
 
@@ -132,30 +186,23 @@ Result<std::vector<Case>> read_cases(const Manifest& manifest, const std::vector
   return cases;
 }
 
-Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version,
-                      const Manifest& manifest, const std::vector<Case>& cases, const std::string& tag) {
+Result<Ran> run_cases(const Context& context, const Digest& version, const Manifest& manifest,
+                      const std::vector<Case>& cases, const std::string& tag) {
   Ran ran;
   for (const Case& one : cases) {
-    context.terminal.status(context.quiet || !context.terminal.err_is_terminal()
-                                ? ""
-                                : fmt::format("running {} of {}", ran.ids.size() + 1, cases.size()));
-    MRUN_ASSIGN(const Json prediction, client.request(prediction_request(version, one.input, tag)));
-    const std::string status = prediction.value("status", "");
-    const std::string id = prediction.value("id", "");
-    if (status != "succeeded")
-      return fail(status == "failed" ? ErrorCode::prediction_failed : ErrorCode::cost_unknown,
-                  fmt::format("prediction {} is {}", printable(id, 40), printable(status, 20)),
-                  fmt::format("mrun logs {}", printable(id, 40)));
+    if (!context.quiet && context.terminal.err_is_terminal())
+      context.terminal.status(fmt::format("running {} of {}", ran.ids.size() + 1, cases.size()));
+    MRUN_ASSIGN(const Json prediction, run_case(context, version, manifest, one, tag));
     const Json metrics = prediction.value("metrics", Json::object());
     const Json phases = metrics.value("phases_ns", Json::object());
     Measurement measured;
-    measured.drivers = drivers_of(manifest, one.input);
+    measured.drivers = one.drivers;
     measured.seconds = phases.value("predict", 0.0) / 1e9;
     measured.units = units_of(metrics);
     ran.measured.device = metrics.value("device", "");
     ran.measured.peak_bytes = std::max(ran.measured.peak_bytes, metrics.value("peak_memory_bytes", 0.0));
     ran.measured.runs.push_back(std::move(measured));
-    ran.ids.push_back(id);
+    ran.ids.push_back(prediction.value("id", std::string()));
   }
   context.terminal.clear_status();
   ran.measured.source = fmt::format("{} runs made now", cases.size());

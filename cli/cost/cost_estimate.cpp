@@ -1,4 +1,7 @@
 // mrun cost estimate REF -i …
+#include <algorithm>
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "cli/cost/books.h"
@@ -6,6 +9,7 @@
 #include "cli/cost/estimate_check.h"
 #include "cli/cost/estimate_result.h"
 #include "cli/cost/kept_estimates.h"
+#include "cli/cost/number_format.h"
 #include "cli/cost/own_machine.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
@@ -15,6 +19,7 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::int64_t k_old_days = 90;
+constexpr double k_most_seconds = 9e9; // of a projection: nanoseconds have to fit
 
 struct Subject {
   std::optional<PredictTarget> target; // absent: everything is assumed
@@ -37,7 +42,7 @@ Result<Measurements> measure(const Context& context, const Arguments& arguments,
   if (cases.size() > k_max_measurements)
     return fail(ErrorCode::cost_unknown, fmt::format("{} has {} cases, at most {} are run to calibrate",
                                                      printable(*path), cases.size(), k_max_measurements));
-  MRUN_ASSIGN(Ran ran, run_cases(context, client, bundle.digest, bundle.manifest, cases, ""));
+  MRUN_ASSIGN(Ran ran, run_cases(context, bundle.digest, bundle.manifest, cases, ""));
   MRUN_ASSIGN(const Measurements past, past_measurements(client, bundle.digest, bundle.manifest));
   for (const Measurement& one : past.runs)
     if (one.setup_seconds) ran.measured.runs.push_back(one);
@@ -136,25 +141,42 @@ const PriceRow* cheapest_row(const PriceBook& book, const std::string& device) {
   const PriceRow* best = nullptr;
   for (const PriceRow& row : book.rows) {
     if (is_withdrawn(row) || !is_measured_there(row, true, device) || !hourly_rate(row)) continue;
-    if (!row.per.starts_with("gpu_") && device_count(row) != std::optional<std::int64_t>(1)) continue;
+    // One device: of an instance the row has to say so, and one of a node of 8 is not sold alone.
+    if (device_count(row).value_or(row.per.starts_with("gpu_") ? 1 : 0) != 1) continue;
     if (best == nullptr || *hourly_rate(row) < *hourly_rate(*best)) best = &row;
   }
   return best;
 }
 
 std::string money_of(const PriceRow& row, double seconds) {
-  const Exact time(static_cast<std::int64_t>(seconds * 1e9), 1'000'000'000);
+  const Exact time(std::llround(std::min(seconds, k_most_seconds) * 1e9), 1'000'000'000);
   return short_money(exact_of(*hourly_rate(row)) / 3600 * time);
 }
 
+// --dtype, else what the weights are in, else fp16; the device that has run it can do it, whatever they are
+// in.
+Result<std::string> work_format(const Context& context, const Arguments& arguments, const Subject& subject,
+                                const std::vector<Device>& devices) {
+  if (const auto given = arguments.value("dtype")) return *given;
+  if (!subject.target) return std::string("fp16");
+  MRUN_ASSIGN(const Store store, open_store_to_read(context));
+  MRUN_ASSIGN(const std::optional<std::string> format, number_format_of(store, subject.target->bundle));
+  if (!format) return std::string("fp16");
+  if (const auto name = arguments.value("on")) {
+    MRUN_ASSIGN(const Device* device, find_device(devices, *name));
+    if (!device->rate(*format)) return std::string("fp16");
+  }
+  return *format;
+}
+
 Result<void> add_projections(const Context& context, const Arguments& arguments, const PriceBook& book,
-                             const std::optional<OwnRate>& own, double bytes, Estimate& estimate) {
+                             const std::optional<OwnRate>& own, const Subject& subject, Estimate& estimate) {
   if (!estimate.seconds) {
     estimate.no_projection = "the time here is not known";
     return {};
   }
   MRUN_ASSIGN(const std::vector<Device> devices, load_device_table(context));
-  const std::string dtype = arguments.value("dtype").value_or("fp16");
+  MRUN_ASSIGN(const std::string dtype, work_format(context, arguments, subject, devices));
   MRUN_ASSIGN(std::optional<Measured> measured, measured_device(arguments, devices, own, dtype));
   if (!measured) {
     estimate.no_projection = "what the measured device can do is not known: --on DEVICE, or `mrun cost setup "
@@ -162,7 +184,9 @@ Result<void> add_projections(const Context& context, const Arguments& arguments,
     return {};
   }
   measured->seconds = static_cast<double>(estimate.seconds->typical);
-  measured->bytes = bytes;
+  measured->bytes = subject.measured.peak_bytes;
+  if (subject.target)
+    measured->bytes = std::max(measured->bytes, static_cast<double>(subject.target->bundle.size_bytes));
   const std::string to = arguments.value("to").value_or("T4,A100 80GB SXM,H100 SXM");
   for (const std::string_view name : split(to, ',')) {
     MRUN_ASSIGN(const Device* device, find_device(devices, trim(name)));
@@ -193,11 +217,9 @@ Result<Estimate> make_estimate(const Context& context, const Arguments& argument
                                const Assumptions& assumed, const PriceBook& book) {
   Estimate estimate;
   estimate.id = new_estimate_id();
-  double bytes = subject.measured.peak_bytes;
   if (subject.target) {
     estimate.model = subject.target->shown_name;
     estimate.version = subject.target->bundle.digest.hex();
-    bytes = std::max(bytes, static_cast<double>(subject.target->bundle.size_bytes));
   }
   estimate.case_count = std::max<std::size_t>(1, subject.cases.size());
   estimate.source = subject.measured.source;
@@ -205,10 +227,12 @@ Result<Estimate> make_estimate(const Context& context, const Arguments& argument
   estimate.seconds = total_seconds(estimate.workload.work);
   MRUN_ASSIGN(const std::optional<OwnRate> own, load_own_rate(context));
   estimate.own = own_amount(own, estimate.workload.work);
+  estimate.own_units = own_unit_costs(estimate.own, estimate.workload.work);
+  estimate.own_deployment = own_deployment_amount(own, estimate.workload.work);
   if (own) estimate.currency = own->currency;
   MRUN_ASSIGN(estimate.offers, price_offers(book, arguments, estimate.workload.work,
                                             subject.measured.device == "cuda", !subject.target));
-  MRUN_TRY(add_projections(context, arguments, book, own, bytes, estimate));
+  MRUN_TRY(add_projections(context, arguments, book, own, subject, estimate));
   return estimate;
 }
 
@@ -225,9 +249,8 @@ Result<int> cost_estimate(Context& context, const Arguments& arguments) {
   warn_of_age(context, estimate);
   if (arguments.has("run")) {
     if (!subject.target) return fail(ErrorCode::usage, "--run needs a model");
-    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
-    MRUN_TRY(run_cases(context, client, subject.target->bundle.digest, subject.target->bundle.manifest,
-                       subject.cases, estimate.id));
+    MRUN_TRY(run_cases(context, subject.target->bundle.digest, subject.target->bundle.manifest, subject.cases,
+                       estimate.id));
     MRUN_ASSIGN(const Json check, check_estimate(context, json));
     json["check"] = check;
     if (!context.json) MRUN_TRY(context.terminal.out("\n" + check_words(check)));

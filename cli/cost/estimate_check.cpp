@@ -96,8 +96,8 @@ Result<Json> check_estimate(const Context& context, const Json& estimate) {
                 {"estimated_amount", nullptr},
                 {"amount_off_percent", nullptr},
                 {"currency", actual.currency.empty() ? Json() : Json(actual.currency)}};
-  if (seconds.is_object() && seconds["typical_ns"].is_number_integer()) {
-    const Exact typical = Exact(seconds["typical_ns"].get<std::int64_t>()) * share;
+  if (seconds.is_object() && seconds.value("typical_ns", Json()).is_number_integer()) {
+    const Exact typical = Exact(seconds.value("typical_ns", std::int64_t{0})) * share;
     const Exact worst = Exact(seconds.value("worst_ns", std::int64_t{0})) * share;
     check["estimated_ns"] = static_cast<std::int64_t>(static_cast<double>(typical));
     check["time_off_percent"] = off_percent(typical, Exact(actual.predict_ns));

@@ -1,5 +1,7 @@
 #include "cli/cost/estimate_result.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/cost/books.h"
@@ -96,12 +98,22 @@ std::string work_text(const Estimate& estimate) {
   return text;
 }
 
+std::string style_of_unit(const std::string& unit) {
+  return unit == "video_s" ? "video" : unit.starts_with("mtok_") ? "token" : "image";
+}
+
 std::string offers_text(const Estimate& estimate) {
   Table table{
       .header = {"STYLE", "WHERE", "TYPICAL", "WORST", "", "READ ON"}, .rows = {}, .right_aligned = {2, 3}};
   table.rows.push_back({"runtime", "your machine", short_money(estimate.own.typical),
                         short_money(estimate.own.worst), estimate.currency.empty() ? "" : estimate.currency,
                         ""});
+  for (const auto& [unit, cost] : estimate.own_units)
+    table.rows.push_back({style_of_unit(unit), fmt::format("your machine, per {}", unit),
+                          short_money(cost.typical), short_money(cost.worst), estimate.currency, ""});
+  if (estimate.own_deployment.worst)
+    table.rows.push_back({"deployment", "your machine", short_money(estimate.own_deployment.typical),
+                          short_money(estimate.own_deployment.worst), estimate.currency, ""});
   std::size_t unknown = estimate.own.typical ? 0 : 1;
   for (const OfferLine& line : estimate.offers) {
     if (!line.amount.worst) {
@@ -128,7 +140,7 @@ std::string projections_text(const Estimate& estimate) {
       continue;
     }
     const auto words = [](double seconds) {
-      return format_duration(static_cast<std::int64_t>(seconds * 1e9));
+      return format_duration(static_cast<std::int64_t>(std::min(seconds, 9e9) * 1e9));
     };
     text += fmt::format("{} to {}", words(line.projection.least_s), words(line.projection.most_s));
     if (line.row != nullptr)
@@ -136,6 +148,33 @@ std::string projections_text(const Estimate& estimate) {
     text += "\n";
   }
   return text;
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json cases_json(const std::vector<CaseWork>& cases) {
+  Json json = Json::array();
+  for (const CaseWork& one : cases) {
+    Json each = {{"seconds", seconds_json(one.seconds)}, {"units", Json::object()}};
+    for (const auto& [name, value] : one.units)
+      each["units"][name] = expected_json(value, 6);
+    json.push_back(std::move(each));
+  }
+  return json;
+}
+
+// What stands for the user's own machine.
+void add_own(Json& json, const Estimate& estimate) {
+  Json units = Json::object();
+  for (const auto& [unit, cost] : estimate.own_units)
+    units[unit] = expected_json(cost, 12);
+  json["own_units"] = std::move(units);
+  json["own"] = amount_json(estimate.own);
+  json["own_deployment"] = amount_json(estimate.own_deployment);
+  for (const char* key : {"own", "own_deployment"})
+    json[key]["currency"] = text_or_null(estimate.currency);
 }
 
 } // namespace
@@ -169,14 +208,6 @@ std::string short_money(const std::optional<Exact>& value) {
 }
 
 Json estimate_json(const Estimate& estimate) {
-  Json units = Json::object();
-  Json cases = Json::array();
-  for (const CaseWork& one : estimate.workload.work.cases) {
-    Json each = {{"seconds", seconds_json(one.seconds)}, {"units", Json::object()}};
-    for (const auto& [name, value] : one.units)
-      each["units"][name] = expected_json(value, 6);
-    cases.push_back(std::move(each));
-  }
   Json offers = Json::array(), projected = Json::array();
   std::size_t unknown = estimate.own.typical ? 0 : 1;
   for (const OfferLine& line : estimate.offers) {
@@ -185,25 +216,23 @@ Json estimate_json(const Estimate& estimate) {
   }
   for (const ProjectedLine& line : estimate.projected)
     projected.push_back(projected_json(line));
-  Json own = amount_json(estimate.own);
-  own["currency"] = estimate.currency.empty() ? Json() : Json(estimate.currency);
-  const auto& setup = estimate.workload.work.setup_s;
-  return {{"schema", "mrun.cost_estimate/v1"},
-          {"id", estimate.id},
-          {"model", estimate.model.empty() ? Json() : Json(estimate.model)},
-          {"version", estimate.version.empty() ? Json() : Json(estimate.version)},
-          {"case_count", estimate.case_count},
-          {"basis", estimate.source},
-          {"driver", estimate.workload.driver.empty() ? Json() : Json(estimate.workload.driver)},
-          {"notes", estimate.workload.notes},
-          {"seconds", seconds_json(estimate.seconds)},
-          {"setup", seconds_json(setup)},
-          {"cases", cases},
-          {"own", own},
-          {"offers", offers},
-          {"not_estimated_count", unknown},
-          {"projected", projected},
-          {"no_projection", estimate.no_projection.empty() ? Json() : Json(estimate.no_projection)}};
+  Json json = {{"schema", "mrun.cost_estimate/v1"},
+               {"id", estimate.id},
+               {"model", text_or_null(estimate.model)},
+               {"version", text_or_null(estimate.version)},
+               {"case_count", estimate.case_count},
+               {"basis", estimate.source},
+               {"driver", text_or_null(estimate.workload.driver)},
+               {"notes", estimate.workload.notes},
+               {"seconds", seconds_json(estimate.seconds)},
+               {"setup", seconds_json(estimate.workload.work.setup_s)},
+               {"cases", cases_json(estimate.workload.work.cases)},
+               {"offers", offers},
+               {"not_estimated_count", unknown},
+               {"projected", projected},
+               {"no_projection", text_or_null(estimate.no_projection)}};
+  add_own(json, estimate);
+  return json;
 }
 
 std::string estimate_text(const Estimate& estimate) {

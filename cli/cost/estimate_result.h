@@ -1,6 +1,7 @@
 // An estimate, as data and as shown.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ struct Estimate {
   std::string source; // of the measurements
   Workload workload;
   std::optional<Expected> seconds;
-  Amount own;
-  std::string currency; // of `own`
+  Amount own, own_deployment;
+  std::map<std::string, Expected> own_units; // one unit on this machine
+  std::string currency;                      // of both
   std::vector<OfferLine> offers;
   std::vector<ProjectedLine> projected;
   std::string no_projection; // why there is none

@@ -45,6 +45,8 @@ std::string new_estimate_id() {
 }
 
 Result<void> keep_estimate(const Context& context, const std::string& id, const Json& estimate) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  MRUN_TRY(home.create()); // the state folder at its mode, also where no daemon has been yet
   MRUN_ASSIGN(const std::filesystem::path folder, folder_of(context));
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);

@@ -11,6 +11,8 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::size_t k_max_file_bytes = 64 * k_mib;
+constexpr double k_most_ns = 1e18; // 31 years
+constexpr double k_most_units = 1e12;
 
 std::optional<double> number_of(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
@@ -29,10 +31,12 @@ Result<Json> ledger_rows(DaemonClient& client, const std::string& query) {
   return page.value("rows", Json::array());
 }
 
-std::optional<Measurement> measurement_of(const Manifest& manifest, const Json& row, const Json& input) {
+std::optional<Measurement> measurement_of(const Manifest& manifest, const Json& row, const Json& prediction) {
   const std::optional<double> predict_ns = number_of(row, "duration_ns");
+  const Json input = prediction.value("input", Json());
   if (!predict_ns || !input.is_object()) return std::nullopt;
-  return Measurement{drivers_of(manifest, input), *predict_ns / 1e9, std::nullopt,
+  const std::optional<double> input_bytes = number_of(prediction.value("metrics", Json()), "input_bytes");
+  return Measurement{drivers_of(manifest, input, input_bytes), *predict_ns / 1e9, std::nullopt,
                      units_of(row.value("units", Json()))};
 }
 
@@ -54,7 +58,10 @@ Result<Measurement> measurement_of_line(const Manifest& manifest, const Json& li
   const auto input = line.find("input");
   const std::optional<double> predict_ns = number_of(line, "predict_ns"),
                               setup_ns = number_of(line, "setup_ns");
-  const bool is_senseless = (predict_ns && *predict_ns < 0) || (setup_ns && *setup_ns < 0);
+  const auto is_no_time = [](const std::optional<double>& ns) {
+    return ns && !(*ns >= 0 && *ns <= k_most_ns);
+  };
+  const bool is_senseless = is_no_time(predict_ns) || is_no_time(setup_ns);
   if ((!predict_ns && !setup_ns) || is_senseless)
     return fail(ErrorCode::cost_unknown,
                 fmt::format("{}: neither `predict_ns` nor `setup_ns` is a time", place));
@@ -66,7 +73,7 @@ Result<Measurement> measurement_of_line(const Manifest& manifest, const Json& li
   if (!units.is_object())
     return fail(ErrorCode::cost_unknown, fmt::format("{}: `units` is not an object", place));
   for (const auto& [name, value] : units.items()) {
-    if (!value.is_number() || value.get<double>() < 0)
+    if (!value.is_number() || !(value.get<double>() >= 0 && value.get<double>() <= k_most_units))
       return fail(ErrorCode::cost_unknown,
                   fmt::format("{}: unit `{}` is not a number", place, printable(name, 60)));
     measured.units[name] = value.get<double>();
@@ -101,8 +108,7 @@ Result<Measurements> past_measurements(DaemonClient& client, const Digest& versi
   for (const Json& row : rows) {
     MRUN_ASSIGN(const Json prediction,
                 client.get("/mrun/v1/predictions/" + percent_encode(text_of(row, "id"))));
-    if (auto measured = measurement_of(manifest, row, prediction.value("input", Json())))
-      found.runs.push_back(std::move(*measured));
+    if (auto measured = measurement_of(manifest, row, prediction)) found.runs.push_back(std::move(*measured));
     found.device = text_of(row, "device");
     if (const auto peak = number_of(prediction.value("metrics", Json()), "peak_memory_bytes"))
       found.peak_bytes = std::max(found.peak_bytes, *peak);

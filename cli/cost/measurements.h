@@ -30,7 +30,7 @@ struct Measurements {
 
 // One input of a model, ready to be sent, and what its cost may hang on.
 struct Case {
-  Json input; // typed and checked; small files as data URIs, larger ones as their placeholders
+  Json input; // checked; small files as data URIs, larger ones by their path, to be uploaded when it is run
   Drivers drivers;
 };
 
@@ -38,22 +38,24 @@ struct Case {
 // Errors: input_*, cost_unknown with the line.
 Result<std::vector<Case>> read_cases(const Manifest& manifest, const std::vector<std::string>& inputs,
                                      const std::string& path);
-// Numbers, lengths of texts and arrays, bytes of files.
-Drivers drivers_of(const Manifest& manifest, const Json& input);
+// Numbers, lengths of texts and arrays, bytes of files; `input_bytes` (of the input's JSON and files) tells
+// the size of the one file that went as an upload.
+Drivers drivers_of(const Manifest& manifest, const Json& input,
+                   std::optional<double> input_bytes = std::nullopt);
 
 // The newest predictions of the version that succeeded, at most 10, and its loads. Empty without.
 Result<Measurements> past_measurements(DaemonClient& client, const Digest& version, const Manifest& manifest);
 // {input, predict_ns, setup_ns, units} a line. Error cost_unknown with the line.
 Result<Measurements> measurements_of_file(const Manifest& manifest, const std::string& path);
 
-// Runs the cases one after the other, tagged `estimate=ID`, and waits for each. Error prediction_failed, or
-// cost_unknown for one that takes longer than a minute.
+// Runs the cases one after the other, tagged `estimate=ID`, and follows each to its end. Errors: input_file,
+// prediction_failed, cost_unknown for one that ended otherwise.
 struct Ran {
   Measurements measured;
   std::vector<std::string> ids;
 };
-Result<Ran> run_cases(const Context& context, DaemonClient& client, const Digest& version,
-                      const Manifest& manifest, const std::vector<Case>& cases, const std::string& tag);
+Result<Ran> run_cases(const Context& context, const Digest& version, const Manifest& manifest,
+                      const std::vector<Case>& cases, const std::string& tag);
 
 // Units of a ledger line as those of prices.
 std::map<std::string, double> units_of(const Json& ledger_units);

@@ -140,7 +140,11 @@ Result<int> prices_update(Context& context, const Arguments& arguments) {
   if (!came) return fail(came.error().code, fmt::format("{}:{}", printable(*from), came.error().message));
   const PriceCheck check = check_book(rules, *came, known, *from);
   MRUN_TRY(pass_check(check, arguments.has("strict"), true));
-  if (!arguments.has("dry-run")) MRUN_TRY(write_book(files.updated, came->rows));
+  if (!arguments.has("dry-run")) {
+    MRUN_ASSIGN(const HomePaths home, context.home());
+    MRUN_TRY(home.create()); // the state folder at its mode, also where no daemon has been yet
+    MRUN_TRY(write_book(files.updated, came->rows));
+  }
   return tell(context, changes_of(came->rows, known), check, files.updated, arguments.has("dry-run"));
 }
 

@@ -1,7 +1,7 @@
 #include "cli/cost/workload.h"
 
+#include <algorithm>
 #include <cmath>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -10,9 +10,12 @@
 namespace mrun::cli {
 namespace {
 
-// Measured times to the nanosecond, units to the millionth.
+// Measured times to the nanosecond, units to the millionth. A fit that was led astray by a huge input ends at
+// what an integer holds.
 Exact exact_of_double(double value, std::int64_t parts) {
-  return Exact(static_cast<std::int64_t>(std::llround(value * static_cast<double>(parts))), parts);
+  constexpr double k_most = 9e18;
+  const double scaled = std::clamp(value * static_cast<double>(parts), 0.0, k_most);
+  return Exact(static_cast<std::int64_t>(std::llround(std::isnan(scaled) ? k_most : scaled)), parts);
 }
 
 Result<Expected> range(std::string_view flag, const std::string& text) {

@@ -133,3 +133,66 @@ TEST_CASE("the public triple of the notes lies inside the ranges") {
     CHECK(1 / faster <= projected.most_s);
   }
 }
+
+TEST_CASE("a rate per device is billed for every device of a node") {
+  PriceRow node = row("H100 SXM", "gpu_h", "3.6", {{"active", true}, {"idle", false}});
+  Work work = second_of_work();
+  CHECK(exact_text(*offer_amount(offers_of({&node}).front(), work).typical, 6) == "0.001");
+  node.dims["gpu_count"] = "8";
+  const Amount amount = offer_amount(offers_of({&node}).front(), work);
+  CHECK(exact_text(*amount.typical, 6) == "0.008");
+  CHECK(amount.formula.find("8 devices") != std::string::npos);
+  // An instance's rate is that of all its devices.
+  PriceRow instance = row("p5", "instance_h", "28.8", {{"active", true}, {"idle", false}});
+  instance.dims["gpu_count"] = "8";
+  CHECK(exact_text(*offer_amount(offers_of({&instance}).front(), work).typical, 6) == "0.008");
+}
+
+TEST_CASE("the user's machine as a deployment: work and loads at the rate, waiting at the idle rate") {
+  OwnRate rate{Money::parse("3.6", ErrorCode::cost_setup).value(), "instance_h", "EUR", {}, {}};
+  Work work = second_of_work();
+  CHECK(own_deployment_amount(std::nullopt, work).reason.find("mrun cost setup") != std::string::npos);
+  CHECK(own_deployment_amount(rate, work).reason.find("waits") != std::string::npos);
+  rate.idle_rate = Money::parse("0.36", ErrorCode::cost_setup).value();
+  CHECK(own_deployment_amount(rate, work).reason.find("warm") != std::string::npos);
+  work.keep_warm_s = Exact(100);
+  work.setup_s = Expected{10, 20};
+  // Alone and cold: 2 s of work and 20 s of load at 0.001 a second, 100 s of waiting at 0.0001.
+  Amount amount = own_deployment_amount(rate, work);
+  CHECK_FALSE(amount.typical);
+  CHECK(exact_text(*amount.worst, 6) == "0.032");
+  CHECK(exact_text(amount.worst_parts->idle, 6) == "0.01");
+  // 36 an hour, K = 100: λK = 1, P(cold) = e^-1 = 0.367879441171; idle (1 - P) / 0.01.
+  work.per_hour = Expected{36, 36};
+  amount = own_deployment_amount(rate, work);
+  CHECK(exact_text(amount.typical_parts->active, 12) == "0.001");
+  CHECK(exact_text(amount.typical_parts->setup, 12) == "0.003678794412");
+  CHECK(exact_text(amount.typical_parts->idle, 12) == "0.006321205588");
+  CHECK(*amount.typical ==
+        amount.typical_parts->active + amount.typical_parts->setup + amount.typical_parts->idle);
+  // Always loaded, 100 s between requests: the machine waits 99 of them, however many instances it has.
+  work.instances = 3;
+  amount = own_deployment_amount(rate, work);
+  CHECK(exact_text(*amount.typical, 12) == "0.0109");
+  CHECK(exact_text(*amount.worst, 12) == "0.0118");
+  work.per_hour = Expected{3600, 3600};
+  CHECK(own_deployment_amount(rate, work).reason.find("can't serve") != std::string::npos);
+}
+
+TEST_CASE("the user's machine by the unit: what an image, a second of video, a million tokens cost there") {
+  const OwnRate rate{Money::parse("3.6", ErrorCode::cost_setup).value(), "instance_h", "USD", {}, {}};
+  Work work;
+  work.cases.push_back(
+      {Expected{4, 8}, {{"image", {2, 5}}, {"input_tokens", {1000, 1000}}, {"output_tokens", {250, 900}}}});
+  work.cases.push_back(
+      {Expected{6, 6},
+       {{"image", {3, 3}}, {"video_s", {5, 5}}, {"input_tokens", {0, 0}}, {"output_tokens", {0, 0}}}});
+  const auto costs = own_unit_costs(own_amount(rate, work), work); // 0.01, worst 0.014
+  CHECK(exact_text(costs.at("image").typical, 6) == "0.002");
+  CHECK(exact_text(costs.at("image").worst, 6) == "0.0028");
+  CHECK(exact_text(costs.at("mtok_out").typical, 6) == "20");
+  CHECK(exact_text(costs.at("mtok_in").worst, 6) == "7");
+  CHECK_FALSE(costs.contains("video_s")); // one case does not tell
+  CHECK_FALSE(costs.contains("megapixel"));
+  CHECK(own_unit_costs(own_amount(std::nullopt, work), work).empty());
+}

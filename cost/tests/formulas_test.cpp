@@ -104,6 +104,15 @@ TEST_CASE("an action: price, retries, fallback") {
   CHECK(text(action_cost(first, number("0.05"), number("0.1"), first * 10), 12) == "0.0252");
 }
 
+TEST_CASE("a machine's tokens: one that is made costs as much as four that are read") {
+  // 1,000 a second read and 250 made, at 3.6 an hour: 0.001 / (1000/4 + 250) = 2 a million made, 0.5 read.
+  const TokenCost cost = token_cost(number("0.001"), {1000}, {250}, 4);
+  CHECK(text(cost.made * 1'000'000, 6) == "2");
+  CHECK(text(cost.read * 1'000'000, 6) == "0.5");
+  CHECK(cost.read * 1000 + cost.made * 250 == number("0.001"));
+  CHECK(token_cost(6, {0}, {3}, 4).made == 2);
+}
+
 TEST_CASE("a conversation grows: quadratic without a cache") {
   const Conversation talk{.turns = 3, .system = 100, .user = 50, .reply = 200, .window = {}, .cached = false};
   ConversationTokens tokens = conversation_tokens(talk); // 150 + 400 + 650
@@ -118,4 +127,46 @@ TEST_CASE("a conversation grows: quadratic without a cache") {
   Conversation narrow = talk;
   narrow.window = Exact(300);
   CHECK(conversation_tokens(narrow).fresh.value == 150 + 300 + 300);
+}
+
+TEST_CASE("a conversation's sums are those of its turns, one by one") {
+  // The definition, turn by turn; the function has closed forms, so that a hostile file costs no time.
+  const auto by_turns = [](const Conversation& talk) {
+    ConversationTokens tokens{{0}, {0}, {0}};
+    Exact said = 0;
+    for (std::int64_t turn = 0; turn < talk.turns; ++turn) {
+      Exact sent = talk.system + said + talk.user;
+      const bool is_full = talk.window && sent > *talk.window;
+      if (is_full) sent = *talk.window;
+      const Exact known = is_full ? talk.system : talk.system + said;
+      const Exact again = talk.cached && turn > 0 ? std::min(known, sent) : Exact(0);
+      tokens.cached.value += again;
+      tokens.fresh.value += sent - again;
+      tokens.output.value += talk.reply;
+      said += talk.user + talk.reply;
+    }
+    return tokens;
+  };
+  std::uint64_t state = 1;
+  const auto pick = [&state](std::uint64_t below) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return static_cast<std::int64_t>((state >> 33) % below);
+  };
+  for (int round = 0; round < 2000; ++round) {
+    Conversation talk{.turns = 1 + pick(40),
+                      .system = Exact(pick(500)),
+                      .user = Exact(pick(90), 1 + pick(4)),
+                      .reply = Exact(pick(300), 1 + pick(3)),
+                      .window = {},
+                      .cached = pick(2) == 1};
+    if (pick(4) > 0) talk.window = Exact(pick(4000));
+    CAPTURE(round);
+    const ConversationTokens a = conversation_tokens(talk), b = by_turns(talk);
+    CHECK(a.fresh.value == b.fresh.value);
+    CHECK(a.cached.value == b.cached.value);
+    CHECK(a.output.value == b.output.value);
+  }
+  const Conversation longest{
+      .turns = 10'000, .system = 1, .user = 1, .reply = 1, .window = {}, .cached = false};
+  CHECK(conversation_tokens(longest).fresh.value == Exact(2) * 10'000 + Exact(10'000) * 9'999);
 }

@@ -107,3 +107,27 @@ TEST_CASE("the book that ships has the reference rows, each with source and date
   REQUIRE(t4 != nullptr);
   CHECK(t4->rate.text() == "0.000225");
 }
+
+TEST_CASE("an update hides no price that was read later") {
+  const auto book_of = [](std::string_view usd, std::string_view day) {
+    PriceBook book;
+    PriceRow row;
+    row.provider = "p";
+    row.sku = "x";
+    row.per = "image";
+    row.rate = Money::parse(usd, ErrorCode::price_file).value();
+    row.read_on = day;
+    book.rows.push_back(row);
+    return book;
+  };
+  PriceBook shipped = book_of("0.02", "2026-06-01");
+  shipped.lay_over(book_of("0.01", "2026-05-01"), true);
+  REQUIRE(shipped.rows.size() == 1);
+  CHECK(shipped.rows[0].rate.text() == "0.02");
+  shipped.lay_over(book_of("0.03", "2026-06-01"), true);
+  REQUIRE(shipped.rows.size() == 1);
+  CHECK(shipped.rows[0].rate.text() == "0.03");
+  shipped.lay_over(book_of("0.5", "2020-01-01")); // one's own counts, however old
+  REQUIRE(shipped.rows.size() == 1);
+  CHECK(shipped.rows[0].rate.text() == "0.5");
+}

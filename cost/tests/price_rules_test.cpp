@@ -97,8 +97,12 @@ TEST_CASE("a figure has to stand in its evidence") {
   PriceRow quoted = row("x", "T4", "gpu_h", "0.5");
   quoted.evidence = "T4: $0.50 per hour";
   CHECK(verdict(quoted).empty());
-  quoted.evidence = "T4: $0.35 per hour";
-  CHECK(verdict(quoted) == "refused:not_in_evidence");
+  for (const char* other : {"T4: $0.35 per hour", "T4: $10.5 a day", "T4: $0.55 per hour", "T4: free", "."}) {
+    quoted.evidence = other;
+    CHECK_MESSAGE(verdict(quoted) == "refused:not_in_evidence", other);
+  }
+  quoted.evidence = "A T4 costs 0.50.";
+  CHECK(verdict(quoted).empty());
 }
 
 TEST_CASE("trap: seconds that are rounded to something else") {

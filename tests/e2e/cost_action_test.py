@@ -29,6 +29,13 @@ def the_avatar_by_hand(home):
     assert result["per_month"]["worst"] == model.text(F("0.644") * 20000 * (1 + 9 * F(2, 30))), result["per_month"]
 
 
+def the_custom_api_by_hand(home):
+    # One instance that is always on: 0.000975 a second for 30 days, whoever comes.
+    result = home.mrun("cost", "action", FEATURES / "custom-api.yaml", "--json").json()
+    assert result["per_month"] == {"typical": "2527.2", "worst": "2527.2"}, result["per_month"]
+    assert result["per_action"]["typical"] == model.text(F("0.000975") * 360 * F("1.01")), result["per_action"]
+
+
 def write(home, name, text):
     (home.path / name).write_text(text)
     return home.path / name
@@ -129,6 +136,7 @@ def main(home):
     home.home.mkdir(parents=True, exist_ok=True)
     the_shipped_features_run(home)
     the_avatar_by_hand(home)
+    the_custom_api_by_hand(home)
     hostile_files(home)
     seeded_conversations(home)
     budgets_and_diffs(home)

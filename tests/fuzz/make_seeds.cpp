@@ -1,4 +1,5 @@
 // Writes the seeds that are no text, or hold digests: FOLDER/TARGET/NAME.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,8 @@
 #include "packager/tests/support_weights.h"
 #include "runtime/media/npy.h"
 #include "runtime/media/safetensors.h"
+#include "runtime/media/tests/reference.h"
+#include "runtime/media/tests/sound_reference.h"
 #include "runtime/messages.h"
 
 using namespace mrun;
@@ -120,6 +123,54 @@ void put_tensor_files(const Folder& folder) {
              std::string("\x93NUMPY\x01\x00\x46\x00", 10) +
                  "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }           \n" +
                  std::string(8, '\1'));
+}
+
+// ---- pictures and sounds
+// ---------------------------------------------------------------------------------
+
+std::string file_name(std::string name) {
+  std::ranges::replace(name, ' ', '_');
+  return name;
+}
+
+void put_media(const Folder& folder) {
+  for (const auto& [name, picture] : test::reference_pictures())
+    folder.put("image", file_name(name), picture.file);
+  for (const auto& [name, sound] : test::sound_reference().at("sounds").items())
+    folder.put("sound", file_name(name), test::bytes_of(sound.at("file")));
+}
+
+// ---- PyTorch files
+// ---------------------------------------------------------------------------------------
+
+std::string archive_of(const std::vector<std::pair<std::string, std::string>>& members) {
+  test::ZipWriter writer;
+  for (const auto& [name, bytes] : members)
+    writer.add("m/" + name, bytes);
+  return writer.finish();
+}
+
+void put_torch_files(const Folder& folder) {
+  for (const std::string name : {"parity", "cond_true", "map"}) {
+    const auto program =
+        read_file(MRUN_FUZZ_SEEDS "/program/" + name, 64 * k_kib, ErrorCode::io, ErrorCode::io);
+    MRUN_CHECK(program.has_value());
+    folder.put("torch_file", name, archive_of({{"models/model.json", *program}, {"version", "3"}}));
+  }
+  const std::string code = "class Net(Module):\n  weight : Tensor\n"
+                           "  def forward(self: __torch__.my.Net,\n    x: Tensor, n: int=3) -> Tensor:\n"
+                           "    return ops.quantized.linear(torch.add(x, n), self.weight)\n";
+  folder.put("torch_file", "script",
+             archive_of({{"data.pkl", "\x80\x02"
+                                      "c__torch__.my\nNet\nq\x01"},
+                         {"code/__torch__/my.py", code},
+                         {"data/0", std::string(64, 'w')}}));
+  folder.put("torch_file", "aoti",
+             archive_of({{"data/aotinductor/model/c.wrapper.so", "\x7f"
+                                                                 "ELF"},
+                         {"data/aotinductor/model/c.wrapper_metadata.json",
+                          R"({"AOTI_DEVICE_KEY":"cpu","AOTI_PLATFORM":"linux","AOTI_MACHINE":"x86_64",)"
+                          R"("AOTI_CPU_ISA":"AVX2"})"}}));
 }
 
 void put_imports(const Folder& folder) {
@@ -240,6 +291,8 @@ int main(int argc, char** argv) {
   const Folder folder(argv[1]);
   put_weights(folder);
   put_tensor_files(folder);
+  put_media(folder);
+  put_torch_files(folder);
   put_imports(folder);
   put_archives(folder);
   put_bundles(folder);

@@ -297,6 +297,24 @@ class MoreDtypes(nn.Module):
                 "real": torch.view_as_real(c64)}
 
 
+class RareDtypes(nn.Module):
+    """The rest of schema.py's dtypes, which only convert: as weights, as targets, and as a constant's."""
+
+    def __init__(self):
+        super().__init__()
+        numbers = torch.tensor([0.5, 1.0, 2.0, 4.0])
+        for name in ("float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu", "float8_e4m3fn", "float8_e5m2"):
+            self.register_buffer(name, numbers.to(getattr(torch, name)))
+        self.register_buffer("complex32", torch.view_as_complex(torch.tensor([[1.0, 2.0], [3.0, -4.0]]).half()))
+        self.register_buffer("complex128", torch.tensor([1 + 2j, -3j], dtype=torch.complex128))
+        self.register_buffer("uint16", torch.tensor([1, 65535]).to(torch.uint16))
+
+    def forward(self, x):
+        floats = self.float8_e4m3fnuz.to(x.dtype) + self.float8_e5m2fnuz.to(x.dtype) + self.float8_e4m3fn.to(x.dtype) + self.float8_e5m2.to(x.dtype)
+        return (x * floats, self.float8_e8m0fnu.to(torch.float32), torch.view_as_real(self.complex32), self.complex128 * 2, self.uint16.to(torch.int64),
+                x.to(torch.float8_e4m3fnuz).to(torch.float32), x.to(torch.float8_e5m2fnuz).to(torch.float32))
+
+
 class SymbolFunctions(nn.Module):
     """What Python computes of sizes."""
 
@@ -405,6 +423,7 @@ def exported_cases():
         Case("more_dtypes", MoreDtypes(), (torch.tensor([1, 2, 65535]).to(torch.uint16), torch.tensor([1, 7]).to(torch.uint32),
                                            torch.tensor([1, 9]).to(torch.uint64), torch.tensor([1 + 2j, -3j]), randn(4)),
              ["u16", "u32", "u64", "c64", "f32"]),
+        Case("rare_dtypes", RareDtypes(), (torch.tensor([0.25, 1.0, -3.0, 8.0]),), ["x"]),
         Case("symbol_functions", SymbolFunctions(), (randn(6, 4), randn(5)), ["x", "y"],
              shapes={"x": {0: Dim("a", min=4, max=100)}, "y": {0: Dim("b", min=4, max=100)}}, run_args=(randn(13, 4), randn(8))),
         Case("arguments", Arguments(), (randn(1, 2, 4, 6), randn(3, 4)), ["x", "y"]),

@@ -59,6 +59,18 @@ class ScriptFromFile(torch.nn.Module):
         return x + torch.from_file("/etc/hostname", False, 1, dtype=torch.uint8)
 
 
+class ScriptReadsPast(torch.nn.Module):
+    def forward(self, x):
+        return torch.ops.aten._reshape_alias(x, [1000], [1])
+
+
+class ScriptSparse(torch.nn.Module):
+    """Allowed, but checked when it runs: the index is beyond the tensor."""
+
+    def forward(self, x):
+        return torch.sparse_coo_tensor(torch.tensor([[100000000]]), x[:1], [2]).to_dense()
+
+
 def save_deep_inside(x: torch.Tensor) -> torch.Tensor:
     for _ in range(2):
         if bool(x.sum() > 0):
@@ -120,6 +132,7 @@ def write_scripts(writer):
     cases = {
         "script_save": (ScriptSave, "operator `aten::save` in `__torch__"),
         "script_from_file": (ScriptFromFile, "operator `aten::from_file`"),
+        "script_reads_past": (ScriptReadsPast, "operator `aten::_reshape_alias`"),
         "script_nested": (ScriptNested, "operator `aten::save`"),
         "script_unused": (ScriptUnused, "operator `aten::save`"),
         "script_class": (ScriptClass, "class `__torch__.torch.classes.profiling._ScriptProfile`"),
@@ -183,6 +196,7 @@ def write_hostile(folder, source):
     on_graph("defined_twice", "a second time", lambda graph: graph["nodes"].append(copy.deepcopy(graph["nodes"][0])))
     on_graph("unknown_operator", "no such operator", lambda graph: graph["nodes"][0].update(target="torch.ops.mylib.magic.default"), "unsupported")
     on_graph("reads_a_file", "may not be used", lambda graph: graph["nodes"][0].update(target="torch.ops.aten.from_file.default"), "unsupported")
+    on_graph("past_memory", "may not be used", lambda graph: graph["nodes"][0].update(target="torch.ops.aten._reshape_alias.default"), "unsupported")
     on_graph("raw_memory", "may not be used", lambda graph: graph["nodes"][0].update(target="torch.ops.inductor._reinterpret_tensor.default"), "unsupported")
     on_graph("unknown_function", "Python function", lambda graph: graph["nodes"][0].update(target="os.system"), "unsupported")
     on_graph("unknown_higher_order", "higher-order", lambda graph: graph["nodes"][0].update(target="torch.ops.higher_order.flex"), "unsupported")
@@ -210,4 +224,5 @@ def write_hostile(folder, source):
     module_change("bad_tree", "pytree", lambda module: module["module_call_graph"][0]["signature"].update(in_spec="[1, 7]"))
 
     write_scripts(writer)
+    torch.jit.save(torch.jit.script(ScriptSparse().eval()), folder / "sparse_index.pt")
     (folder / "expect.json").write_text(json.dumps(writer.expect, indent=1))

@@ -220,6 +220,18 @@ TEST_CASE("hostile archives are refused with a reason") {
   }
 }
 
+TEST_CASE("an index beyond a sparse tensor is an error, not a read of other memory") {
+  LoadedModule module(k_module);
+  load_or_fail(module, k_corpus / "hostile/sparse_index.pt");
+  std::vector<GivenInput> inputs(1);
+  inputs[0].name = "in.x";
+  set_dtype("f32", inputs[0].tensor);
+  inputs[0].tensor.shape = {2};
+  inputs[0].tensor.bytes = std::string(8, '\0');
+  CHECK(module.start(inputs) == MRUN_FAILED);
+  CHECK_MESSAGE(module.host().message.find("inconsistent with") != std::string::npos, module.host().message);
+}
+
 TEST_CASE("an unsupported operator is named with its node and Python line") {
   LoadedModule module(k_module);
   CHECK(module.load_file(k_corpus / "hostile/unknown_operator.pt2") == MRUN_UNSUPPORTED);

@@ -102,6 +102,17 @@ TEST_CASE("a GPU that is not there is refused with their number") {
   CHECK(module.host().message.find("cuda:99") != std::string::npos);
 }
 
+TEST_CASE("without a GPU a CUDA device is refused, and the CPU still works") {
+  LoadedModule module(engine_module());
+  module.device_type = k_cuda;
+  const CorpusCase one(committed() / "2.11.0/mlp");
+  CHECK(module.load_file(one.model()) == MRUN_UNSUPPORTED);
+  CHECK_MESSAGE(module.host().message.find("no GPU") != std::string::npos, module.host().message);
+  module.device_type = 1;
+  REQUIRE_MESSAGE(module.load_file(one.model()) == MRUN_OK, module.host().message);
+  run_and_compare(module, one);
+}
+
 bool has_gpu() {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator("/dev", failed)) {
@@ -115,9 +126,11 @@ bool has_gpu() {
 } // namespace mrun::test
 
 int main(int argc, char** argv) {
-  if (!mrun::test::has_gpu()) {
-    std::printf("skipped: there is no gpu (no /dev/nvidia0)\n");
-    return mrun::test::k_skipped;
-  }
-  return doctest::Context(argc, argv).run();
+  doctest::Context context(argc, argv);
+  const bool has_gpu = mrun::test::has_gpu();
+  context.addFilter(has_gpu ? "test-case-exclude" : "test-case", "without a GPU*");
+  const int outcome = context.run();
+  if (has_gpu || outcome != 0) return outcome;
+  std::printf("skipped: there is no gpu (no /dev/nvidia0)\n");
+  return mrun::test::k_skipped;
 }

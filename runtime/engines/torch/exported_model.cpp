@@ -22,8 +22,15 @@ Result<c10::IValue> map_payload(const Archive& archive, const std::string& folde
                                 const std::string& name, WeightUpload& upload) {
   if (payload.pickled || !payload.has_meta) return refuse_pickled(name);
   MRUN_ASSIGN(const std::string_view bytes, archive.stored_bytes(folder + payload.member));
-  MRUN_ASSIGN(const at::Tensor tensor, map_tensor(payload.meta, bytes, name));
-  return c10::IValue(upload.upload(tensor));
+  // As in Python: an ordinary tensor, which may require a gradient. None is ever computed, but at::matmul
+  // folds batches only for such weights (should_fold), which sums in another order: so the result has
+  // Python's bits.
+  const c10::InferenceMode ordinary(false);
+  MRUN_ASSIGN(const at::Tensor mapped, map_tensor(payload.meta, bytes, name));
+  at::Tensor tensor = upload.upload(mapped);
+  if (payload.meta.requires_grad && (tensor.is_floating_point() || tensor.is_complex()))
+    tensor.set_requires_grad(true);
+  return c10::IValue(std::move(tensor));
 }
 
 std::string shape_text(const TensorMeta& meta) {

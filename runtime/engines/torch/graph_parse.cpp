@@ -340,6 +340,8 @@ TensorMeta parse_meta(dom::element element) {
   meta.sizes = extents_of(element["sizes"]);
   meta.strides = extents_of(element["strides"]);
   meta.storage_offset = extent_of(element["storage_offset"]);
+  bool requires_grad = false; // absent or no boolean: false
+  meta.requires_grad = element["requires_grad"].get(requires_grad) == simdjson::SUCCESS && requires_grad;
   return meta;
 }
 

@@ -85,6 +85,8 @@ Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& a
 
 Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mrun_model& description) {
   at::set_num_threads(std::max(description.threads, 1));
+  // Else an index of a sparse tensor is followed wherever it points.
+  at::globalContext().setCheckSparseTensorInvariants(true);
   MRUN_TRY(open_device(description));
   host.phase(&host, text_of("map"));
   const mrun_file* file = find_file(description);

@@ -111,6 +111,7 @@ struct TensorMeta {
   std::vector<Extent> sizes;
   std::vector<Extent> strides;
   Extent storage_offset;
+  bool requires_grad = false; // a weight's: LibTorch chooses between equal ways to multiply by it
 };
 
 struct Graph {

@@ -34,11 +34,15 @@ bool measure(Shape& shape) {
   return last < (std::uint64_t{1} << 60);
 }
 
-at::Tensor view(const void* data, const Shape& shape, c10::ScalarType type) {
+// Matrix products round differently with the alignment of what they read. LibTorch allocates at this one, so
+// with it a prediction gives the same bits wherever its input happens to lie, and the same as Python.
+constexpr std::size_t k_input_alignment = 64;
+
+at::Tensor view(const void* data, const Shape& shape, c10::ScalarType type, std::size_t alignment) {
   // LibTorch has no const tensors; whoever writes works on a copy (CompiledGraph::written).
   at::Tensor tensor = at::from_blob(const_cast<void*>(data), shape.sizes, shape.strides, // NOLINT
                                     at::TensorOptions().dtype(type).device(at::kCPU));
-  if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(type) == 0) return tensor;
+  if (reinterpret_cast<std::uintptr_t>(data) % alignment == 0) return tensor;
   at::Tensor copy = at::empty_strided(shape.sizes, shape.strides, tensor.options());
   if (shape.reach > 0) std::memcpy(copy.data_ptr(), data, shape.reach * c10::elementSize(type));
   return copy;
@@ -100,7 +104,8 @@ Result<at::Tensor> map_tensor(const TensorMeta& meta, std::string_view bytes, st
       shape.reach > elements - static_cast<std::uint64_t>(offset))
     return fail(ErrorCode::load_failed, fmt::format("weight `{}` [{}] does not fit into its {} bytes", shown,
                                                     fmt::join(shape.sizes, ", "), bytes.size()));
-  return view(bytes.data() + static_cast<std::uint64_t>(offset) * c10::elementSize(*type), shape, *type);
+  return view(bytes.data() + static_cast<std::uint64_t>(offset) * c10::elementSize(*type), shape, *type,
+              c10::elementSize(*type));
 }
 
 Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name) {
@@ -121,7 +126,8 @@ Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name) {
   if (tensor.strides != nullptr) shape.strides.assign(tensor.strides, tensor.strides + dims);
   if (!measure(shape))
     return fail(ErrorCode::input_type, fmt::format("input `{}` has a negative size or stride", name));
-  return view(static_cast<const char*>(tensor.data) + tensor.byte_offset, shape, *type);
+  return view(static_cast<const char*>(tensor.data) + tensor.byte_offset, shape, *type,
+              std::max(k_input_alignment, c10::elementSize(*type)));
 }
 
 Result<void> emit_value(const mrun_host& host, std::uint64_t request, const std::string& path,

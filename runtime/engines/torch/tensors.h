@@ -26,8 +26,8 @@ inline mrun_text text_of(std::string_view text) {
 // constant, or reaches beyond the bytes; engine_unsupported: a dtype or layout that can't be mapped.
 Result<at::Tensor> map_tensor(const TensorMeta& meta, std::string_view bytes, std::string_view name);
 
-// A view of the host's tensor (copied when it is misaligned). Valid while the host's memory is.
-// Error input_type: a dtype that LibTorch lacks, or a shape that is not one.
+// A view of the host's tensor, copied when it is not aligned as LibTorch's own are. Valid while the host's
+// memory is. Error input_type: a dtype that LibTorch lacks, or a shape that is not one.
 Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name);
 
 // Gives `value` out as `out.<path>`: tensors as they are (made contiguous), numbers and booleans as 0-dim

@@ -1,5 +1,7 @@
 #include "runtime/engines/torch/inspect/file_report.h"
 
+#include "common/limits.h"
+#include "common/text.h"
 #include "runtime/engines/torch/inspect/reports.h"
 #include "runtime/engines/torch/model.h"
 
@@ -28,12 +30,28 @@ const char* kind_name(FileKind kind) {
   return "zip";
 }
 
+constexpr std::size_t k_max_words_bytes = 64 * k_kib;
+
+// Names and words of the file's author reach terminals: valid UTF-8 without control characters, keys too.
+Json shown(const Json& value) {
+  if (value.is_string()) return printable(value.get_ref<const std::string&>(), k_max_words_bytes);
+  if (!value.is_structured()) return value;
+  Json result = value.is_array() ? Json::array() : Json::object();
+  for (const auto& [key, item] : value.items()) {
+    if (value.is_array())
+      result.push_back(shown(item));
+    else
+      result[printable(key, k_max_words_bytes)] = shown(item);
+  }
+  return result;
+}
+
 Result<void> fill(FileKind kind, const Archive& archive, const CheckOptions& options, Json& report) {
   switch (kind) {
   case FileKind::exported_program:
     return report_exported(archive, options, report);
   case FileKind::torchscript:
-    return report_script(archive, report);
+    return report_script(archive, options, report);
   case FileKind::aot_inductor:
     return report_native(archive, report);
   default:
@@ -55,7 +73,7 @@ Result<Json> report_archive(const Archive& archive, const CheckOptions& options)
                  {"weights", nullptr},       {"problems", Json::array()}};
   if (const Result<void> done = fill(kind, archive, options, report); !done)
     report["problems"].push_back(problem_json(problem_of(done.error())));
-  return report;
+  return shown(report);
 }
 
 } // namespace mrun::torch_engine

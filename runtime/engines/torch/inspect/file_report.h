@@ -9,8 +9,9 @@
 namespace mrun::torch_engine {
 
 // The members of schema mrun.inspect-file/v1 (docs/formats/inspect-file.md) that a ZIP archive of PyTorch
-// has. A program that can't be read at all is a report with `problems`. Error load_failed: the archive is
-// damaged.
+// has. What the file says of itself is without control
+// characters. A program that can't be read at all is a report with `problems`. Error load_failed: the archive
+// is damaged.
 Result<Json> report_archive(const Archive& archive, const CheckOptions& options);
 
 } // namespace mrun::torch_engine

@@ -16,10 +16,6 @@ struct Lack {
   std::string hint;
 };
 
-bool is_known_namespace(std::string_view name) {
-  return may_run(fmt::format("{}::x", name.substr(0, name.find(':'))));
-}
-
 Lack lack_of_operator(const OperatorTarget& target, const CheckOptions& options) {
   if (!is_known_namespace(target.name)) {
     if (options.operator_libraries) return {}; // looked up when the library is open
@@ -81,6 +77,10 @@ std::string short_name(std::string_view target) {
 }
 
 } // namespace
+
+bool is_known_namespace(std::string_view operator_name) {
+  return may_run(fmt::format("{}::x", operator_name.substr(0, operator_name.find(':'))));
+}
 
 std::vector<Problem> find_problems(const Program& program, const CheckOptions& options) {
   std::vector<Problem> problems;

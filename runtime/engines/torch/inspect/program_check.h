@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/engines/torch/inspect/operator_table.h"
@@ -29,6 +30,8 @@ struct CheckOptions {
   bool operator_libraries = false; // the bundle brings operators of its own
 };
 
+// Whether LibTorch itself has operators of that namespace: `aten::add`, not `mylib::magic`.
+bool is_known_namespace(std::string_view operator_name);
 // Each target is reported once, at its first node; sub-graphs are looked at too.
 std::vector<Problem> find_problems(const Program& program, const CheckOptions& options);
 // How often each target is called, in all graphs.

@@ -7,7 +7,7 @@ namespace mrun::torch_engine {
 
 // Each fills `report` in. Errors: what keeps the engine from loading the file.
 Result<void> report_exported(const Archive& archive, const CheckOptions& options, Json& report);
-Result<void> report_script(const Archive& archive, Json& report);
+Result<void> report_script(const Archive& archive, const CheckOptions& options, Json& report);
 Result<void> report_native(const Archive& archive, Json& report);
 
 Json problem_json(const Problem& problem);

@@ -43,15 +43,20 @@ Json input_json(const ScriptArgument& argument) {
   return input;
 }
 
+// Of a library of the bundle's own, which is looked at when it is open.
+bool is_brought(std::string_view operator_name, const CheckOptions& options) {
+  return options.operator_libraries && !is_known_namespace(operator_name);
+}
+
 void check_code(std::string_view member, std::string_view code,
-                const std::map<std::string, std::size_t>& uses, Json& problems) {
+                const std::map<std::string, std::size_t>& uses, const CheckOptions& options, Json& problems) {
   if (code.find("__setstate__") != std::string_view::npos)
     problems.push_back(problem_json(
         {fmt::format("TorchScript: `{}` has a `__setstate__`, code that would run while the file is loaded",
                      printable(member, 200)),
          "torch.jit.freeze the module before it is saved, or export it by torch.export", ""}));
   for (const auto& [name, count] : uses)
-    if (!may_run(name))
+    if (!may_run(name) && !is_brought(name, options))
       problems.push_back(
           problem_json({fmt::format("TorchScript: operator `{}` in `{}` may not be used by a model", name,
                                     printable(member, 200)),
@@ -60,7 +65,7 @@ void check_code(std::string_view member, std::string_view code,
 
 } // namespace
 
-Result<void> report_script(const Archive& archive, Json& report) {
+Result<void> report_script(const Archive& archive, const CheckOptions& options, Json& report) {
   std::map<std::string, std::size_t> all;
   std::map<std::string, std::string, std::less<>>
       codes; // by class path: "__torch__.my.Net" lies in __torch__/my.py
@@ -78,7 +83,7 @@ Result<void> report_script(const Archive& archive, Json& report) {
       MRUN_ASSIGN(std::string code, member_text(archive, member));
       std::map<std::string, std::size_t> uses;
       count_script_operators(code, uses);
-      check_code(name, code, uses, report["problems"]);
+      check_code(name, code, uses, options, report["problems"]);
       for (const auto& [operator_name, count] : uses)
         all[operator_name] += count;
       codes.emplace(name.substr(5, name.size() - 8), std::move(code));
@@ -87,7 +92,8 @@ Result<void> report_script(const Archive& archive, Json& report) {
   Json list = Json::array();
   std::size_t total = 0;
   for (const auto& [name, count] : all) {
-    list.push_back({{"name", name}, {"count", count}, {"available", may_run(name)}});
+    list.push_back(
+        {{"name", name}, {"count", count}, {"available", may_run(name) || is_brought(name, options)}});
     total += count;
   }
   report["operators"] = {{"total", total}, {"list", std::move(list)}};

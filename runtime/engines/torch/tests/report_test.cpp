@@ -1,0 +1,62 @@
+// The report of a PyTorch file, whose author may be anybody.
+#include <doctest/doctest.h>
+
+#include "common/tests/zip_writer.h"
+#include "runtime/engines/torch/inspect/file_report.h"
+
+namespace mrun::torch_engine {
+namespace {
+
+mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t length, const void** data) {
+  if (offset > file->size || length > file->size - offset) return MRUN_FAILED;
+  *data = static_cast<const char*>(file->impl) + offset;
+  return MRUN_OK;
+}
+
+Json report_of(std::string bytes, const CheckOptions& options = {}) {
+  mrun_file file{};
+  file.struct_size = sizeof file;
+  file.size = bytes.size();
+  file.impl = bytes.data();
+  file.span = span;
+  const auto archive = Archive::open(file);
+  REQUIRE(archive);
+  const auto report = report_archive(*archive, options);
+  REQUIRE(report);
+  return *report;
+}
+
+std::string script(const std::string& argument, const std::string& body) {
+  test::ZipWriter writer;
+  writer.add("m/data.pkl", "\x80\x02"
+                           "c__torch__.my\nNet\nq\x01");
+  writer.add("m/code/__torch__/my.py", "class Net(Module):\n  def forward(self: __torch__.my.Net,\n    " +
+                                           argument + ": Tensor) -> Tensor:\n    return " + body + "\n");
+  return writer.finish();
+}
+
+TEST_CASE("names that would reach a terminal are without control characters") {
+  const Json report = report_of(script("x\x1b"
+                                       "c\xff",
+                                       "torch.add(x, 1)"));
+  CHECK(report["kind"] == "torchscript");
+  REQUIRE(report["inputs"].size() == 1);
+  CHECK(report["inputs"][0]["name"] == "in.x\\x1bc\\xff");
+  CHECK(report["problems"].empty());
+}
+
+TEST_CASE("a script may call operators of the bundle's own library, not what is refused anyway") {
+  const std::string own = script("x", "ops.mylib.magic(x)");
+  const Json alone = report_of(own);
+  REQUIRE(alone["problems"].size() == 1);
+  CHECK(alone["problems"][0]["message"].get<std::string>().find("`mylib::magic`") != std::string::npos);
+  CheckOptions with_library;
+  with_library.operator_libraries = true;
+  const Json brought = report_of(own, with_library);
+  CHECK(brought["problems"].empty());
+  CHECK(brought["operators"]["list"][0]["available"] == true);
+  CHECK(report_of(script("x", "torch.from_file(x)"), with_library)["problems"].size() == 1);
+}
+
+} // namespace
+} // namespace mrun::torch_engine
