@@ -31,8 +31,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.stop/v1"}, {"stopped", stopped}}));
   else
-    context.say(stopped > 0 ? fmt::format("unloaded {}", reference)
-                            : fmt::format("{} is not loaded", reference));
+    context.say(stopped == 0  ? fmt::format("{} is not loaded", reference)
+                : stopped == 1 ? fmt::format("unloaded {}", reference)
+                               : fmt::format("unloaded {} ({} workers)", reference, stopped));
   return 0;
 }
 
@@ -43,7 +44,7 @@ constinit const CommandSpec k_command_stop{
     .name = "stop",
     .group = CommandGroup::run,
     .summary = "unload a model",
-    .description = "Ends the model's worker and frees its memory. The next prediction loads it again. The "
+    .description = "Ends the model's workers and frees their memory. The next prediction loads it again. The "
                    "daemon goes on;\n"
                    "`mrun daemon stop` ends that.",
     .positionals = k_positionals,

@@ -151,6 +151,7 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
   runner.idle_unload = user.idle_unload;
+  runner.models = user.models;
   MRUN_TRY(set_reference(config, home, install, user));
   return config;
 }

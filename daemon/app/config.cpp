@@ -77,10 +77,11 @@ class ConfigReader {
       return {};
     }
     if (key == "cost_reference") return cost_reference(node, config);
+    if (key == "models") return models(node, config);
     if (node.kind != YamlNode::Kind::scalar)
       return refuse(node, fmt::format("`{}` is not a single value", key));
     if (key == "torch_dir") return torch_dir(node, config);
-    if (key == "zygote") return boolean(node, config.zygote);
+    if (key == "zygote") return boolean(key, node, config.zygote);
     std::uint64_t number = 0;
     if (key == "memory_budget") {
       if (!with_unit(node.text, k_size_units, number) || number == 0)
@@ -110,9 +111,42 @@ class ConfigReader {
     return {};
   }
 
-  Result<void> boolean(const YamlNode& node, bool& out) const {
-    if (node.quoted || (node.text != "true" && node.text != "false"))
-      return refuse(node, "`zygote` is neither true nor false");
+  Result<void> models(const YamlNode& node, DaemonConfig& config) const {
+    if (node.kind != YamlNode::Kind::map)
+      return refuse(node, "`models` has no models", "write models: {owner/name: {instances: 2}}");
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+      if (const std::string problem = model_name_problem(node.keys[i].text); !problem.empty())
+        return fail_at(m_file_name, node.keys[i].place, ErrorCode::config_invalid,
+                       fmt::format("`{}` {}", printable(node.keys[i].text, 100), problem));
+      MRUN_TRY(model_settings(node.items[i], config.models[node.keys[i].text]));
+    }
+    return {};
+  }
+
+  Result<void> model_settings(const YamlNode& node, ModelSettings& out) const {
+    static constexpr std::string_view k_members[] = {"instances", "threads", "pinned"};
+    MRUN_TRY(check_config_keys(m_file_name, node, "a model", k_members));
+    if (const YamlNode* member = node.find("instances"))
+      MRUN_TRY(whole(*member, "instances", k_max_instances, out.instances));
+    if (const YamlNode* member = node.find("threads"))
+      MRUN_TRY(whole(*member, "threads", k_max_worker_threads, out.threads));
+    if (const YamlNode* member = node.find("pinned")) MRUN_TRY(boolean("pinned", *member, out.pinned));
+    return {};
+  }
+
+  Result<void> whole(const YamlNode& node, std::string_view key, int most, int& out) const {
+    std::uint64_t number = 0;
+    if (node.kind != YamlNode::Kind::scalar ||
+        !with_unit(node.text, std::array<Unit, 1>{{{"", 1}}}, number) || number < 1 ||
+        number > static_cast<std::uint64_t>(most))
+      return refuse(node, fmt::format("`{}` is not a number from 1 to {}", key, most));
+    out = static_cast<int>(number);
+    return {};
+  }
+
+  Result<void> boolean(std::string_view key, const YamlNode& node, bool& out) const {
+    if (node.kind != YamlNode::Kind::scalar || node.quoted || (node.text != "true" && node.text != "false"))
+      return refuse(node, fmt::format("`{}` is neither true nor false", key));
     out = node.text == "true";
     return {};
   }

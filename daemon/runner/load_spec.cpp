@@ -47,6 +47,13 @@ Result<void> check_engine(const RunnerConfig& config, const std::string& engine)
   return {};
 }
 
+namespace {
+ModelSettings settings_of(const Bundle& bundle, const RunnerConfig& config) {
+  const auto found = config.models.find(bundle.manifest.name);
+  return found == config.models.end() ? ModelSettings() : found->second;
+}
+} // namespace
+
 sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config) {
   const Manifest& manifest = bundle.manifest;
   sched::ModelTraits traits;
@@ -54,9 +61,19 @@ sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config
   traits.memory_bytes = manifest.memory_mib ? *manifest.memory_mib * k_mib
                                             : k_worker_base_bytes + bundle.size_bytes + bundle.size_bytes / 4;
   traits.concurrency = std::max(manifest.concurrency, 1);
-  traits.threads = manifest.threads > 0 ? manifest.threads : config.core_tokens;
+  traits.threads = worker_threads(bundle, config);
   if (manifest.engine == "echo" && manifest.threads == 0) traits.threads = 0; // it waits more than it works
+  const ModelSettings settings = settings_of(bundle, config);
+  traits.instances = settings.instances;
+  traits.pinned = settings.pinned;
   return traits;
+}
+
+int worker_threads(const Bundle& bundle, const RunnerConfig& config) {
+  const ModelSettings settings = settings_of(bundle, config);
+  if (settings.threads > 0) return settings.threads;
+  if (bundle.manifest.threads > 0) return bundle.manifest.threads;
+  return std::max(config.core_tokens / settings.instances, 1);
 }
 
 std::string load_spec(const Bundle& bundle, const std::string& device, int threads) {

@@ -280,8 +280,7 @@ sched::ModelId Runner::Impl::model_of(const RunRequest& request, const std::stri
   model.version = request.bundle->digest;
   model.device = device;
   model.traits = model_traits(*request.bundle, config);
-  model.worker_threads = std::max(
-      request.bundle->manifest.threads > 0 ? request.bundle->manifest.threads : config.core_tokens, 1);
+  model.worker_threads = worker_threads(*request.bundle, config);
   const sched::ModelId id = place->second;
   models.emplace(id, std::move(model));
   if (models.size() > k_max_models_remembered) forget_models();

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "common/paths.h"
 #include "common/phases.h"
 #include "daemon/api/prediction.h"
+#include "daemon/runner/model_settings.h"
 #include "packager/store.h"
 
 namespace mrun {
@@ -157,6 +159,7 @@ struct RunnerConfig {
   std::chrono::milliseconds zygote_grace = k_term_grace;   // what it has to answer a fork, and to end
   std::chrono::milliseconds cancel_grace = k_cancel_grace; // what a model has to react to a cancel
   std::chrono::seconds idle_unload{0};                     // 0: workers stay until memory is needed
+  std::map<std::string, ModelSettings> models;             // by the manifest's name
 };
 
 class Runner {

@@ -16,8 +16,7 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
   LiveRun& run = found->second;
   LiveWorker* worker = nullptr;
   if (const auto ran = live_workers.find(run.worker); ran != live_workers.end()) worker = &ran->second;
-  for (auto& [id, loading] : live_workers)
-    if (run.worker == 0 && loading.model == run.model) worker = &loading; // the load that it waited for
+  if (run.worker == 0) worker = load_waited_for(run.model);
   RunOutcome outcome;
   outcome.status = status;
   outcome.error = std::move(error);
@@ -42,6 +41,13 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
   else
     runs.erase(found);
   listener.on_done(key, std::move(outcome));
+}
+
+// What a queued prediction waits for: the oldest worker of its model. A later one only helps out.
+LiveWorker* Runner::Impl::load_waited_for(sched::ModelId model) {
+  const auto found = std::ranges::find_if(
+      live_workers, [&](const auto& entry) { return entry.second.model == model; });
+  return found == live_workers.end() ? nullptr : &found->second;
 }
 
 // Called when it is dispatched: a failure's report has its own lines only, never another caller's.

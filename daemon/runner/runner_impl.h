@@ -124,6 +124,7 @@ struct Runner::Impl : WorkerHandler {
 
   // ---- ends (runner_ends.cpp)
   void finish(RunKey key, PredictionStatus status, std::optional<Error> error);
+  LiveWorker* load_waited_for(sched::ModelId model);
   // ---- whose time it is (runner_time.cpp)
   void tell(std::function<void()> call); // the listener; not from inside of a door
   void begin_load(sched::WorkerId id, LiveWorker& worker, const ModelRecord& model);

@@ -105,7 +105,7 @@ Result<void> Runner::Impl::send_load(LiveWorker& worker, const ModelRecord& mode
 
 void Runner::Impl::tell_phase(const LiveWorker& worker, Phase phase) {
   const auto known = state.models.find(worker.model);
-  if (known == state.models.end()) return;
+  if (known == state.models.end() || load_waited_for(worker.model) != &worker) return;
   for (const auto& [order, key] : known->second.queue) {
     if (door_depth > 0)
       later([this, waiter = key, phase] {

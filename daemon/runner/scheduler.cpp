@@ -54,7 +54,7 @@ std::optional<Error> Stepper::refusal(const Submit& event, const Model& model) c
                       fmt::format("the daemon is stopping and takes no prediction for '{}'", name));
   if (m_state.runs.contains(event.key))
     return make_error(ErrorCode::internal, fmt::format("run key {} is in use", event.key));
-  if (m_now_ns < model.unhealthy_until_ns) {
+  if (m_now_ns < model.unhealthy_until_ns && !is_served(model)) {
     Error error =
         make_error(ErrorCode::model_unhealthy,
                    fmt::format("'{}' failed to start {} times; the next try is in {}", name,

@@ -48,7 +48,7 @@ struct ModelTraits {
   std::uint64_t memory_bytes = 0; // estimate before the first load
   int concurrency = 1;            // predictions at once in one worker
   int threads = 0;                // core tokens of a running prediction
-  int instances = 1;              // workers; 1 for now
+  int instances = 1;              // the most workers; a second one starts when the first has no free slot
   bool pinned = false;            // never evicted, never unloaded when idle
 };
 

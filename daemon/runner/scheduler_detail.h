@@ -60,6 +60,11 @@ class Stepper {
 
   // scheduler_pump.cpp
   std::vector<ModelId> waiting_in_order() const;
+  bool wants_worker(const Model& model) const;
+  bool is_served(const Model& model) const;
+  bool load_may_start(ModelId id, Model& model, bool is_first);
+  std::size_t free_slots(const Model& model, const Worker& worker) const;
+  std::optional<WorkerId> free_worker(const Model& model) const;
   void start_loads(std::span<const ModelId> order);
   bool make_room(Model& model, std::uint64_t need_bytes);
   void start_worker(ModelId id, Model& model, std::uint64_t need_bytes);

@@ -42,33 +42,60 @@ void Stepper::start_loads(std::span<const ModelId> order) {
   m_state.blocked_order = 0;
   for (const ModelId id : order) {
     Model& model = m_state.models.at(id);
-    if (model.queue.empty() ||
-        model.workers.size() >= static_cast<std::size_t>(std::max(model.traits.instances, 1)))
-      continue;
-    if (m_now_ns < model.backoff_until_ns) {
-      if (model.timer_ns != model.backoff_until_ns)
-        set_timer(TimerKind::model, id, model.timer_ns, model.backoff_until_ns);
-      continue;
-    }
-    const std::uint64_t need = need_of(model);
-    const std::uint64_t room = m_state.config.memory_budget_bytes -
-                               std::min(m_state.config.memory_budget_bytes, pinned_bytes(&model));
-    if (need > room) { // pinned models came in between
-      const std::map<std::uint64_t, RunKey> queue = model.queue;
-      for (const auto& [arrival, key] : queue)
-        finish_queued(key, PredictionStatus::failed,
-                      make_error(ErrorCode::memory_insufficient,
-                                 fmt::format("model '{}' needs {}, pinned models leave {}", model.traits.name,
-                                             format_bytes(need), format_bytes(room))));
-      continue;
-    }
-    if (!make_room(model, need)) {
+    while (wants_worker(model)) {
+      const bool is_first = !is_served(model);
+      if (!load_may_start(id, model, is_first)) break;
+      const std::uint64_t need = need_of(model);
+      if (make_room(model, need)) {
+        start_worker(id, model, need);
+        continue;
+      }
+      if (!is_first) break; // its other workers go on
       block_on_memory(model);
       return; // strictly in order of arrival: a smaller model must not keep a larger one out for ever
     }
-    start_worker(id, model, need);
   }
   clear_timer(TimerKind::patience, 0, m_state.patience_ns);
+}
+
+// More predictions wait than its workers have slots free or soon to come, and it may have another worker.
+bool Stepper::wants_worker(const Model& model) const {
+  if (model.queue.empty() ||
+      model.workers.size() >= static_cast<std::size_t>(std::max(model.traits.instances, 1)))
+    return false;
+  std::size_t free = 0;
+  for (const WorkerId id : model.workers)
+    free += free_slots(model, m_state.workers.at(id));
+  return model.queue.size() > free;
+}
+
+// Somebody works for it, or soon will.
+bool Stepper::is_served(const Model& model) const {
+  return std::ranges::any_of(model.workers, [&](WorkerId id) {
+    const WorkerState state = m_state.workers.at(id).state;
+    return state == WorkerState::loading || state == WorkerState::ready;
+  });
+}
+
+// Not while it rests after a failure, nor when it can never fit: then those who wait for the first worker learn it.
+bool Stepper::load_may_start(ModelId id, Model& model, bool is_first) {
+  if (m_now_ns < model.backoff_until_ns) {
+    if (model.timer_ns != model.backoff_until_ns)
+      set_timer(TimerKind::model, id, model.timer_ns, model.backoff_until_ns);
+    return false;
+  }
+  const std::uint64_t need = need_of(model);
+  const std::uint64_t room = m_state.config.memory_budget_bytes -
+                             std::min(m_state.config.memory_budget_bytes, pinned_bytes(&model));
+  if (need <= room) return true;
+  if (!is_first) return false;
+  const std::map<std::uint64_t, RunKey> queue = model.queue; // pinned models came in between
+  for (const auto& [arrival, key] : queue)
+    finish_queued(key, PredictionStatus::failed,
+                  make_error(ErrorCode::memory_insufficient,
+                             fmt::format("model '{}' needs {}, pinned models leave {}", model.traits.name,
+                                         format_bytes(need), format_bytes(room))));
+  return false;
 }
 
 // True when `need_bytes` are free now. Else evicts idle workers, least recently used first, if that is enough
@@ -172,23 +199,40 @@ bool Stepper::dispatch_model(Model& model, bool& tokens_blocked) {
   const auto& [order, key] = *model.queue.begin();
   if (m_state.blocked_order != 0 && order > m_state.blocked_order && !model.traits.pinned)
     return false; // an older load waits for this memory
-  for (const WorkerId id : model.workers) {
-    Worker& worker = m_state.workers.at(id);
-    const auto slots = static_cast<std::size_t>(std::max(model.traits.concurrency, 1));
-    if (worker.state != WorkerState::ready || worker.running.size() >= slots) continue;
-    const bool is_suspect = std::ranges::any_of(
-        worker.running, [&](RunKey other) { return m_state.runs.at(other).state == RunState::abandoned; });
-    if (is_suspect) continue;
-    const int tokens = tokens_of(model);
-    if (tokens > 0 && (tokens_blocked || m_state.used_tokens + tokens > m_state.config.core_tokens)) {
-      tokens_blocked = true; // in order of arrival: few-threaded work must not keep many-threaded out
-      return false;
-    }
-    dispatch(key, m_state.runs.at(key), id, worker);
-    model.queue.erase(model.queue.begin());
-    return true;
+  const std::optional<WorkerId> id = free_worker(model);
+  if (!id) return false;
+  const int tokens = tokens_of(model);
+  if (tokens > 0 && (tokens_blocked || m_state.used_tokens + tokens > m_state.config.core_tokens)) {
+    tokens_blocked = true; // in order of arrival: few-threaded work must not keep many-threaded out
+    return false;
   }
-  return false;
+  dispatch(key, m_state.runs.at(key), *id, m_state.workers.at(*id));
+  model.queue.erase(model.queue.begin());
+  return true;
+}
+
+// The one with least to do; among equals the one that has been there longest, so that the others can fall idle.
+std::optional<WorkerId> Stepper::free_worker(const Model& model) const {
+  std::optional<WorkerId> found;
+  std::size_t most = 0;
+  for (const WorkerId id : model.workers) {
+    const Worker& worker = m_state.workers.at(id);
+    if (worker.state != WorkerState::ready) continue;
+    const std::size_t free = free_slots(model, worker);
+    if (free <= most) continue;
+    found = id;
+    most = free;
+  }
+  return found;
+}
+
+// Predictions that it can take, now or once it has loaded. None with an abandoned one: what it does is not known.
+std::size_t Stepper::free_slots(const Model& model, const Worker& worker) const {
+  if (worker.state != WorkerState::loading && worker.state != WorkerState::ready) return 0;
+  const bool is_suspect = std::ranges::any_of(
+      worker.running, [&](RunKey key) { return m_state.runs.at(key).state == RunState::abandoned; });
+  const auto slots = static_cast<std::size_t>(std::max(model.traits.concurrency, 1));
+  return is_suspect ? 0 : slots - std::min(slots, worker.running.size());
 }
 
 void Stepper::dispatch(RunKey key, Run& run, WorkerId worker_id, Worker& worker) {

@@ -8,8 +8,8 @@
 
 namespace mrun::sched {
 
-// Everyone who waits for this load learns why it failed; the next load waits for a backoff, and after too
-// many failures in a row submits are refused for a while.
+// Everyone who waits for this load learns why it failed, unless another worker serves them; the next load waits
+// for a backoff, and after too many failures in a row submits are refused for a while.
 void Stepper::load_failed(ModelId model_id, const Error& error) {
   Model& model = m_state.models.at(model_id);
   const Config& config = m_state.config;
@@ -25,6 +25,7 @@ void Stepper::load_failed(ModelId model_id, const Error& error) {
   model.backoff_until_ns = m_now_ns + backoff;
   if (model.failures_ns.size() >= config.max_failures)
     model.unhealthy_until_ns = m_now_ns + config.cool_down.count();
+  if (is_served(model)) return;
   const std::map<std::uint64_t, RunKey> queue = model.queue;
   for (const auto& [order, key] : queue)
     finish_queued(key, PredictionStatus::failed, error);

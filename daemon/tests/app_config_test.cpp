@@ -42,6 +42,24 @@ TEST_CASE("every key of the configuration is read") {
         "0.1");
 }
 
+TEST_CASE("what a model may take of this machine is read") {
+  const Result<DaemonConfig> config = parse_config(
+      "models:\n  acme/sdxl: {instances: 2, threads: 4, pinned: true}\n  local/small: {threads: 1}\n", "config.yaml");
+  REQUIRE_MESSAGE(config, config.error().message);
+  const ModelSettings& large = config->models.at("acme/sdxl");
+  CHECK(large.instances == 2);
+  CHECK(large.threads == 4);
+  CHECK(large.pinned);
+  const ModelSettings& small = config->models.at("local/small");
+  CHECK(small.instances == 1);
+  CHECK(small.threads == 1);
+  CHECK_FALSE(small.pinned);
+  CHECK(refusal("models:\n  acme/x: {instance: 2}") == "config.yaml:2:12: a model has no key `instance`");
+  CHECK(refusal("models: {acme/x: {instances: 65}}").find("`instances` is not a number from 1 to 64") !=
+        std::string::npos);
+  CHECK(refusal("models: {Acme: {instances: 2}}").find("config.yaml:1:10: `Acme`") == 0);
+}
+
 TEST_CASE("an empty or absent file is the default") {
   CHECK(parse_config("", "config.yaml"));
   CHECK(parse_config("require_signature: {ghcr.io/acme: [acme.pub]}", "config.yaml"));
@@ -69,7 +87,9 @@ TEST_CASE("a mistake names file, line, column and key") {
        {"- 1", "5", "max_queue: many", "max_queue: -1", "max_queue: 1.5", "memory_budget: 0",
         "memory_budget: 3 potatoes", "memory_budget: 99999999999TiB", "drain_timeout: 5", "idle_unload: -1s",
         "zygote: maybe", "zygote: \"true\"", "torch_dir: relative", "torch_dir: [a]", "cost: 5", "cost: {}",
-        "max_queue: 1\nmax_queue: 2", "a: &x 1", "{"})
+        "max_queue: 1\nmax_queue: 2", "a: &x 1", "{", "models: 5", "models: [a/b]", "models: {a/b: 2}",
+        "models: {a/b: {threads: 0}}", "models: {a/b: {threads: auto}}", "models: {a/b: {pinned: 1}}",
+        "models: {a/b: {instances: [1]}}", "models: {a/b: {}, a/b: {}}"})
     refusal(bad);
 }
 

@@ -37,6 +37,7 @@ class World {
       traits.memory_bytes = 5 + below(60);
       traits.concurrency = 1 + static_cast<int>(below(3));
       traits.threads = static_cast<int>(below(6));
+      traits.instances = 1 + static_cast<int>(below(3));
       m_traits[id] = traits;
     }
   }
@@ -179,8 +180,10 @@ class World {
   }
   void apply(const StartWorker& action) {
     REQUIRE_FALSE(m_processes.contains(action.worker));
-    for (const auto& [id, process] : m_processes)
-      REQUIRE((process.is_gone || process.model != action.model)); // one worker per model
+    const auto others = std::ranges::count_if(m_processes, [&](const auto& entry) {
+      return !entry.second.is_gone && entry.second.model == action.model;
+    });
+    REQUIRE(others < m_traits.at(action.model).instances);
     m_processes[action.worker].model = action.model;
     m_started = true;
     if (below(30) == 0) {

@@ -463,3 +463,118 @@ TEST_CASE("a prediction that goes back to the queue keeps its deadline; a cancel
   CHECK(bench.finish_of(2)->status == PredictionStatus::aborted);
   CHECK(bench.state.runs.empty());
 }
+
+TEST_CASE("another instance starts when more wait than slots are free or coming, up to the limit") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 2;
+  bench.submit(1, 7, traits);
+  REQUIRE(bench.count<StartWorker>() == 1);
+  const WorkerId first = bench.find<StartWorker>()->worker;
+  bench.submit(2, 7, traits);
+  REQUIRE(bench.count<StartWorker>() == 1); // the first one's slot is 1's
+  const WorkerId second = bench.find<StartWorker>()->worker;
+  bench.submit(3, 7, traits);
+  CHECK(bench.actions.empty());
+  bench.on(Loaded{second, 0}); // whoever is ready first takes the oldest
+  REQUIRE(bench.find<Dispatch>() != nullptr);
+  CHECK(bench.find<Dispatch>()->key == 1);
+  CHECK(bench.find<Dispatch>()->worker == second);
+  bench.on(Loaded{first, 0});
+  CHECK(bench.find<Dispatch>()->key == 2);
+  bench.done(1, second);
+  CHECK(bench.find<Dispatch>()->key == 3);
+  CHECK(bench.find<Dispatch>()->worker == second);
+  bench.done(2, first);
+  bench.done(3, second);
+  bench.submit(4, 7, traits); // a free slot: nothing starts, the older one takes it
+  CHECK(bench.count<StartWorker>() == 0);
+  CHECK(bench.find<Dispatch>()->worker == first);
+}
+
+TEST_CASE("predictions go to the instance that has least to do") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 2;
+  traits.concurrency = 2;
+  const WorkerId first = bench.load(1, 7, traits);
+  bench.submit(2, 7, traits);
+  CHECK(bench.count<StartWorker>() == 0);
+  bench.submit(3, 7, traits);
+  const WorkerId second = bench.find<StartWorker>()->worker;
+  bench.on(Loaded{second, 0});
+  CHECK(bench.find<Dispatch>()->worker == second);
+  bench.done(1, first);
+  bench.done(2, first);
+  bench.submit(4, 7, traits);
+  CHECK(bench.find<Dispatch>()->worker == first);
+}
+
+TEST_CASE("an instance that can't load fails nobody whom another serves") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 2;
+  const WorkerId first = bench.load(1, 7, traits);
+  bench.submit(2, 7, traits);
+  const WorkerId second = bench.find<StartWorker>()->worker;
+  bench.on(LoadFailed{second, some_error(ErrorCode::load_failed)});
+  CHECK(bench.finish_of(2) == nullptr);
+  bench.on(WorkerEnded{second, some_error(), {}});
+  CHECK(bench.count<StartWorker>() == 0); // it rests
+  bench.after(1100ms);
+  REQUIRE(bench.count<StartWorker>() == 1);
+  bench.done(1, first);
+  CHECK(bench.find<Dispatch>()->key == 2);
+  CHECK(bench.find<Dispatch>()->worker == first);
+}
+
+TEST_CASE("a model of several instances is not unhealthy while one of them works") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 2;
+  bench.load(1, 7, traits);
+  bench.submit(2, 7, traits);
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(bench.count<StartWorker>() == 1);
+    const WorkerId failing = bench.find<StartWorker>()->worker;
+    bench.on(SpawnFailed{failing, some_error(ErrorCode::load_failed)});
+    if (i < 4) bench.after(std::chrono::seconds(1 << i));
+  }
+  CHECK(bench.state.models.at(7).unhealthy_until_ns > bench.now_ns);
+  bench.submit(3, 7, traits);
+  CHECK(bench.find<Refuse>() == nullptr);
+}
+
+TEST_CASE("another instance takes free memory, or that of idle models, and never keeps anyone waiting") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 2;
+  traits.memory_bytes = 60;
+  const WorkerId first = bench.load(1, 7, traits);
+  bench.submit(2, 7, traits); // 120 of 100: it goes on with one
+  CHECK(bench.actions.empty());
+  bench.submit(3, 8); // 10 of the 40 that are left
+  CHECK(bench.count<StartWorker>() == 1);
+  bench.done(1, first);
+  CHECK(bench.find<Dispatch>()->key == 2);
+}
+
+TEST_CASE("a stopped model's instances all end") {
+  Bench bench;
+  ModelTraits traits;
+  traits.instances = 3;
+  const WorkerId first = bench.load(1, 7, traits);
+  bench.submit(2, 7, traits);
+  const WorkerId second = bench.find<StartWorker>()->worker;
+  bench.on(Loaded{second, 0});
+  bench.done(1, first);
+  bench.on(StopModel{{7}, false, 9});
+  CHECK(bench.end_of(first)->mode == EndMode::exit);
+  CHECK(bench.end_of(second) == nullptr); // it works
+  bench.on(WorkerEnded{first, some_error(), {}});
+  CHECK(bench.find<StopDone>() == nullptr);
+  bench.done(2, second);
+  bench.on(WorkerEnded{second, some_error(), {}});
+  REQUIRE(bench.find<StopDone>() != nullptr);
+  CHECK(bench.find<StopDone>()->ended == 2);
+}
