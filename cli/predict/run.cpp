@@ -54,6 +54,7 @@ Json without_ours(Json prediction) {
 
 void show_success(const Context& context, const Json& metrics, bool timings) {
   if (context.quiet && !timings) return;
+  if (const std::string line = device_line(metrics); !line.empty()) context.say(line);
   if (context.terminal.err_is_terminal() && !context.quiet && !context.json)
     context.terminal.err(
         fmt::format("{} {}\n", context.terminal.paint_err(Style::good, "✓"), summary_line(metrics)));

@@ -95,6 +95,13 @@ std::string summary_line(const Json& metrics) {
   return line;
 }
 
+std::string device_line(const Json& metrics) {
+  const auto cold = metrics.find("cold_start");
+  const std::string reason = text_of(metrics, "device_reason");
+  if (reason.empty() || cold == metrics.end() || !cold->is_boolean() || !cold->get<bool>()) return {};
+  return fmt::format("on the {}: {}", text_of(metrics, "device"), reason);
+}
+
 std::string timings_table(const Json& metrics) {
   const std::int64_t total = total_ns(metrics);
   std::string text;

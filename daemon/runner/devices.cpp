@@ -93,4 +93,12 @@ Result<std::string> resolve_device(const RunnerConfig& config, const std::string
   return fmt::format("{}:{}", k_cuda, *index);
 }
 
+std::string why_not_gpu(const RunnerConfig& config, const Manifest& manifest) {
+  const bool names_gpu = std::ranges::find(manifest.devices, k_cuda) != manifest.devices.end();
+  const bool may_use_gpu = config.gpu_count > 0 && needs_torch(manifest.engine) && allows(manifest, k_cuda);
+  if (!names_gpu && !may_use_gpu) return "";
+  const Result<void> cuda = check_cuda(config, manifest, 0);
+  return cuda ? "" : cuda.error().message;
+}
+
 } // namespace mrun

@@ -99,6 +99,7 @@ struct RunOutcome {
   std::uint64_t peak_memory_bytes = 0;
   std::optional<WorkerReads> reads; // as its worker said; none from one that died
   std::string device = "cpu";
+  std::string device_reason; // why `auto` was no GPU; "" where nobody would wonder
   int worker_pid = 0;
   std::string log_path;                    // of the worker, "" when it never ran
   std::vector<std::string> last_log_lines; // at most 50; filled on failure

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "daemon/runner/devices.h"
 #include "daemon/runner/runner_impl.h"
 #include "daemon/runner/scheduler_detail.h"
 
@@ -28,6 +29,8 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
   outcome.peak_memory_bytes = run.reported ? run.reported->peak_memory_bytes : 0;
   if (run.reported) outcome.reads = run.reported->reads;
   if (const auto model = models.find(run.model); model != models.end()) outcome.device = model->second.device;
+  if (outcome.device == "cpu" && run.request.device == "auto")
+    outcome.device_reason = why_not_gpu(config, run.request.bundle->manifest);
   if (worker != nullptr) {
     outcome.cold_start = !worker->timeline.is_ended() || worker->timeline.end_ns() > run.submitted_ns;
     outcome.peak_memory_bytes =

@@ -93,6 +93,7 @@ void Service::set_metrics(Live& live, const RunOutcome& outcome, Phases& phases,
   }
   metrics["input_bytes"] = live.input_bytes;
   metrics["device"] = outcome.device;
+  if (!outcome.device_reason.empty()) metrics["device_reason"] = outcome.device_reason;
   metrics["worker_pid"] = outcome.worker_pid;
   metrics["cold_start"] = outcome.cold_start;
   metrics["cost"] = own_charge_json(ledger.own);

@@ -84,6 +84,21 @@ TEST_CASE("auto is a GPU where machine, LibTorch, engine and manifest agree") {
   CHECK(resolve_device(machine.config, "auto", torch_model()) == "cpu");
 }
 
+TEST_CASE("why auto is no GPU is said where model or machine know of one") {
+  const Machine machine;
+  CHECK(why_not_gpu(machine.config, torch_model()).empty()); // it is one
+  RunnerConfig without = machine.config;
+  without.gpu_count = 0;
+  CHECK(why_not_gpu(without, torch_model()).empty());
+  CHECK(why_not_gpu(without, torch_model({"cpu"})).empty());
+  CHECK(why_not_gpu(without, torch_model({"cpu", "cuda"})).find("no NVIDIA GPU") != std::string::npos);
+  Manifest echo = torch_model();
+  echo.engine = "echo";
+  CHECK(why_not_gpu(machine.config, echo).empty());
+  fs::remove(machine.torch.path / "lib/libtorch_cuda.so");
+  CHECK(why_not_gpu(machine.config, torch_model()).find("one for a CPU") != std::string::npos);
+}
+
 TEST_CASE("a device by name is taken or refused with what is missing") {
   const Machine machine;
   CHECK(resolve_device(machine.config, "cuda", torch_model()) == "cuda:0");
