@@ -129,6 +129,7 @@ struct InputSpec {
   ValueId value = k_no_value;               // k_no_value for constants
   std::string target;                       // name of the parameter, buffer or constant
   std::optional<GuardNumber> constant = {}; // a number (or bool) that became a part of the program
+  std::string written = {};                 // that, or a string or null, as JSON; "" for anything longer
 };
 
 struct OutputSpec {

@@ -19,6 +19,19 @@ dom::key_value_pair only_member(dom::element element) {
   return *object.begin();
 }
 
+constexpr std::size_t k_max_written = 200;
+
+// The value of {"as_string": "x"} and its like, as JSON.
+std::string written(dom::element value) {
+  dom::object members;
+  if (value.get(members) != simdjson::SUCCESS || members.size() != 1) return {};
+  const dom::key_value_pair member = *members.begin();
+  if (member.key == "as_none") return "null";
+  if (!member.value.is_number() && !member.value.is_bool() && !member.value.is_string()) return {};
+  std::string text = simdjson::minify(member.value);
+  return text.size() <= k_max_written ? text : std::string();
+}
+
 // {"as_int": 3}, {"as_float": …}, {"as_bool": …}; nullopt for a string or None, which nothing is compared
 // with.
 std::optional<GuardNumber> constant_of(dom::element value) {
@@ -48,7 +61,8 @@ InputSpec input_spec(dom::element element, const std::unordered_map<std::string,
   if (kind == "tensor_constant")
     return {InputKind::tensor_constant, id(value["arg"]["name"]), text_of(value["tensor_constant_name"])};
   if (kind == "constant_input")
-    return {InputKind::constant, k_no_value, text_of(value["name"]), constant_of(value["value"])};
+    return {InputKind::constant, k_no_value, text_of(value["name"]), constant_of(value["value"]),
+            written(value["value"])};
   if (kind == "token") return {InputKind::token, k_no_value, {}};
   if (kind != "user_input")
     refuse(ErrorCode::engine_unsupported,
@@ -58,7 +72,7 @@ InputSpec input_spec(dom::element element, const std::unordered_map<std::string,
   if (argument.value["name"].get(name) == simdjson::SUCCESS ||
       argument.value["as_name"].get(name) == simdjson::SUCCESS)
     return {InputKind::user, id(name), {}};
-  return {InputKind::constant, k_no_value, {}, constant_of(value["arg"])};
+  return {InputKind::constant, k_no_value, {}, constant_of(value["arg"]), written(value["arg"])};
 }
 
 void read_signature(dom::element module, Program& program) {

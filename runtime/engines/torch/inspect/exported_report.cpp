@@ -65,8 +65,9 @@ const Argument* find_input(const Graph& graph, ValueId value) {
   return nullptr;
 }
 
-Json constant_json(const GuardNumber& number) {
-  return std::visit([](auto value) { return Json(value); }, number);
+Json constant_json(const InputSpec& spec) {
+  Json value = Json::parse(spec.written, nullptr, false);
+  return value.is_discarded() ? Json(nullptr) : value;
 }
 
 // One input, with a shape that the program takes.
@@ -87,8 +88,7 @@ void describe_inputs(const Program& program, Json& report) {
     if (spec.kind != InputKind::user && spec.kind != InputKind::constant) continue;
     const std::string& path = program.user_input_paths[position++];
     if (spec.kind == InputKind::constant)
-      constants.push_back(
-          {{"name", path}, {"value", spec.constant ? constant_json(*spec.constant) : Json(nullptr)}});
+      constants.push_back({{"name", path}, {"value", constant_json(spec)}});
     else if (const Argument* argument = find_input(program.graph, spec.value)) {
       inputs.push_back(input_json(path, *argument, program.graph, sizes));
       inputs.back()["position"] = position - 1; // `in.<position>` is its name, too
