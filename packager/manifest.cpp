@@ -234,6 +234,12 @@ Result<Manifest> parse_manifest(std::string_view text, std::string_view file_nam
                                "add `output: {type: any}`, or what the model gives");
   MRUN_ASSIGN(manifest.output, read_output(reader, *output));
   MRUN_TRY(read_steps(reader, root.find("pre"), root.find("post"), manifest));
+  for (const char* steps : {"pre", "post"})
+    if (const YamlNode* node = root.find(steps);
+        node != nullptr && manifest.engine == "process" && !node->items.empty())
+      return reader.refuse_value(
+          node->place, fmt::format("`{}` is for engines that take tensors", steps),
+          "a program of the engine `process` gets the inputs as they are: let it do that");
   MRUN_TRY(read_requires(reader, root, manifest));
   MRUN_TRY(read_running(reader, root, manifest));
   MRUN_TRY(read_options(reader, root, manifest));

@@ -10,20 +10,22 @@
 #include "cli/model_file.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "cli/render/table.h"
 #include "cli/template_copy.h"
+#include "cli/template_list.h"
 #include "common/text.h"
 #include "packager/reference.h"
 
 namespace mrun::cli {
 namespace {
 
-constexpr PositionalSpec k_positionals[] = {{.name = "DIR", .help = "a new or empty folder"}};
+constexpr PositionalSpec k_positionals[] = {
+    {.name = "DIR", .required = false, .help = "a new or empty folder; without it the templates are listed"}};
 constexpr FlagSpec k_flags[] = {{.name = "template",
                                  .value_name = "NAME",
                                  .type = FlagType::text,
                                  .default_text = "text-embedding",
-                                 .help = "what to begin with: text-embedding, image-classifier, "
-                                         "torch-operators or cpp"},
+                                 .help = "what to begin with; `mrun init` alone lists them"},
                                 {.name = "from",
                                  .value_name = "FILE",
                                  .type = FlagType::path,
@@ -37,7 +39,9 @@ constexpr ExampleSpec k_examples[] = {
     {"init embed --template text-embedding", "a sentence embedding model in PyTorch"},
     {"init classify --template image-classifier --name me/classify", "an image classifier"},
     {"init net --from net.pt2", "a manifest for a program of torch.export, ready to pack"},
-    {"init fast --template cpp", "a model in C++, through the predictor ABI"}};
+    {"init", "lists the templates"},
+    {"init fast --template cpp", "a model in C++, through the predictor ABI"},
+    {"init tone --template process", "a program in any language that answers JSON lines"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 130};
 
 Result<std::string> model_name(const Arguments& arguments, const std::filesystem::path& target) {
@@ -86,7 +90,29 @@ Result<int> run_from(Context& context, const Arguments& arguments, const std::fi
   return 0;
 }
 
+Result<int> list_templates(Context& context, const Arguments& arguments) {
+  for (const char* flag : {"template", "from", "name"})
+    if (arguments.has(flag))
+      return fail(ErrorCode::usage, fmt::format("--{} needs a folder to write to", flag),
+                  fmt::format("mrun init my-model --{} …", flag));
+  if (context.json) {
+    Json templates = Json::array();
+    for (const TemplateRow& row : k_templates)
+      templates.push_back({{"name", row.name}, {"says", row.says}});
+    MRUN_TRY(
+        print_json(context.terminal, {{"schema", "mrun.templates/v1"}, {"templates", std::move(templates)}}));
+    return 0;
+  }
+  Table table{.header = {"TEMPLATE", "WHAT IT IS"}, .rows = {}, .right_aligned = {}};
+  for (const TemplateRow& row : k_templates)
+    table.rows.push_back({std::string(row.name), std::string(row.says)});
+  MRUN_TRY(context.terminal.out(render_table(table)));
+  context.say("next: mrun init my-model --template NAME");
+  return 0;
+}
+
 Result<int> run(Context& context, const Arguments& arguments) {
+  if (arguments.positional(0).empty()) return list_templates(context, arguments);
   const std::filesystem::path target = expand_home(arguments.positional(0));
   MRUN_ASSIGN(const std::string name, model_name(arguments, target));
   if (arguments.has("from")) return run_from(context, arguments, target, name);
@@ -105,9 +131,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
       fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, target.string(), name));
   context.say(fmt::format("next, as {} says:", (target / "README.md").string()));
   context.say(fmt::format("  cd {}", target.string()));
-  context.say(kind == "cpp" || kind == "torch-operators"
-                  ? "  cmake -B build && cmake --build build"
-                  : "  python3 export.py    # in an environment with requirements.txt");
+  const auto row = std::ranges::find(k_templates, kind, &TemplateRow::name);
+  if (row != k_templates.end() && !row->first.empty()) context.say(fmt::format("  {}", row->first));
   context.say(fmt::format("  mrun pack . && mrun show {}", name));
   return 0;
 }

@@ -31,7 +31,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.stop/v1"}, {"stopped", stopped}}));
   else
-    context.say(stopped == 0  ? fmt::format("{} is not loaded", reference)
+    context.say(stopped == 0   ? fmt::format("{} is not loaded", reference)
                 : stopped == 1 ? fmt::format("unloaded {}", reference)
                                : fmt::format("unloaded {} ({} workers)", reference, stopped));
   return 0;

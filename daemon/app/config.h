@@ -32,7 +32,8 @@ struct DaemonConfig {
   std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}
   std::optional<PriceName> cost_reference; // cost_reference: {provider: replicate, sku: …, product: public}
   std::string registry;                    // registry: HOST, for the CLI's push and pull
-  std::map<std::string, ModelSettings> models; // models: {owner/name: {instances: 2, threads: 4, pinned: true}}
+  std::map<std::string, ModelSettings>
+      models; // models: {owner/name: {instances: 2, threads: 4, pinned: true}}
 };
 
 // Unknown keys are errors, with the nearest known one. Error config_invalid: `config.yaml:3:1: …`.

@@ -18,8 +18,8 @@ int count_gpus(const std::filesystem::path& devices);
 Result<std::string> resolve_device(const RunnerConfig& config, const std::string& asked,
                                    const Manifest& manifest);
 
-// Why `auto` is the CPU for a model that could use a GPU, in words for its user; "" where nobody would wonder: the
-// model names no GPU, and the machine has none.
+// Why `auto` is the CPU for a model that could use a GPU, in words for its user; "" where nobody would
+// wonder: the model names no GPU, and the machine has none.
 std::string why_not_gpu(const RunnerConfig& config, const Manifest& manifest);
 
 } // namespace mrun

@@ -18,7 +18,8 @@ std::string engine_argument(const RunnerConfig& config, const std::string& engin
 bool needs_torch(const std::string& engine);
 
 sched::ModelTraits model_traits(const Bundle& bundle, const RunnerConfig& config);
-// Intra-op threads of a worker, at least 1: the user's word, the manifest's, else this instance's part of the cores.
+// Intra-op threads of a worker, at least 1: the user's word, the manifest's, else this instance's part of the
+// cores.
 int worker_threads(const Bundle& bundle, const RunnerConfig& config);
 // docs/formats/model-spec.md, as JSON text. `threads`: intra-op threads, at least 1.
 std::string load_spec(const Bundle& bundle, const std::string& device, int threads);

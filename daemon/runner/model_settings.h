@@ -4,8 +4,8 @@
 namespace mrun {
 
 struct ModelSettings {
-  int instances = 1;   // the most workers, 1 to k_max_instances
-  int threads = 0;     // cores of a running prediction; 0: the manifest's, else the cores divided by `instances`
+  int instances = 1; // the most workers, 1 to k_max_instances
+  int threads = 0; // cores of a running prediction; 0: the manifest's, else the cores divided by `instances`
   bool pinned = false; // once loaded it stays, whoever needs the memory
 };
 

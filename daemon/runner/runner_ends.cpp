@@ -48,8 +48,8 @@ void Runner::Impl::finish(RunKey key, PredictionStatus status, std::optional<Err
 
 // What a queued prediction waits for: the oldest worker of its model. A later one only helps out.
 LiveWorker* Runner::Impl::load_waited_for(sched::ModelId model) {
-  const auto found = std::ranges::find_if(
-      live_workers, [&](const auto& entry) { return entry.second.model == model; });
+  const auto found =
+      std::ranges::find_if(live_workers, [&](const auto& entry) { return entry.second.model == model; });
   return found == live_workers.end() ? nullptr : &found->second;
 }
 

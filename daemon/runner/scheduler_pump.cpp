@@ -77,7 +77,8 @@ bool Stepper::is_served(const Model& model) const {
   });
 }
 
-// Not while it rests after a failure, nor when it can never fit: then those who wait for the first worker learn it.
+// Not while it rests after a failure, nor when it can never fit: then those who wait for the first worker
+// learn it.
 bool Stepper::load_may_start(ModelId id, Model& model, bool is_first) {
   if (m_now_ns < model.backoff_until_ns) {
     if (model.timer_ns != model.backoff_until_ns)
@@ -85,8 +86,8 @@ bool Stepper::load_may_start(ModelId id, Model& model, bool is_first) {
     return false;
   }
   const std::uint64_t need = need_of(model);
-  const std::uint64_t room = m_state.config.memory_budget_bytes -
-                             std::min(m_state.config.memory_budget_bytes, pinned_bytes(&model));
+  const std::uint64_t room =
+      m_state.config.memory_budget_bytes - std::min(m_state.config.memory_budget_bytes, pinned_bytes(&model));
   if (need <= room) return true;
   if (!is_first) return false;
   const std::map<std::uint64_t, RunKey> queue = model.queue; // pinned models came in between
@@ -211,7 +212,8 @@ bool Stepper::dispatch_model(Model& model, bool& tokens_blocked) {
   return true;
 }
 
-// The one with least to do; among equals the one that has been there longest, so that the others can fall idle.
+// The one with least to do; among equals the one that has been there longest, so that the others can fall
+// idle.
 std::optional<WorkerId> Stepper::free_worker(const Model& model) const {
   std::optional<WorkerId> found;
   std::size_t most = 0;
@@ -226,7 +228,8 @@ std::optional<WorkerId> Stepper::free_worker(const Model& model) const {
   return found;
 }
 
-// Predictions that it can take, now or once it has loaded. None with an abandoned one: what it does is not known.
+// Predictions that it can take, now or once it has loaded. None with an abandoned one: what it does is not
+// known.
 std::size_t Stepper::free_slots(const Model& model, const Worker& worker) const {
   if (worker.state != WorkerState::loading && worker.state != WorkerState::ready) return 0;
   const bool is_suspect = std::ranges::any_of(

@@ -8,8 +8,8 @@
 
 namespace mrun::sched {
 
-// Everyone who waits for this load learns why it failed, unless another worker serves them; the next load waits
-// for a backoff, and after too many failures in a row submits are refused for a while.
+// Everyone who waits for this load learns why it failed, unless another worker serves them; the next load
+// waits for a backoff, and after too many failures in a row submits are refused for a while.
 void Stepper::load_failed(ModelId model_id, const Error& error) {
   Model& model = m_state.models.at(model_id);
   const Config& config = m_state.config;

@@ -44,7 +44,8 @@ TEST_CASE("every key of the configuration is read") {
 
 TEST_CASE("what a model may take of this machine is read") {
   const Result<DaemonConfig> config = parse_config(
-      "models:\n  acme/sdxl: {instances: 2, threads: 4, pinned: true}\n  local/small: {threads: 1}\n", "config.yaml");
+      "models:\n  acme/sdxl: {instances: 2, threads: 4, pinned: true}\n  local/small: {threads: 1}\n",
+      "config.yaml");
   REQUIRE_MESSAGE(config, config.error().message);
   const ModelSettings& large = config->models.at("acme/sdxl");
   CHECK(large.instances == 2);
@@ -83,13 +84,33 @@ TEST_CASE("a mistake names file, line, column and key") {
         std::string::npos);
   CHECK(refusal("cost: {rate: 1, per: gpu_h, currency: USD}").find("`per`") != std::string::npos);
   CHECK(refusal("cost: {rate: 1, per: instance_h, currency: dollars}").find("ISO 4217") != std::string::npos);
-  for (const char* bad :
-       {"- 1", "5", "max_queue: many", "max_queue: -1", "max_queue: 1.5", "memory_budget: 0",
-        "memory_budget: 3 potatoes", "memory_budget: 99999999999TiB", "drain_timeout: 5", "idle_unload: -1s",
-        "zygote: maybe", "zygote: \"true\"", "torch_dir: relative", "torch_dir: [a]", "cost: 5", "cost: {}",
-        "max_queue: 1\nmax_queue: 2", "a: &x 1", "{", "models: 5", "models: [a/b]", "models: {a/b: 2}",
-        "models: {a/b: {threads: 0}}", "models: {a/b: {threads: auto}}", "models: {a/b: {pinned: 1}}",
-        "models: {a/b: {instances: [1]}}", "models: {a/b: {}, a/b: {}}"})
+  for (const char* bad : {"- 1",
+                          "5",
+                          "max_queue: many",
+                          "max_queue: -1",
+                          "max_queue: 1.5",
+                          "memory_budget: 0",
+                          "memory_budget: 3 potatoes",
+                          "memory_budget: 99999999999TiB",
+                          "drain_timeout: 5",
+                          "idle_unload: -1s",
+                          "zygote: maybe",
+                          "zygote: \"true\"",
+                          "torch_dir: relative",
+                          "torch_dir: [a]",
+                          "cost: 5",
+                          "cost: {}",
+                          "max_queue: 1\nmax_queue: 2",
+                          "a: &x 1",
+                          "{",
+                          "models: 5",
+                          "models: [a/b]",
+                          "models: {a/b: 2}",
+                          "models: {a/b: {threads: 0}}",
+                          "models: {a/b: {threads: auto}}",
+                          "models: {a/b: {pinned: 1}}",
+                          "models: {a/b: {instances: [1]}}",
+                          "models: {a/b: {}, a/b: {}}"})
     refusal(bad);
 }
 

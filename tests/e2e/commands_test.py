@@ -65,6 +65,10 @@ def main(home):
     home.fails("M1202", 5, "predict", "acme/speak:v9", "-i", "prompt=x")
     home.fails("M1008", 2, "init", home.path / "t", "--template", "text-embeding")
     home.fails("M1009", 2, "init", home.path / "acme-speak", "--template", "cpp")
+    templates = [one["name"] for one in home.mrun("init", "--json").json()["templates"]]
+    assert sorted(templates) == sorted(path.name for path in (SOURCE / "templates").iterdir() if path.is_dir()), templates
+    assert all(name in home.mrun("init").out for name in templates)
+    home.fails("M1001", 2, "init", "--template", "cpp")
     outcome = home.try_mrun("predict", "acme/nothing", "--json")
     error = json.loads(outcome.err.splitlines()[-1])["error"]
     assert outcome.out == "" and error["code"] == "M1202" and error["retryable"] is False, outcome

@@ -11,7 +11,7 @@
 #include "runtime/engines/torch/native_code.h"
 #include "runtime/engines/torch/pytree.h"
 #include "runtime/engines/torch/tensors.h"
-#include "runtime/engines/torch/unpacked.h"
+#include "runtime/unpacked.h"
 
 namespace mrun::torch_engine {
 namespace {

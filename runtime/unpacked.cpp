@@ -1,17 +1,18 @@
-#include "runtime/engines/torch/unpacked.h"
+#include "runtime/unpacked.h"
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fs.h"
 #include "common/limits.h"
 
-namespace mrun::torch_engine {
+namespace mrun {
 namespace {
 
 constexpr const char* k_note = ".unpacked"; // the files' sizes, inodes and times; written last
@@ -43,6 +44,13 @@ bool is_as_noted(int folder_fd, const std::vector<UnpackedFile>& files) {
   return written && now && *written == *now;
 }
 
+Result<void> make_folders(int folder_fd, const std::string& name) {
+  for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
+    if (::mkdirat(folder_fd, name.substr(0, slash).c_str(), 0700) < 0 && errno != EEXIST)
+      return failed("can't unpack " + name);
+  return {};
+}
+
 Result<void> write_file(int folder_fd, const std::string& name, std::string_view bytes, mode_t mode) {
   const UniqueFd fd(
       ::openat(folder_fd, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
@@ -52,15 +60,11 @@ Result<void> write_file(int folder_fd, const std::string& name, std::string_view
 }
 
 Result<void> remove_folder(int cache_fd, const std::string& name) {
-  const UniqueFd folder(::openat(cache_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (folder) {
-    MRUN_ASSIGN(const std::vector<std::string> names, real_file_system().list(folder.get()));
-    for (const std::string& inner : names)
-      ::unlinkat(folder.get(), inner.c_str(), 0);
-  }
-  if (::unlinkat(cache_fd, name.c_str(), folder ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
-    return failed("can't remove " + name);
-  return {};
+  std::error_code problem; // links in it are removed, not followed
+  std::filesystem::remove_all(fmt::format("/proc/self/fd/{}/{}", cache_fd, name), problem);
+  if (!problem) return {};
+  errno = problem.value();
+  return failed("can't remove " + name);
 }
 
 } // namespace
@@ -78,8 +82,10 @@ Result<UnpackedFolder> UnpackedFolder::open(int cache_fd, const std::string& nam
   if (::mkdirat(cache_fd, half.c_str(), 0700) < 0) return failed("can't make a folder in the cache");
   const UniqueFd folder(::openat(cache_fd, half.c_str(), k_flags));
   if (!folder) return failed("can't open " + half);
-  for (const UnpackedFile& file : files)
+  for (const UnpackedFile& file : files) {
+    MRUN_TRY(make_folders(folder.get(), file.name));
     MRUN_TRY(write_file(folder.get(), file.name, file.bytes, 0500));
+  }
   MRUN_ASSIGN(const std::string note, note_of(folder.get(), files));
   MRUN_TRY(write_file(folder.get(), k_note, note, 0400));
   if (::fsync(folder.get()) < 0) return failed("can't sync " + half);
@@ -99,4 +105,4 @@ std::string UnpackedFolder::path() const {
   return fmt::format("/proc/self/fd/{}", m_folder.get());
 }
 
-} // namespace mrun::torch_engine
+} // namespace mrun

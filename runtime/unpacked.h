@@ -1,6 +1,6 @@
-// Files of an archive, unpacked into the bundle's cache folder once and used from there by every later load:
-// code is opened by the system's loader, which wants a file, and is shared by all processes that open the
-// same one.
+// Files of a bundle or of an archive in it, unpacked into the bundle's cache folder once and used from there
+// by every later load: the system's loader and other programs want files, and processes that open the same
+// one share it.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 #include "common/error.h"
 #include "common/fd.h"
 
-namespace mrun::torch_engine {
+namespace mrun {
 
 struct UnpackedFile {
-  std::string name; // without folders
+  std::string name; // a relative path without `.` and `..`
   std::string_view bytes;
 };
 
@@ -21,8 +21,8 @@ class UnpackedFolder {
   // `cache_fd`: the bundle's cache folder, which is the user's own (mode 0700) and stays open for as long as
   // the process. The folder `name` in it is written under another name, synced, then renamed, so it is whole
   // or not there. One that is there is used when each file has the size, inode and times that were written
-  // down when it was unpacked; anything else is thrown away and unpacked again. Errors: io, disk_full,
-  // load_failed.
+  // down when it was unpacked; anything else is thrown away and unpacked again. All files are executable and
+  // read-only. Errors: io, disk_full, load_failed.
   static Result<UnpackedFolder> open(int cache_fd, const std::string& name,
                                      const std::vector<UnpackedFile>& files);
 
@@ -35,4 +35,4 @@ class UnpackedFolder {
   bool m_was_there = false;
 };
 
-} // namespace mrun::torch_engine
+} // namespace mrun
