@@ -12,7 +12,8 @@ struct TemplateRow {
   std::string_view first; // what makes the model after `init`; "" when it is whole
 };
 
-inline constexpr std::string_view k_run_export = "python3 export.py    # in an environment with requirements.txt";
+inline constexpr std::string_view k_run_export =
+    "python3 export.py    # in an environment with requirements.txt";
 inline constexpr std::string_view k_run_cmake = "cmake -B build && cmake --build build";
 
 inline constexpr std::array<TemplateRow, 6> k_templates = {{

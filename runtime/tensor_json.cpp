@@ -23,12 +23,21 @@ struct ElementWriter {
   std::string& out;
 
   void operator()(std::int64_t value) const { append_number(value, out); }
+  void operator()(std::uint64_t value) const { append_number(value, out); }
   void operator()(bool value) const { out += value ? "true" : "false"; }
   void operator()(std::floating_point auto value) const {
     if (std::isfinite(value))
       append_number(value, out);
     else
       out += "null";
+  }
+  template<class T>
+  void operator()(std::complex<T> value) const {
+    out += '[';
+    (*this)(value.real());
+    out += ',';
+    (*this)(value.imag());
+    out += ']';
   }
 };
 

@@ -1,8 +1,8 @@
 // Tensors as JSON text that round-trips and is as short as it can be.
 //
 // A 32-bit float is written with the fewest digits that read back as the same 32-bit float (std::to_chars).
-// What JSON can't carry (NaN, infinity) becomes null, as in JavaScript. Straight to text: an output of a
-// million numbers needs no tree. Pure functions, any thread.
+// What JSON can't carry (NaN, infinity) becomes null, as in JavaScript; a complex number is [real,
+// imaginary]. Straight to text: an output of a million numbers needs no tree. Pure functions, any thread.
 #pragma once
 
 #include <span>

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <complex>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -27,15 +29,20 @@ struct TypeName {
   std::string_view text; // numpy's type string without the byte order
   DType type;
 };
-constexpr std::array<TypeName, 9> k_types = {{{"f4", DType::f32},
-                                              {"f8", DType::f64},
-                                              {"f2", DType::f16},
-                                              {"i1", DType::i8},
-                                              {"i2", DType::i16},
-                                              {"i4", DType::i32},
-                                              {"i8", DType::i64},
-                                              {"u1", DType::u8},
-                                              {"b1", DType::boolean}}};
+constexpr std::array<TypeName, 14> k_types = {{{"f4", DType::f32},
+                                               {"f8", DType::f64},
+                                               {"f2", DType::f16},
+                                               {"i1", DType::i8},
+                                               {"i2", DType::i16},
+                                               {"i4", DType::i32},
+                                               {"i8", DType::i64},
+                                               {"u1", DType::u8},
+                                               {"b1", DType::boolean},
+                                               {"u2", DType::u16},
+                                               {"u4", DType::u32},
+                                               {"u8", DType::u64},
+                                               {"c8", DType::c64},
+                                               {"c16", DType::c128}}};
 
 // The header is a Python dict literal of three known keys; this reads just that.
 class HeaderScanner {
@@ -121,7 +128,7 @@ std::optional<Header> scan_header(std::string_view text) {
 }
 
 std::optional<DType> parse_type(std::string_view text) {
-  if (text.size() != 3) return std::nullopt;
+  if (text.empty()) return std::nullopt;
   for (const TypeName& known : k_types)
     if (known.text == text.substr(1) && (text[0] == '<' || (text[0] == '|' && dtype_size(known.type) == 1)))
       return known.type;
@@ -175,8 +182,9 @@ Result<Tensor> read_npy(std::string_view bytes) {
   if (!header) return broken("its header is not understood (structured types are not read)");
   const std::optional<DType> type = parse_type(*header->type);
   if (!type)
-    return broken(fmt::format("type `{}` is not read, only little-endian f2 f4 f8 i1 i2 i4 i8 u1 b1",
-                              printable(*header->type, 20)));
+    return broken(
+        fmt::format("type `{}` is not read, only little-endian f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 c8 c16 b1",
+                    printable(*header->type, 20)));
   const std::string_view data = bytes.substr(start + length);
   const std::optional<std::uint64_t> size = size_of(*type, *header->shape);
   if (!size) return broken(fmt::format("shape {} is too large", shape_text(*header->shape)));
@@ -194,8 +202,17 @@ Result<Tensor> read_npy(std::string_view bytes) {
 }
 
 Result<std::string> write_npy(const Tensor& tensor) {
-  if (tensor.dtype() == DType::bf16) {
+  if (tensor.dtype() == DType::bf16 || is_f8(tensor.dtype())) { // NumPy has none of them
     MRUN_ASSIGN(const Tensor wide, to_f32(tensor));
+    return write_npy(wide);
+  }
+  if (tensor.dtype() == DType::c32) {
+    MRUN_ASSIGN(Tensor wide, Tensor::make(DType::c64, tensor.shape()));
+    const std::span<const std::uint32_t> from = tensor.as<std::uint32_t>();
+    std::ranges::transform(from, wide.as<std::complex<float>>().begin(), [](std::uint32_t bits) {
+      const auto parts = std::bit_cast<std::array<std::uint16_t, 2>>(bits);
+      return std::complex<float>(f16_to_f32(parts[0]), f16_to_f32(parts[1]));
+    });
     return write_npy(wide);
   }
   const auto type = std::find_if(k_types.begin(), k_types.end(),

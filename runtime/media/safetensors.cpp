@@ -21,7 +21,7 @@ struct TypeName {
   std::string_view text;
   DType type;
 };
-constexpr std::array<TypeName, 10> k_types = {{{"F32", DType::f32},
+constexpr std::array<TypeName, 17> k_types = {{{"F32", DType::f32},
                                                {"F64", DType::f64},
                                                {"F16", DType::f16},
                                                {"BF16", DType::bf16},
@@ -30,7 +30,14 @@ constexpr std::array<TypeName, 10> k_types = {{{"F32", DType::f32},
                                                {"I32", DType::i32},
                                                {"I64", DType::i64},
                                                {"U8", DType::u8},
-                                               {"BOOL", DType::boolean}}};
+                                               {"BOOL", DType::boolean},
+                                               {"U16", DType::u16},
+                                               {"U32", DType::u32},
+                                               {"U64", DType::u64},
+                                               {"C64", DType::c64},
+                                               {"F8_E4M3", DType::f8_e4m3fn},
+                                               {"F8_E5M2", DType::f8_e5m2},
+                                               {"F8_E8M0", DType::f8_e8m0fnu}}};
 
 tl::unexpected<Error> broken(std::string_view why, std::string hint = {}) {
   return fail(ErrorCode::input_file, fmt::format("the safetensors file can't be read: {}", why),
@@ -141,6 +148,11 @@ Result<std::string> write_safetensors(std::span<const std::pair<std::string, Ten
   for (const auto& [name, tensor] : tensors) {
     const auto type = std::find_if(k_types.begin(), k_types.end(),
                                    [&](const TypeName& known) { return known.type == tensor.dtype(); });
+    if (type == k_types.end())
+      return fail(
+          ErrorCode::prediction_failed,
+          fmt::format("`{}` is {}, which safetensors lacks", printable(name, 60), dtype_name(tensor.dtype())),
+          "write it with to_npy");
     header[name] = {
         {"dtype", type->text}, {"shape", tensor.shape()}, {"data_offsets", {at, at + tensor.size_bytes()}}};
     at += tensor.size_bytes();

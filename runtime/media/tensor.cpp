@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,16 +22,13 @@ struct DTypeRow {
   std::uint8_t dlpack_code;
 };
 // In the order of DType.
-constexpr std::array<DTypeRow, 10> k_dtypes = {{{"f32", 4, 2},
-                                                {"f64", 8, 2},
-                                                {"f16", 2, 2},
-                                                {"bf16", 2, 4},
-                                                {"i8", 1, 0},
-                                                {"i16", 2, 0},
-                                                {"i32", 4, 0},
-                                                {"i64", 8, 0},
-                                                {"u8", 1, 1},
-                                                {"bool", 1, 6}}};
+constexpr std::array<DTypeRow, 21> k_dtypes = {
+    {{"f32", 4, 2},        {"f64", 8, 2},      {"f16", 2, 2},          {"bf16", 2, 4},
+     {"i8", 1, 0},         {"i16", 2, 0},      {"i32", 4, 0},          {"i64", 8, 0},
+     {"u8", 1, 1},         {"bool", 1, 6},     {"u16", 2, 1},          {"u32", 4, 1},
+     {"u64", 8, 1},        {"c32", 4, 5},      {"c64", 8, 5},          {"c128", 16, 5},
+     {"f8_e4m3fn", 1, 10}, {"f8_e5m2", 1, 12}, {"f8_e4m3fnuz", 1, 11}, {"f8_e5m2fnuz", 1, 13},
+     {"f8_e8m0fnu", 1, 14}}};
 
 const DTypeRow& row(DType type) {
   return k_dtypes[static_cast<std::size_t>(type)];
@@ -66,6 +65,13 @@ std::string_view dtype_name(DType type) {
 }
 std::uint8_t dlpack_code(DType type) {
   return row(type).dlpack_code;
+}
+
+bool is_complex(DType type) {
+  return type == DType::c32 || type == DType::c64 || type == DType::c128;
+}
+bool is_f8(DType type) {
+  return type >= DType::f8_e4m3fn;
 }
 
 bool find_dtype(std::string_view name, DType& type) {
@@ -122,6 +128,50 @@ std::uint16_t f32_to_bf16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+namespace {
+
+struct F8Form {
+  int fraction_bits, bias;
+  bool has_infinity; // IEEE's: the highest exponent is infinity and NaN
+  bool is_fnuz;      // the byte of -0 is the only NaN
+};
+
+float f8_value(const F8Form& form, std::uint8_t bits) {
+  constexpr float k_nan = std::numeric_limits<float>::quiet_NaN();
+  const int fraction_mask = (1 << form.fraction_bits) - 1;
+  const int exponent = (bits & 0x7f) >> form.fraction_bits;
+  const int fraction = bits & fraction_mask;
+  const int highest = 0x7f >> form.fraction_bits;
+  const bool is_negative = bits >= 0x80;
+  if (form.is_fnuz && bits == 0x80) return k_nan;
+  if (form.has_infinity && exponent == highest)
+    return fraction != 0 ? k_nan : is_negative ? -HUGE_VALF : HUGE_VALF;
+  if (!form.has_infinity && !form.is_fnuz && (bits & 0x7f) == 0x7f) return k_nan;
+  const int whole = exponent == 0 ? fraction : fraction + fraction_mask + 1;
+  const float magnitude =
+      std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - form.bias - form.fraction_bits);
+  return is_negative ? -magnitude : magnitude;
+}
+
+} // namespace
+
+float f8_to_f32(DType type, std::uint8_t bits) {
+  switch (type) {
+  case DType::f8_e4m3fn:
+    return f8_value({3, 7, false, false}, bits);
+  case DType::f8_e5m2:
+    return f8_value({2, 15, true, false}, bits);
+  case DType::f8_e4m3fnuz:
+    return f8_value({3, 8, false, true}, bits);
+  case DType::f8_e5m2fnuz:
+    return f8_value({2, 16, false, true}, bits);
+  default:
+    break;
+  }
+  MRUN_CHECK(type == DType::f8_e8m0fnu); // a power of two, and NaN
+  return bits == 0xff ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, bits - 127);
+}
+
 Result<Tensor> Tensor::make(DType type, std::vector<std::int64_t> shape) {
   std::size_t count = 1, lists = 1; // `lists`: of the axes before the first one of size 0
   bool empty = false;
@@ -170,6 +220,10 @@ std::string shape_text(std::span<const std::int64_t> shape) {
 
 Result<Tensor> to_f32(const Tensor& tensor) {
   if (tensor.dtype() == DType::f32) return tensor;
+  if (is_complex(tensor.dtype()))
+    return fail(ErrorCode::prediction_failed,
+                fmt::format("a tensor of {} can't be read as real numbers", dtype_name(tensor.dtype())),
+                "let the graph give its parts (torch.view_as_real) or its size (abs)");
   MRUN_ASSIGN(Tensor out, Tensor::make(DType::f32, tensor.shape()));
   const auto halves = [&](float (*convert)(std::uint16_t)) {
     const std::span<const std::uint16_t> from = tensor.as<std::uint16_t>();
@@ -199,10 +253,31 @@ Result<Tensor> to_f32(const Tensor& tensor) {
   case DType::i64:
     widen<std::int64_t>(tensor, out);
     break;
+  case DType::u16:
+    widen<std::uint16_t>(tensor, out);
+    break;
+  case DType::u32:
+    widen<std::uint32_t>(tensor, out);
+    break;
+  case DType::u64:
+    widen<std::uint64_t>(tensor, out);
+    break;
   case DType::u8:
   case DType::boolean:
     widen<std::uint8_t>(tensor, out);
     break;
+  case DType::f8_e4m3fn:
+  case DType::f8_e5m2:
+  case DType::f8_e4m3fnuz:
+  case DType::f8_e5m2fnuz:
+  case DType::f8_e8m0fnu:
+    std::ranges::transform(tensor.as<std::uint8_t>(), out.as<float>().begin(),
+                           [&](std::uint8_t bits) { return f8_to_f32(tensor.dtype(), bits); });
+    break;
+  case DType::c32:
+  case DType::c64:
+  case DType::c128:
+    break; // refused above
   }
   return out;
 }

@@ -1,6 +1,9 @@
 // The worker's own tensor for pre and post steps: contiguous, row-major, on the CPU, without LibTorch.
 #pragma once
 
+#include <array>
+#include <bit>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,11 +16,38 @@
 
 namespace mrun {
 
-enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean };
+// Every dtype that LibTorch's files may have. c32, c64, c128: complex numbers of two f16, f32, f64. f8_*:
+// floats of a byte as in "FP8 Formats for Deep Learning" (arXiv 2209.05433) and the OCP MX specification
+// (e8m0fnu); fnuz has no infinity and no negative zero (arXiv 2206.02915).
+enum class DType : std::uint8_t {
+  f32,
+  f64,
+  f16,
+  bf16,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  boolean,
+  u16,
+  u32,
+  u64,
+  c32,
+  c64,
+  c128,
+  f8_e4m3fn,
+  f8_e5m2,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  f8_e8m0fnu
+};
 
 std::size_t dtype_size(DType type);
 std::string_view dtype_name(DType type);             // "f32", …, "bool"
 bool find_dtype(std::string_view name, DType& type); // false: no such name
+bool is_complex(DType type);
+bool is_f8(DType type);
 // DLPack code and bits (mrun_tensor).
 std::uint8_t dlpack_code(DType type);
 bool dtype_of_dlpack(std::uint8_t code, std::uint8_t bits, std::uint16_t lanes, DType& type);
@@ -63,9 +93,12 @@ float f16_to_f32(std::uint16_t half);
 std::uint16_t f32_to_f16(float value);
 float bf16_to_f32(std::uint16_t bits);
 std::uint16_t f32_to_bf16(float value);
+// The value of a byte as one of the f8 types.
+float f8_to_f32(DType type, std::uint8_t bits);
 
-// Calls `visit` with element `index`, in row-major order, as what it is to a reader: float (f32, f16, bf16),
-// double, std::int64_t or bool.
+// Calls `visit` with element `index`, in row-major order, as what it is to a reader: float (f32, f16, bf16,
+// f8), double, std::int64_t, std::uint64_t (u64), bool, std::complex<float> (c32, c64) or
+// std::complex<double>.
 template<class Visit>
 decltype(auto) visit_element(const Tensor& tensor, std::size_t index, Visit&& visit) {
   switch (tensor.dtype()) {
@@ -87,13 +120,34 @@ decltype(auto) visit_element(const Tensor& tensor, std::size_t index, Visit&& vi
     return visit(tensor.as<std::int64_t>()[index]);
   case DType::u8:
     return visit(std::int64_t{tensor.as<std::uint8_t>()[index]});
+  case DType::u16:
+    return visit(std::int64_t{tensor.as<std::uint16_t>()[index]});
+  case DType::u32:
+    return visit(std::int64_t{tensor.as<std::uint32_t>()[index]});
+  case DType::u64:
+    return visit(tensor.as<std::uint64_t>()[index]);
+  case DType::c32: {
+    const auto parts = std::bit_cast<std::array<std::uint16_t, 2>>(tensor.as<std::uint32_t>()[index]);
+    return visit(std::complex<float>(f16_to_f32(parts[0]), f16_to_f32(parts[1])));
+  }
+  case DType::c64:
+    return visit(tensor.as<std::complex<float>>()[index]);
+  case DType::c128:
+    return visit(tensor.as<std::complex<double>>()[index]);
+  case DType::f8_e4m3fn:
+  case DType::f8_e5m2:
+  case DType::f8_e4m3fnuz:
+  case DType::f8_e5m2fnuz:
+  case DType::f8_e8m0fnu:
+    return visit(f8_to_f32(tensor.dtype(), tensor.as<std::uint8_t>()[index]));
   case DType::boolean:
     break;
   }
   return visit(tensor.as<std::uint8_t>()[index] != 0);
 }
 
-// f16/bf16/f64/integers → f32 copy; f32 → the same buffer.
+// Every type but f32 and the complex ones → f32 copy; f32 → the same buffer. Error prediction_failed for a
+// complex one, which has no order and no one number.
 Result<Tensor> to_f32(const Tensor& tensor);
 
 } // namespace mrun

@@ -3,6 +3,8 @@
 #include <limits>
 #include <type_traits>
 
+#include <fmt/format.h>
+
 #include "runtime/steps/tensor_step.h"
 
 namespace mrun {
@@ -63,10 +65,21 @@ void convert_from(const Tensor& from, Tensor& to) {
   case DType::u8:
     convert_all<From, std::uint8_t>(from, to);
     break;
+  case DType::u16:
+    convert_all<From, std::uint16_t>(from, to);
+    break;
+  case DType::u32:
+    convert_all<From, std::uint32_t>(from, to);
+    break;
+  case DType::u64:
+    convert_all<From, std::uint64_t>(from, to);
+    break;
   case DType::boolean:
     std::transform(values.begin(), values.end(), to.as<std::uint8_t>().begin(),
                    [](From value) { return static_cast<std::uint8_t>(value != From{0}); });
     break;
+  default: // make_step_cast() lets no other through
+    MRUN_CHECK(false);
   }
 }
 
@@ -77,7 +90,8 @@ class Cast final : public TensorStep {
  private:
   Result<Tensor> apply(const Tensor& input, const StepContext&) const override {
     if (input.dtype() == m_type) return input;
-    if (input.dtype() == DType::f16 || input.dtype() == DType::bf16) {
+    if (input.dtype() == DType::f16 || input.dtype() == DType::bf16 || is_f8(input.dtype()) ||
+        is_complex(input.dtype())) { // the last with an error
       MRUN_ASSIGN(const Tensor wide, to_f32(input));
       return m_type == DType::f32 ? wide : apply(wide);
     }
@@ -93,10 +107,6 @@ class Cast final : public TensorStep {
     case DType::f64:
       convert_from<double>(input, out);
       break;
-    case DType::f16:
-    case DType::bf16:
-      MRUN_CHECK(false);
-      break;
     case DType::i8:
       convert_from<std::int8_t>(input, out);
       break;
@@ -109,10 +119,21 @@ class Cast final : public TensorStep {
     case DType::i64:
       convert_from<std::int64_t>(input, out);
       break;
+    case DType::u16:
+      convert_from<std::uint16_t>(input, out);
+      break;
+    case DType::u32:
+      convert_from<std::uint32_t>(input, out);
+      break;
+    case DType::u64:
+      convert_from<std::uint64_t>(input, out);
+      break;
     case DType::u8:
     case DType::boolean:
       convert_from<std::uint8_t>(input, out);
       break;
+    default: // apply() above widens them first
+      MRUN_CHECK(false);
     }
     return out;
   }
@@ -129,6 +150,8 @@ Result<std::unique_ptr<Step>> make_step_cast(const StepOptions& options, StepFil
   MRUN_TRY(reader.check_names());
   if (!reader.has("dtype")) return reader.error("option `dtype` is missing");
   MRUN_ASSIGN(const DType type, reader.dtype("dtype", "f32"));
+  if (is_complex(type) || is_f8(type))
+    return reader.error(fmt::format("option `dtype` is {}, to which nothing is cast", dtype_name(type)));
   return std::make_unique<Cast>(options, type);
 }
 

@@ -1,7 +1,10 @@
 #include "runtime/steps/tensor_json.h"
 
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <complex>
 #include <limits>
 #include <utility>
 
@@ -16,9 +19,14 @@ constexpr std::size_t k_max_json_elements = 16 * k_mib;
 
 struct ElementJson {
   Json operator()(std::int64_t value) const { return value; }
+  Json operator()(std::uint64_t value) const { return value; }
   Json operator()(bool value) const { return value; }
   Json operator()(float value) const { return number_json(value); }
   Json operator()(double value) const { return std::isfinite(value) ? Json(value) : Json(); }
+  template<class T>
+  Json operator()(std::complex<T> value) const {
+    return Json::array({(*this)(value.real()), (*this)(value.imag())});
+  }
 };
 
 Json axis_json(const Tensor& tensor, std::size_t axis, std::size_t& at) {
@@ -62,13 +70,28 @@ class JsonReader {
 
   template<class T>
   Result<void> set_integer(const Json& json) {
-    const bool small = json.is_number_unsigned()
-                           ? json.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX)
-                           : json.is_number_integer();
-    if (!small || !std::in_range<T>(json.get<std::int64_t>()))
+    const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<std::uint64_t>())
+                      : json.is_number_integer() ? std::in_range<T>(json.get<std::int64_t>())
+                                                 : false;
+    if (!fits)
       return wrong(
           fmt::format("{} is no {}", printable(canonical_json(json), 40), dtype_name(m_tensor.dtype())));
-    m_tensor.as<T>()[m_at++] = static_cast<T>(json.get<std::int64_t>());
+    m_tensor.as<T>()[m_at++] = json.get<T>();
+    return {};
+  }
+
+  Result<void> set_complex(const Json& json) {
+    if (!json.is_array() || json.size() != 2 || !json[0].is_number() || !json[1].is_number())
+      return wrong(fmt::format("{} is no complex number, which is [real, imaginary]",
+                               printable(canonical_json(json), 40)));
+    const std::size_t at = m_at++;
+    if (m_tensor.dtype() == DType::c128)
+      m_tensor.as<std::complex<double>>()[at] = {json[0].get<double>(), json[1].get<double>()};
+    else if (m_tensor.dtype() == DType::c64)
+      m_tensor.as<std::complex<float>>()[at] = {json[0].get<float>(), json[1].get<float>()};
+    else
+      m_tensor.as<std::uint32_t>()[at] = std::bit_cast<std::uint32_t>(
+          std::array{f32_to_f16(json[0].get<float>()), f32_to_f16(json[1].get<float>())});
     return {};
   }
 
@@ -79,6 +102,7 @@ class JsonReader {
       m_tensor.as<std::uint8_t>()[m_at++] = json.get<bool>() ? 1 : 0;
       return {};
     }
+    if (is_complex(m_tensor.dtype())) return set_complex(json);
     if (!json.is_number()) return wrong(fmt::format("{} is no number", printable(canonical_json(json), 40)));
     switch (m_tensor.dtype()) {
     case DType::f32:
@@ -103,7 +127,13 @@ class JsonReader {
       return set_integer<std::int64_t>(json);
     case DType::u8:
       return set_integer<std::uint8_t>(json);
-    case DType::boolean:
+    case DType::u16:
+      return set_integer<std::uint16_t>(json);
+    case DType::u32:
+      return set_integer<std::uint32_t>(json);
+    case DType::u64:
+      return set_integer<std::uint64_t>(json);
+    default: // bool and complex: above; f8 is refused by tensor_from_json()
       break;
     }
     return {};
@@ -136,6 +166,9 @@ Result<Json> tensor_to_json(const Tensor& tensor) {
 }
 
 Result<Tensor> tensor_from_json(const Json& json, DType type) {
+  if (is_f8(type))
+    return fail(ErrorCode::input_type, fmt::format("JSON has no rule to round to {}", dtype_name(type)),
+                "give it as .safetensors (from_safetensors), or let the graph convert from f32");
   std::vector<std::int64_t> shape;
   for (const Json* level = &json; level->is_array(); level = &level->front()) {
     if (shape.size() == k_max_tensor_rank)
@@ -144,6 +177,7 @@ Result<Tensor> tensor_from_json(const Json& json, DType type) {
     shape.push_back(static_cast<std::int64_t>(level->size()));
     if (level->empty()) break;
   }
+  if (is_complex(type) && !shape.empty()) shape.pop_back(); // the innermost lists are the numbers
   // Checked before allocating: the shape comes from the first lists only, so a small text could claim a large
   // tensor.
   std::size_t claimed = 1;

@@ -1,8 +1,8 @@
 // The process engine: an executable of the bundle that answers JSON lines (docs/formats/process.md).
 //
-// load unpacks the bundle's files into the cache, starts the program and waits for its `ready`. Each prediction is a
-// line to it and a folder for its files; what comes back is given on as it comes. The worker ends with its program, in
-// the program's own way, so that a crash is told as what it is.
+// load unpacks the bundle's files into the cache, starts the program and waits for its `ready`. Each
+// prediction is a line to it and a folder for its files; what comes back is given on as it comes. The worker
+// ends with its program, in the program's own way, so that a crash is told as what it is.
 
 #include <cerrno>
 #include <condition_variable>
@@ -59,8 +59,8 @@ struct Running {
   std::optional<mrun_status> status;
 };
 
-// The line goes to the worker's log, whose last ones are in the report of what failed; then the worker ends as the
-// program did.
+// The line goes to the worker's log, whose last ones are in the report of what failed; then the worker ends
+// as the program did.
 [[noreturn]] void end_worker(const std::string& words, const ProgramEnd& end) {
   std::fprintf(stderr, "the program %s\n", words.c_str());
   if (end.was_signal) {
@@ -135,10 +135,10 @@ class ProcessModel : public Program::Listener {
       const std::scoped_lock lock(m_mutex);
       if (m_is_stopping || m_refusal) return m_changed.notify_all();
       if (!m_is_ready) {
-        m_refusal = fail(ErrorCode::load_failed,
-                         fmt::format("the program {} before it was ready", end.words()),
-                         "its standard error is in the log; it says {\"ready\": true} once it can predict")
-                        .value();
+        m_refusal =
+            fail(ErrorCode::load_failed, fmt::format("the program {} before it was ready", end.words()),
+                 "its standard error is in the log; it says {\"ready\": true} once it can predict")
+                .value();
         return m_changed.notify_all();
       }
     }
@@ -170,12 +170,16 @@ class ProcessModel : public Program::Listener {
   // Nothing of the user's but PATH: what a model does must not depend on who runs it.
   std::vector<std::string> environment(int threads) const {
     const char* path = std::getenv("PATH");
-    std::vector<std::string> all = {
-        "LANG=C.UTF-8", fmt::format("MRUN_THREADS={}", threads), fmt::format("OMP_NUM_THREADS={}", threads),
-        fmt::format("HOME={}", m_scratch->path()), fmt::format("TMPDIR={}", m_scratch->path()), "PYTHONUNBUFFERED=1"};
+    std::vector<std::string> all = {"LANG=C.UTF-8",
+                                    fmt::format("MRUN_THREADS={}", threads),
+                                    fmt::format("OMP_NUM_THREADS={}", threads),
+                                    fmt::format("HOME={}", m_scratch->path()),
+                                    fmt::format("TMPDIR={}", m_scratch->path()),
+                                    "PYTHONUNBUFFERED=1"};
     all.push_back(fmt::format("PATH={}", path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"));
     for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"})
-      if (const char* value = std::getenv(name); value != nullptr) all.push_back(fmt::format("{}={}", name, value));
+      if (const char* value = std::getenv(name); value != nullptr)
+        all.push_back(fmt::format("{}={}", name, value));
     return all;
   }
 
@@ -202,13 +206,15 @@ class ProcessModel : public Program::Listener {
     const void* data = nullptr;
     if (file.size > 0 && file.span(&file, 0, file.size, &data) != MRUN_OK)
       return fail(ErrorCode::prediction_failed, fmt::format("the input `{}` can't be read", name));
-    MRUN_ASSIGN(std::string path, m_scratch->put(id, name, std::string(view(file.name)),
-                                                 {static_cast<const char*>(data), static_cast<std::size_t>(file.size)}));
+    MRUN_ASSIGN(std::string path,
+                m_scratch->put(id, name, std::string(view(file.name)),
+                               {static_cast<const char*>(data), static_cast<std::size_t>(file.size)}));
     const std::size_t dot = name.rfind('.');
     if (dot == std::string::npos)
       input[name] = std::move(path);
     else
-      input[name.substr(0, dot)][static_cast<std::size_t>(std::stoul(name.substr(dot + 1)))] = std::move(path);
+      input[name.substr(0, dot)][static_cast<std::size_t>(std::stoul(name.substr(dot + 1)))] =
+          std::move(path);
     return {};
   }
 
@@ -216,7 +222,8 @@ class ProcessModel : public Program::Listener {
     std::unique_lock lock(m_mutex);
     m_running[id] = {};
     m_program->send(predict_line(id, input, fmt::format("{}/{}", m_scratch->path(), id)));
-    if (m_host->cancelled(m_host, id) != 0) m_program->send(cancel_line(id)); // asked before it was known here
+    if (m_host->cancelled(m_host, id) != 0)
+      m_program->send(cancel_line(id)); // asked before it was known here
     m_changed.wait(lock, [&] { return m_running.at(id).status.has_value(); });
     const mrun_status status = *m_running.at(id).status;
     m_running.erase(id);
@@ -267,8 +274,11 @@ class ProcessModel : public Program::Listener {
 
   void take_end(std::uint64_t id, const Line& line) {
     if (line.end == End::failed)
-      m_host->fail(m_host, id, text_of(line.text.empty() ? "the program failed without a reason" : line.text), {});
-    finish(id, line.end == End::succeeded ? MRUN_OK : line.end == End::canceled ? MRUN_CANCELLED : MRUN_FAILED);
+      m_host->fail(m_host, id, text_of(line.text.empty() ? "the program failed without a reason" : line.text),
+                   {});
+    finish(id, line.end == End::succeeded  ? MRUN_OK
+               : line.end == End::canceled ? MRUN_CANCELLED
+                                           : MRUN_FAILED);
   }
 
   void take_file(std::uint64_t id, const Line& line) {

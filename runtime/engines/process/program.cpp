@@ -89,7 +89,8 @@ int exec_result(int report_fd) {
 Error exec_error(const std::string& path, int number) {
   const std::string name = path.substr(path.rfind('/') + 1);
   if (number == ENOENT) // the file is there: its interpreter is not
-    return fail(ErrorCode::load_failed, fmt::format("`{}` can't be started: its interpreter is not there", name),
+    return fail(ErrorCode::load_failed,
+                fmt::format("`{}` can't be started: its interpreter is not there", name),
                 "its first line names it, as `#!/usr/bin/env python3`")
         .value();
   if (number == ENOEXEC)

@@ -40,8 +40,8 @@ class Program {
     virtual void on_end(ProgramEnd end) = 0;
   };
 
-  // Its standard error is ours, its standard input and output are pipes, nothing else is open. It dies with the
-  // calling thread. `listener` outlives it. Errors: load_failed with the system's reason.
+  // Its standard error is ours, its standard input and output are pipes, nothing else is open. It dies with
+  // the calling thread. `listener` outlives it. Errors: load_failed with the system's reason.
   static Result<std::unique_ptr<Program>> start(const Launch& launch, Listener& listener);
   // Closes its input; SIGTERM after `k_stop_grace`, SIGKILL after another. Waits until it is gone.
   ~Program();

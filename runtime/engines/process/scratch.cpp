@@ -114,8 +114,9 @@ Result<UniqueFd> Scratch::open(std::uint64_t id, const std::string& path, std::u
   if (::fstat(file->get(), &status) < 0 || !S_ISREG(status.st_mode)) return refuse("is no file");
   size_bytes = static_cast<std::uint64_t>(status.st_size);
   if (size_bytes > k_max_payload_bytes)
-    return fail(ErrorCode::output_limit, fmt::format("the program gave a file of {}, the limit is {}",
-                                                     format_bytes(size_bytes), format_bytes(k_max_payload_bytes)));
+    return fail(ErrorCode::output_limit,
+                fmt::format("the program gave a file of {}, the limit is {}", format_bytes(size_bytes),
+                            format_bytes(k_max_payload_bytes)));
   return std::move(*file);
 }
 

@@ -1,5 +1,6 @@
-// A folder of files that the program and mrun exchange, one folder in it per prediction. It lies in the bundle's cache
-// folder and goes with the worker; what a worker that was killed left behind goes at the next load.
+// A folder of files that the program and mrun exchange, one folder in it per prediction. It lies in the
+// bundle's cache folder and goes with the worker; what a worker that was killed left behind goes at the next
+// load.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,13 @@ class Scratch {
   Result<std::string> begin(std::uint64_t id);
   void end(std::uint64_t id);
 
-  // Puts an input there, named so that the program sees its extension; gives the absolute path. Errors: io, disk_full.
+  // Puts an input there, named so that the program sees its extension; gives the absolute path. Errors: io,
+  // disk_full.
   Result<std::string> put(std::uint64_t id, const std::string& input, const std::string& file_name,
                           std::string_view bytes);
-  // Opens what the program says that it wrote: a regular file in that prediction's folder, by a relative or absolute
-  // path; links are not followed. Errors: prediction_failed (not there, elsewhere, no file), output_limit.
+  // Opens what the program says that it wrote: a regular file in that prediction's folder, by a relative or
+  // absolute path; links are not followed. Errors: prediction_failed (not there, elsewhere, no file),
+  // output_limit.
   Result<UniqueFd> open(std::uint64_t id, const std::string& path, std::uint64_t& size_bytes) const;
 
  private:

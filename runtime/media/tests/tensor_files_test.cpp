@@ -1,3 +1,6 @@
+#include <cmath>
+#include <complex>
+
 #include <doctest/doctest.h>
 
 #include "runtime/media/npy.h"
@@ -43,7 +46,10 @@ std::string why(const Result<Tensor>& result) {
 }
 
 constexpr DType k_types[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,
-                             DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean};
+                             DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean,
+                             DType::u16, DType::u32, DType::u64, DType::c64};
+constexpr DType k_f8_types[] = {DType::f8_e4m3fn, DType::f8_e5m2, DType::f8_e4m3fnuz, DType::f8_e5m2fnuz,
+                                DType::f8_e8m0fnu};
 const std::vector<std::vector<std::int64_t>> k_shapes = {{}, {0}, {3}, {2, 0, 5}, {2, 3, 4}};
 
 } // namespace
@@ -68,6 +74,56 @@ TEST_CASE("npy and safetensors come back as they were") {
       CHECK(same(read_safetensors(file, "second").value(), both[1].second));
     }
   CHECK(read_npy(write_npy(counting(DType::bf16, {2})).value()).value().dtype() == DType::f32);
+}
+
+TEST_CASE("the rarer types: what a file format has is kept, what it lacks is widened or refused") {
+  const Tensor large = counting(DType::c128, {2, 2});
+  CHECK(same(read_npy(write_npy(large).value()).value(), large));
+  const auto refused = write_safetensors(std::vector<std::pair<std::string, Tensor>>{{"x", large}});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "`x` is c128, which safetensors lacks");
+  Tensor half = Tensor::make(DType::c32, {1}).value();
+  half.as<std::uint32_t>()[0] = 0xc0003c00; // 1 - 2i
+  const Tensor wide = read_npy(write_npy(half).value()).value();
+  CHECK(wide.as<std::complex<float>>()[0] == std::complex<float>(1, -2));
+  for (const DType type : {DType::f8_e4m3fn, DType::f8_e5m2, DType::f8_e8m0fnu}) {
+    const Tensor tensor = counting(type, {3});
+    const auto file = write_safetensors(std::vector<std::pair<std::string, Tensor>>{{"x", tensor}});
+    CHECK(same(read_safetensors(file.value(), "x").value(), tensor));
+    CHECK(read_npy(write_npy(tensor).value()).value().dtype() == DType::f32);
+  }
+}
+
+TEST_CASE("floats of a byte have PyTorch's values") {
+  struct Expected { // of torch 2.14.1: all 256 bytes, viewed as the type, as doubles
+    int nans, infinities;
+    double weighted_sum; // of the finite ones, times byte + 1
+    float at_1, at_8, at_3c, at_81;
+  };
+  constexpr Expected k_expected[] = {{2, 0, -692208.0, 0x1p-9F, 0x1p-6F, 1.5F, -0x1p-9F},
+                                     {6, 2, -46137343.96875, 0x1p-16F, 0x1p-13F, 1.0F, -0x1p-16F},
+                                     {1, 0, -376824.0, 0x1p-10F, 0x1p-7F, 0.75F, -0x1p-10F},
+                                     {1, 0, -46137343.984375, 0x1p-17F, 0x1p-14F, 0.5F, -0x1p-17F},
+                                     {1, 0, 8.643172119791838e+40, 0x1p-126F, 0x1p-119F, 0x1p-67F, 4.0F}};
+  for (std::size_t i = 0; i < std::size(k_f8_types); ++i) {
+    CAPTURE(dtype_name(k_f8_types[i]));
+    const Expected& expected = k_expected[i];
+    int nans = 0, infinities = 0;
+    double sum = 0;
+    for (int byte = 0; byte < 256; ++byte) {
+      const float value = f8_to_f32(k_f8_types[i], static_cast<std::uint8_t>(byte));
+      nans += std::isnan(value) ? 1 : 0;
+      infinities += std::isinf(value) ? 1 : 0;
+      sum += std::isfinite(value) ? static_cast<double>(value) * (byte + 1) : 0;
+    }
+    CHECK(nans == expected.nans);
+    CHECK(infinities == expected.infinities);
+    CHECK(sum == doctest::Approx(expected.weighted_sum).epsilon(1e-12));
+    CHECK(f8_to_f32(k_f8_types[i], 1) == expected.at_1);
+    CHECK(f8_to_f32(k_f8_types[i], 8) == expected.at_8);
+    CHECK(f8_to_f32(k_f8_types[i], 0x3c) == expected.at_3c);
+    CHECK(f8_to_f32(k_f8_types[i], 0x81) == expected.at_81);
+  }
 }
 
 TEST_CASE("npy: Fortran order, Python 2 numbers, other versions") {

@@ -148,6 +148,37 @@ TEST_CASE("mean_pool: mask, no mask, a mask that does not fit") {
   CHECK(run.error(R"([{"step":"mean_pool","from":"x","to":"r"}])").code == ErrorCode::prediction_failed);
 }
 
+TEST_CASE("the rarer types go through JSON: unsigned, complex; what has no rule is refused") {
+  const auto there_and_back = [](const char* text, DType type) {
+    return tensor_to_json(tensor_from_json(Json::parse(text), type).value()).value();
+  };
+  CHECK(there_and_back("[1, 18446744073709551615]", DType::u64) == Json::parse("[1, 18446744073709551615]"));
+  for (const DType type : {DType::c32, DType::c64, DType::c128}) {
+    CHECK(there_and_back("[[1.5, -2], [0, 1]]", type) == Json::parse("[[1.5, -2], [0, 1]]"));
+    CHECK(there_and_back("[3, 4]", type) == Json::parse("[3, 4]"));
+  }
+  const auto refusal = [](const char* text, DType type) {
+    const auto tensor = tensor_from_json(Json::parse(text), type);
+    REQUIRE_FALSE(tensor);
+    CHECK(tensor.error().code == ErrorCode::input_type);
+    return tensor.error().message;
+  };
+  CHECK(refusal("[1, 2, 3]", DType::c64).find("is no complex number") != std::string::npos);
+  CHECK(refusal("5", DType::c64).find("is no complex number") != std::string::npos);
+  CHECK(refusal("[1]", DType::f8_e5m2).find("no rule to round") != std::string::npos);
+  CHECK(refusal("[65536]", DType::u16) == "at [0]: 65536 is no u16");
+  CHECK(refusal("[-1]", DType::u64) == "at [0]: -1 is no u64");
+  Run run;
+  run.put("x", "[3, 65535]", DType::u16);
+  CHECK(run.get(R"([{"step":"cast","from":"x","dtype":"f64","to":"r"}])") == Json::parse("[3, 65535]"));
+  run.put("x", "[3, 4]", DType::c64);
+  CHECK(run.error(R"([{"step":"cast","from":"x","dtype":"f32","to":"r"}])").message.find("real numbers") !=
+        std::string::npos);
+  CHECK(
+      run.error(R"([{"step":"cast","from":"x","dtype":"c128","to":"r"}])").message.find("nothing is cast") !=
+      std::string::npos);
+}
+
 TEST_CASE("cast: cutting, clamping, wrapping, halves") {
   Run run;
   Tensor x = Tensor::make(DType::f32, {5}).value();

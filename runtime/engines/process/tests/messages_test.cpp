@@ -62,8 +62,9 @@ TEST_CASE("anything else is refused with what it is") {
   for (const char* wrong :
        {R"({"ready": false})", R"({"id": 1, "text": 5})", R"({"id": 1, "file": null})",
         R"({"id": 1, "file": "a", "media_type": 5})", R"({"id": 1, "log": "a", "level": "loud"})",
-        R"({"id": 1, "metric": "a"})", R"({"id": 1, "metric": "a", "value": "5"})", R"({"id": 1, "metric": 5, "value": 5})",
-        R"({"id": 1, "done": "maybe"})", R"({"id": 1, "done": "failed", "error": 5})", R"({"error": 5})"})
+        R"({"id": 1, "metric": "a"})", R"({"id": 1, "metric": "a", "value": "5"})",
+        R"({"id": 1, "metric": 5, "value": 5})", R"({"id": 1, "done": "maybe"})",
+        R"({"id": 1, "done": "failed", "error": 5})", R"({"error": 5})"})
     CHECK(refusal(wrong).find("wrong kind") != std::string::npos);
   CHECK(refusal(std::string(10'000, 'x')).size() < 300);
   CHECK(refusal("\x1b[31m\xff").find('\x1b') == std::string::npos);

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -55,14 +56,16 @@ struct Script {
   }
   ~Script() { std::filesystem::remove_all(folder); }
   Result<std::unique_ptr<Program>> start(Heard& heard) const {
-    return Program::start({(folder / "main").string(), folder.string(), {"PATH=/usr/bin:/bin", "WORD=given"}}, heard);
+    return Program::start({(folder / "main").string(), folder.string(), {"PATH=/usr/bin:/bin", "WORD=given"}},
+                          heard);
   }
 };
 
 } // namespace
 
 TEST_CASE("lines go to the program and come back, in its folder and environment") {
-  const Script script("#!/bin/sh\necho \"$WORD $(basename \"$0\") $# $HOME\"\nls\nwhile read -r line; do echo \"got $line\"; done\n");
+  const Script script("#!/bin/sh\necho \"$WORD $(basename \"$0\") $# $HOME\"\nls\nwhile read -r line; do "
+                      "echo \"got $line\"; done\n");
   Heard heard;
   {
     auto program = script.start(heard);
