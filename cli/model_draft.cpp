@@ -25,10 +25,10 @@ constexpr std::size_t k_max_json_rank = 8;
 // What an example's elements are: no zeros, since a mask of zeros or a division by them gives NaN.
 struct ExampleType {
   std::string_view dtype;
-  std::string_view json_type; // "" when it is given as a file only
-  std::string_view value;     // in JSON
-  std::string_view npy;       // numpy's descr; "" when .npy lacks it
-  std::string_view bytes;     // one element, little-endian
+  std::string_view json_type;
+  std::string_view value; // in JSON
+  std::string_view npy;   // numpy's descr; "" when .npy lacks it
+  std::string_view bytes; // one element, little-endian
 };
 using namespace std::string_view_literals;
 constexpr std::array<ExampleType, 15> k_types = {{
@@ -45,8 +45,8 @@ constexpr std::array<ExampleType, 15> k_types = {{
     {"u16", "integer", "1", "<u2", "\x01\0"sv},
     {"u32", "integer", "1", "<u4", "\x01\0\0\0"sv},
     {"u64", "integer", "1", "<u8", "\x01\0\0\0\0\0\0\0"sv},
-    {"c64", "", "", "<c8", "\0\0\0\x3f\0\0\0\0"sv},
-    {"c128", "", "", "<c16", "\0\0\0\0\0\0\xe0\x3f\0\0\0\0\0\0\0\0"sv},
+    {"c64", "number", "0.5", "<c8", "\0\0\0\x3f\0\0\0\0"sv},
+    {"c128", "number", "0.5", "<c16", "\0\0\0\0\0\0\xe0\x3f\0\0\0\0\0\0\0\0"sv},
 }};
 
 const ExampleType* find_type(const std::string& dtype) {
@@ -202,9 +202,11 @@ class Drafter {
     const std::uint64_t count = element_count(shape);
     // Steps work on one example and add the batch axis, so a file is one example.
     const bool one_example = !shape.empty() && shape[0] == 1 && !type.npy.empty();
-    if (!type.json_type.empty() && name == flat(path) && shape.size() <= k_max_json_rank &&
+    Json lists = shape;
+    if (type.dtype.starts_with('c')) lists.push_back(2); // [real, imaginary]
+    if (name == flat(path) && lists.size() <= k_max_json_rank &&
         (count <= k_max_inline_elements || (!one_example && count <= k_max_json_elements))) {
-      add_json(name, type_yaml(type.json_type, shape.size()), filled_json(shape, type.value));
+      add_json(name, type_yaml(type.json_type, lists.size()), filled_json(lists, type.value));
       return {};
     }
     if (!one_example || count > k_max_file_elements)

@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "cost/own_rate.h"
 #include "packager/config_file.h"
+#include "packager/reference.h"
 
 namespace mrun {
 namespace {

@@ -120,7 +120,10 @@ void Stepper::worker_timer(WorkerId id, Worker& worker) {
                                        format_duration(m_state.config.load_timeout.count()))));
     break;
   case WorkerState::ready:
-    if (worker.running.empty()) end_worker(id, worker, EndMode::exit); // idle for long enough
+    if (!model_of(worker).queue.empty())
+      became_idle(id, worker); // it waits for cores, not for work
+    else if (worker.running.empty())
+      end_worker(id, worker, EndMode::exit); // idle for long enough
     break;
   case WorkerState::exiting:
     end_worker(id, worker, EndMode::terminate);

@@ -578,3 +578,20 @@ TEST_CASE("a stopped model's instances all end") {
   REQUIRE(bench.find<StopDone>() != nullptr);
   CHECK(bench.find<StopDone>()->ended == 2);
 }
+
+TEST_CASE("a worker whose predictions wait for cores is not idle") {
+  Bench bench;
+  bench.state.config.idle_unload = 10s;
+  ModelTraits traits;
+  traits.threads = 2;
+  bench.load(1, 7, traits);
+  bench.submit(2, 8, traits);
+  const WorkerId waiting = bench.find<StartWorker>()->worker;
+  bench.on(Loaded{waiting, 0});
+  CHECK(bench.find<Dispatch>() == nullptr);
+  bench.after(11s);
+  CHECK(bench.end_of(waiting) == nullptr);
+  bench.on(Cancel{2});
+  bench.after(11s);
+  CHECK(bench.end_of(waiting) != nullptr);
+}

@@ -20,21 +20,26 @@ def main(home):
     home.model("test/one", inputs=inputs)
     home.model("test/pinned", inputs=inputs)
 
+    home.mrun("daemon", "start")
+    # A model without the setting has one, however many wait.
+    others = [home.predict("test/one", wait=False, mode="slow:60000").json()["id"] for _ in range(2)]
+    wait_for(lambda: running(home), 20, "one to run")
+    assert len(home.workers()["models"]) == 1 and home.workers()["models"][0]["queued"] == 1, home.workers()
+    for one in others:
+        home.api("POST", f"/v1/predictions/{one}/cancel")
+        home.finish(one)
+    home.mrun("stop", "test/one")
+
     # One at a time needs one worker.
     for _ in range(3):
         home.mrun("predict", "test/echo")
     assert len(home.workers()["models"]) == 1, home.workers()
 
-    # Three at once have two; the third waits its turn. A model without the setting has one.
+    # Three at once have two; the third waits its turn.
     ids = [home.predict("test/echo", wait=False, mode="slow:60000").json()["id"] for _ in range(3)]
     wait_for(lambda: len(running(home)) == 2, 20, "two workers to run")
     assert len({model["pid"] for model in running(home)}) == 2, home.workers()
     assert home.api("GET", f"/v1/predictions/{ids[2]}").json()["status"] == "starting"
-    others = [home.predict("test/one", wait=False, mode="slow:60000").json()["id"] for _ in range(2)]
-    wait_for(lambda: len(running(home)) == 3, 20, "the other model's worker to run")
-    assert len([model for model in home.workers()["models"] if model["model"] == "test/one"]) == 1
-    for one in others:
-        home.api("POST", f"/v1/predictions/{one}/cancel")
 
     # A worker that dies takes its own prediction with it; what waited runs in a new one.
     victim = next(model["pid"] for model in running(home) if model["model"] == "test/echo")

@@ -121,7 +121,8 @@ class ProcessModel : public Program::Listener {
     if (!line->id) return about_itself(*line);
     {
       const std::scoped_lock lock(m_mutex);
-      if (!m_running.contains(*line->id)) return; // late: it has ended, or was abandoned
+      const auto running = m_running.find(*line->id);
+      if (running == m_running.end() || running->second.status) return; // late: it has ended
     }
     take(*line->id, *line);
   }

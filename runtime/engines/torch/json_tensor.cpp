@@ -42,6 +42,9 @@ class ListReader {
     if (m_type == c10::ScalarType::Bool) {
       if (!json.is_boolean()) return refuse("takes true and false");
       m_integers.push_back(json.get<bool>() ? 1 : 0);
+    } else if (m_type == c10::ScalarType::UInt64) {
+      if (!json.is_number_unsigned()) return refuse("takes integers from 0 (u64)");
+      m_integers.push_back(static_cast<std::int64_t>(json.get<std::uint64_t>())); // its bits
     } else if (c10::isIntegralType(m_type, false)) {
       if (!json.is_number_integer()) return refuse(fmt::format("takes integers ({})", type_name(m_type)));
       if (json.is_number_unsigned() && json.get<std::uint64_t>() > INT64_MAX)
@@ -56,6 +59,7 @@ class ListReader {
 
   Result<at::Tensor> integers() const {
     const at::Tensor wide = at::tensor(m_integers, at::kLong).reshape(m_shape);
+    if (m_type == c10::ScalarType::UInt64) return wide.view(m_type);
     at::Tensor tensor = wide.to(m_type);
     if (!at::equal(tensor.to(at::kLong), wide))
       return fail(ErrorCode::input_range,
@@ -63,7 +67,16 @@ class ListReader {
     return tensor;
   }
 
-  Result<at::Tensor> reals() const { return at::tensor(m_reals, at::kDouble).reshape(m_shape).to(m_type); }
+  // A complex number is [real, imaginary].
+  Result<at::Tensor> reals() const {
+    const at::Tensor wide = at::tensor(m_reals, at::kDouble).reshape(m_shape);
+    if (!c10::isComplexType(m_type)) return wide.to(m_type);
+    if (m_shape.empty() || m_shape.back() != 2)
+      return fail(
+          ErrorCode::input_type,
+          fmt::format("`{}` is complex: each number is a list of its real and imaginary part", m_name));
+    return at::view_as_complex(wide).to(m_type);
+  }
 
   c10::ScalarType m_type;
   std::string_view m_name;

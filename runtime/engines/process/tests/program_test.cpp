@@ -99,13 +99,13 @@ TEST_CASE("how it ended is told, and its last words even without a newline") {
 
 TEST_CASE("one that goes on without an input, or without an output, is ended") {
   Heard deaf, mute;
-  const Script ignores("#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do sleep 1; done\n");
+  const Script ignores("#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do :; done\n");
   {
     const auto program = ignores.start(deaf);
     deaf.wait_for_lines(1);
   }
   CHECK(deaf.end->words() == "died of SIGKILL");
-  const Script closes("#!/bin/sh\nexec >&-\nsleep 600\n");
+  const Script closes("#!/bin/sh\nexec >&-\nexec sleep 600\n");
   const auto program = closes.start(mute);
   mute.wait_for_end();
   CHECK(mute.end->words() == "died of SIGKILL");
