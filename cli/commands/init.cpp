@@ -44,6 +44,10 @@ constexpr ExampleSpec k_examples[] = {
     {"init tone --template process", "a program in any language that answers JSON lines"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 130};
 
+std::string shown(const std::filesystem::path& path) {
+  return printable(path.string(), 1000);
+}
+
 Result<std::string> model_name(const Arguments& arguments, const std::filesystem::path& target) {
   const auto given = arguments.value("name");
   const std::string text = given ? *given : default_model_name(target);
@@ -85,8 +89,8 @@ Result<int> run_from(Context& context, const Arguments& arguments, const std::fi
                                            {"files", count}}));
     return 0;
   }
-  context.say(fmt::format("wrote {} files to {}, as {}", count, target.string(), name));
-  context.say(fmt::format("next:\n  cd {}\n  mrun pack . && mrun show {}", target.string(), name));
+  context.say(fmt::format("wrote {} files to {}, as {}", count, shown(target), name));
+  context.say(fmt::format("next:\n  cd {}\n  mrun pack . && mrun show {}", shown(target), name));
   return 0;
 }
 
@@ -128,9 +132,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
     return 0;
   }
   context.say(
-      fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, target.string(), name));
-  context.say(fmt::format("next, as {} says:", (target / "README.md").string()));
-  context.say(fmt::format("  cd {}", target.string()));
+      fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, shown(target), name));
+  context.say(fmt::format("next, as {} says:", shown(target / "README.md")));
+  context.say(fmt::format("  cd {}", shown(target)));
   const auto row = std::ranges::find(k_templates, kind, &TemplateRow::name);
   if (row != k_templates.end() && !row->first.empty()) context.say(fmt::format("  {}", row->first));
   context.say(fmt::format("  mrun pack . && mrun show {}", name));

@@ -2,15 +2,36 @@
 
 #include <fmt/format.h>
 
+#include "common/limits.h"
+#include "common/text.h"
+
 namespace mrun::cli {
+namespace {
+
+// A message names what a stranger wrote (a path, a header, a program's words): whoever made it has escaped that, and
+// what was missed ends here.
+constexpr std::size_t k_max_shown_bytes = 4 * k_kib;
+
+std::string shown(std::string_view text) {
+  return printable(text, k_max_shown_bytes);
+}
+
+std::string shown_lines(std::string_view text) {
+  std::string lines;
+  for (const std::string_view line : split(text, '\n'))
+    lines += fmt::format("{}{}", lines.empty() ? "" : "\n", shown(line));
+  return lines;
+}
+
+} // namespace
 
 std::string render_error(const Terminal& terminal, const Error& error) {
   const std::string head = fmt::format("error[{}]", error_code_text(error.code));
-  std::string text = fmt::format("{}: {}\n", terminal.paint_err(Style::error, head), error.message);
+  std::string text = fmt::format("{}: {}\n", terminal.paint_err(Style::error, head), shown(error.message));
   for (const std::string& note : error.notes)
-    text += fmt::format("{}: {}\n", terminal.paint_err(Style::note, "note"), note);
+    text += fmt::format("{}: {}\n", terminal.paint_err(Style::note, "note"), shown_lines(note));
   if (!error.help().empty())
-    text += fmt::format("{}: {}\n", terminal.paint_err(Style::help, "help"), error.help());
+    text += fmt::format("{}: {}\n", terminal.paint_err(Style::help, "help"), shown_lines(error.help()));
   return text;
 }
 

@@ -1,0 +1,164 @@
+"""Goal: hostile command lines, configurations and environments (more than 200) get a clear error each: no crash, no raw
+control characters, an exit code of the table, and nothing is lost."""
+
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+
+from harness import MRUN, SOURCE, run
+
+EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 75, 124}
+LONG = "x" * 100_000
+WORDS = {
+    "nothing": [""],
+    "long": [LONG],
+    "bad utf-8": [b"\xff\xfe\x80"],
+    "escapes": ["\x1b]0;title\x07\x1b[2J"],
+    "newlines": ["a\nerror[M0000]: faked\n"],
+    "traversal": ["../../../../etc/passwd"],
+    "unknown flag": ["--no-such-flag"],
+    "flag without value": ["--"],
+}
+# Commands that take words; `daemon run` serves until it is ended, so it is not among them.
+NOT_RUN = {"daemon", "help", "bench"}
+
+
+def commands():
+    names = re.findall(r"^## `?mrun ([a-z]+)", (SOURCE / "docs/cli.md").read_text(), re.M)
+    assert len(names) >= 30, names
+    return sorted(set(names))
+
+
+def attempt(home, what, args, env=None, cwd=None, timeout=60):
+    """Runs it with standard input closed off; a complaint, or nothing."""
+    given = {**home.env, **(env or {})}
+    given = {key: value for key, value in given.items() if value is not None}
+    try:
+        done = subprocess.run([str(MRUN), *args], stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd or home.path, env=given, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return f"{what}: no end after {timeout} s"
+    except OSError as error:  # the system refuses such words: then they reach no program
+        return None if error.errno in (7, 22) else f"{what}: {error}"
+    words = done.stderr.decode("utf-8", "surrogateescape")
+    if done.returncode not in EXIT_CODES:
+        return f"{what}: exit code {done.returncode}\n{words[-2000:]}"
+    if done.returncode != 0 and not re.search(r"^error\[M\d{4}\]: |\"code\":\"M\d{4}\"", words, re.M) and done.returncode != 3:
+        return f"{what}: exit {done.returncode} without a reason: {words[-500:]!r} {done.stdout[-200:]!r}"
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]|[\udc80-\udcff]", words):
+        return f"{what}: raw bytes in the error: {words[:500]!r}"
+    if re.search(r"^error\[M0000\]", words, re.M):
+        return f"{what}: a word wrote an error of its own: {words[:500]!r}"
+    if len(words) > 20_000:
+        return f"{what}: {len(words)} bytes of error"
+    return None
+
+
+def command_lines():
+    for command in commands():
+        if command in NOT_RUN:
+            continue
+        for name, words in WORDS.items():
+            yield f"{command}, {name}", [command, *words]
+            if name in ("long", "bad utf-8", "escapes"):
+                yield f"{command}, {name} twice", [command, *words, *words]
+    yield "no command, long", [LONG]
+    yield "no command, bad utf-8", [b"\xff"]
+    yield "4,000 words", ["predict", "test/echo", *(["-i", "text=x"] * 2000)]
+    yield "an input 60,000 deep", ["predict", "test/echo", "-i", "text:=" + "[" * 60_000]
+    yield "an input that is no JSON", ["predict", "test/echo", "-i", "text:={"]
+    yield "an input from a folder", ["predict", "test/echo", "-i", "text=@/"]
+    yield "an input from a device without an end", ["predict", "test/echo", "-i", "text=@/dev/zero"]
+    yield "an input without a name", ["predict", "test/echo", "-i", "=x"]
+    yield "an input with a bad name", ["predict", "test/echo", "-i", b"\xff=x"]
+    yield "an output into nowhere", ["predict", "test/echo", "-o", "/no/such/folder/out"]
+    yield "a full disk", ["predict", "test/echo", "-o", "/dev/full"]
+    yield "a digest that is none", ["show", "test/echo@sha256:" + "g" * 64]
+    yield "a tag of 200 letters", ["tag", "test/echo", "test/echo:" + "a" * 200]
+
+
+def configurations():
+    yield "NUL", b"max_queue: 1\0\n"
+    yield "bad utf-8", b"registry: \xff\xfe\n"
+    yield "2 MiB", b"# x\n" * 500_000
+    yield "deep", b"models: " + b"[" * 100_000
+    yield "aliases", b"a: &a [1]\nb: *a\n"
+    yield "tabs", b"cost:\n\trate: 1\n"
+    yield "twice", b"max_queue: 1\nmax_queue: 2\n"
+    yield "a list", b"- 1\n- 2\n"
+    yield "unknown", b"max_queues: 1\n"
+    yield "two documents", b"max_queue: 1\n---\nmax_queue: 2\n"
+    yield "a tag", b"max_queue: !!int 1\n"
+    yield "binary", bytes(range(256)) * 100
+    yield "escapes", b"\x1b[31mred: 1\n"
+    yield "a merge key", b"<<: {max_queue: 1}\n"
+    yield "a number too large", b"max_queue: 99999999999999999999999\n"
+
+
+def environments(home):
+    file = home.path / "a-file"
+    file.write_text("x")
+    yield "no HOME", {"HOME": None, "MRUN_HOME": None}
+    yield "an empty HOME", {"HOME": "", "MRUN_HOME": None}
+    yield "a HOME that is nowhere", {"HOME": "/proc/nowhere", "MRUN_HOME": None}
+    yield "a HOME that is a file", {"HOME": str(file), "MRUN_HOME": None}
+    yield "a relative MRUN_HOME", {"MRUN_HOME": "relative"}
+    yield "a MRUN_HOME that is a file", {"MRUN_HOME": str(file)}
+    yield "a MRUN_HOME that can't be made", {"MRUN_HOME": "/proc/mrun"}
+    yield "a long MRUN_HOME", {"MRUN_HOME": str(home.path / ("d" * 250) / ("e" * 250))}
+    yield "a MRUN_HOME longer than a path", {"MRUN_HOME": "/" + "d/" * 5000}
+    yield "a MRUN_HOME with a newline", {"MRUN_HOME": str(home.path / "a\nb")}
+    yield "relative XDG folders", {"MRUN_HOME": None, "XDG_DATA_HOME": "x", "XDG_CONFIG_HOME": "x", "XDG_STATE_HOME": "x", "XDG_CACHE_HOME": "x", "XDG_RUNTIME_DIR": "x"}
+    yield "an XDG_RUNTIME_DIR that is nowhere", {"MRUN_HOME": None, "XDG_RUNTIME_DIR": "/proc/x"}
+    yield "no PATH", {"PATH": None}
+    yield "a TMPDIR that is nowhere", {"TMPDIR": "/proc/x"}
+    yield "an MRUN_LOG that is none", {"MRUN_LOG": "\x1b[31m"}
+    yield "a TERM that is none", {"TERM": "x" * 10_000}
+    yield "a LANG that is none", {"LANG": "xx_YY.ZZZ", "LC_ALL": "\x1b"}
+    yield "columns that are none", {"COLUMNS": "-5", "LINES": "99999999999"}
+    yield "a torch that is nowhere", {"MRUN_TORCH_DIR": "/proc/x"}
+
+
+def check(complaints, count):
+    found = [complaint for complaint in complaints if complaint]
+    assert not found, f"{len(found)} of {count}:\n" + "\n".join(found[:20])
+
+
+def main(home):
+    home.model("test/echo")
+    home.model("test/kept", files={"weights.bin": os.urandom(3_000_000)})
+    home.mrun("predict", "test/echo")
+    before = home.mrun("ls", "--json").out
+
+    # A folder of another process's own for each kind, so that several can run at once.
+    lines = list(command_lines())
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        check(pool.map(lambda line: attempt(home, *line), lines), len(lines))
+
+    count = len(lines)
+    for name, text in configurations():
+        (home.home / "config.yaml").write_bytes(text)
+        for args in (["ls"], ["push", "test/echo", "localhost:1/x/y"], ["daemon", "start"]):
+            check([attempt(home, f"config.yaml with {name}: {args[0]}", args)], 1)
+        home.try_mrun("daemon", "stop")
+        count += 3
+    (home.home / "config.yaml").unlink()
+
+    for name, env in environments(home):
+        cwd = home.path / "elsewhere"
+        cwd.mkdir(exist_ok=True)
+        for args in (["ls"], ["show", "test/echo"], ["predict", "test/echo"], ["daemon", "stop"]):
+            check([attempt(home, f"{name}: {args[0]}", args, env, cwd)], 1)
+            count += 1
+        assert not list(cwd.iterdir()), f"{name}: {list(cwd.iterdir())} were written into the current folder"
+
+    assert count >= 200, count
+    assert home.mrun("ls", "--json").out == before
+    home.mrun("verify", "--all")
+    assert home.mrun("predict", "test/echo").out.strip() == "hello"
+    assert pathlib.Path(home.home / "state/mrun.db").exists()
+    print(f"{count} hostile calls")
+
+
+run(main)
