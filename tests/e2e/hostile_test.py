@@ -156,7 +156,7 @@ def main(home):
     assert count >= 200, count
     assert home.mrun("ls", "--json").out == before
     home.mrun("verify", "--all")
-    assert home.mrun("predict", "test/echo").out.strip() == "hello"
+    assert "hello" in home.mrun("predict", "test/echo").out
     assert pathlib.Path(home.home / "state/mrun.db").exists()
     print(f"{count} hostile calls")
 
