@@ -8,8 +8,8 @@
 namespace mrun::cli {
 namespace {
 
-// A message names what a stranger wrote (a path, a header, a program's words): whoever made it has escaped that, and
-// what was missed ends here.
+// A message names what a stranger wrote (a path, a header, a program's words): whoever made it has escaped
+// that, and what was missed ends here.
 constexpr std::size_t k_max_shown_bytes = 4 * k_kib;
 
 std::string shown(std::string_view text) {
