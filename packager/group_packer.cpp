@@ -101,8 +101,7 @@ void GroupPacker::keep(const Group& group) {
   for (std::size_t i = 0; i < group.before.size(); ++i) {
     const std::size_t file = group.files.files[i];
     const std::uint64_t size = m_run.selected(file).size;
-    m_run
-        .keep(file, group.before[i], k_group_scale, {segments_in(group.blob.digest, at, size), {group.blob}})
+    m_run.keep(file, group.before[i], k_group_scale, {segments_in(group.blob.digest, at, size), {group.blob}})
         .is_grouped = true;
     at += size;
   }

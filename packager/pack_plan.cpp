@@ -9,17 +9,19 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_manifest_goal_bytes = 3 * k_mib; // registries refuse manifests above 4 MiB
-constexpr std::size_t k_head_bytes = 1 * k_kib;          // of the manifest without its layers, and the recipe's
-constexpr std::size_t k_piece_layer_bytes = 160;         // of a piece in the manifest, generously
-constexpr std::size_t k_file_layer_bytes = 400;          // of a whole file with a name of some length
-constexpr std::size_t k_nameless_layer_bytes = 450;      // the same but for the name, which is there twice
+constexpr std::size_t k_head_bytes = 1 * k_kib;     // of the manifest without its layers, and the recipe's
+constexpr std::size_t k_piece_layer_bytes = 160;    // of a piece in the manifest, generously
+constexpr std::size_t k_file_layer_bytes = 400;     // of a whole file with a name of some length
+constexpr std::size_t k_nameless_layer_bytes = 450; // the same but for the name, which is there twice
 constexpr std::size_t k_least_pieces = 1000;
 constexpr int k_most_scale = 20;
 constexpr int k_most_widened = 24; // then files of less than 16 TiB share blobs
 
 class Planning {
  public:
-  Planning(const std::vector<SelectedFile>& files, const CountPieces& count) : m_files(files), m_count(count) {}
+  Planning(const std::vector<SelectedFile>& files, const CountPieces& count)
+      : m_files(files),
+        m_count(count) {}
 
   // Rule t1 where it fits: what was packed by it keeps its digest.
   PackPlan run() {
@@ -70,7 +72,9 @@ class Planning {
         if (plan.is_whole[i]) bytes += layer_bytes(m_files[i]);
       return bytes <= k_manifest_goal_bytes;
     };
-    return fit([](const SelectedFile& file) { return k_nameless_layer_bytes + 6 * file.path.text().size(); }) ||
+    return fit([](const SelectedFile& file) {
+             return k_nameless_layer_bytes + 6 * file.path.text().size();
+           }) ||
            fit([](const SelectedFile& file) { return file_layer_bytes(file.path, file.size); });
   }
 

@@ -27,8 +27,8 @@ class PackMeter {
   std::uint64_t m_done = 0; // under m_mutex
 };
 
-// Files are named by their place among the selected ones. Jobs run on several threads; each fills the entry of
-// its own file.
+// Files are named by their place among the selected ones. Jobs run on several threads; each fills the entry
+// of its own file.
 class PackRun {
  public:
   PackRun(Store::Writer& writer, int folder_fd, const std::vector<SelectedFile>& selected, PackCache& cache,

@@ -1,7 +1,7 @@
 // Memory for the pieces of files on their way into the store. Internal to the packager.
 //
-// A piece is gathered here before it is written, so that what the store has already is not written at all, and
-// what is written is what was hashed, whatever becomes of the file meanwhile.
+// A piece is gathered here before it is written, so that what the store has already is not written at all,
+// and what is written is what was hashed, whatever becomes of the file meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class PieceBuffer {
   std::size_t m_size = 0;
 };
 
-// Lends buffers and takes them back: fresh memory costs a page fault every 4 KiB. Any thread; outlives what it
-// lends.
+// Lends buffers and takes them back: fresh memory costs a page fault every 4 KiB. Any thread; outlives what
+// it lends.
 class PieceBuffers {
  public:
   // Shared, since the job that owns one must be copyable. It comes back with its last owner.

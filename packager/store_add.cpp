@@ -95,8 +95,8 @@ Result<AddedBlob> Store::Writer::add_ranges(int fd, std::span<const FileRange> r
   return add_hashed(gathered.buffer->text(), gathered.digest);
 }
 
-// A clone shares the blocks: nothing is copied, and its bytes can't change under the hash. nullopt: not on this
-// file system.
+// A clone shares the blocks: nothing is copied, and its bytes can't change under the hash. nullopt: not on
+// this file system.
 Result<std::optional<AddedBlob>> Store::Writer::clone_file(int fd, const struct stat& before,
                                                            std::string_view name, const Progress& progress) {
   if (!m_can_clone || before.st_size == 0) return std::nullopt;
