@@ -24,8 +24,8 @@ struct ManifestLinks {
   std::optional<Digest> subject;
 };
 
-// Blobs of other digests than sha256 are left out: they are not in our folder. Error store_corrupt: the text is no
-// object, or names something by what is no digest.
+// Blobs of other digests than sha256 are left out: they are not in our folder. Error store_corrupt: the text
+// is no object, or names something by what is no digest.
 Result<ManifestLinks> manifest_links(std::string_view text, const Digest& digest);
 
 } // namespace mrun

@@ -14,8 +14,7 @@ namespace {
 
 // Of what is there and a regular file: whether its content is not its name's.
 Result<bool> is_damaged(int blobs, const Digest& blob) {
-  const UniqueFd fd(
-      ::openat(blobs, blob.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const UniqueFd fd(::openat(blobs, blob.hex().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd) return false;
   struct stat status {};
   if (::fstat(fd.get(), &status) < 0 || !S_ISREG(status.st_mode)) return false;

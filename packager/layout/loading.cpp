@@ -26,7 +26,7 @@ Result<std::vector<IndexedManifest>> decode_index(std::string_view text) {
   MRUN_ASSIGN(const Json* entries, need_member(root, "manifests", Json::value_t::array, "index.json"));
   if (entries->size() > k_max_loaded_versions)
     return load_invalid(fmt::format("index.json names {} manifests, at most {} are allowed", entries->size(),
-                               k_max_loaded_versions));
+                                    k_max_loaded_versions));
   std::vector<IndexedManifest> out;
   for (const Json& entry : *entries) {
     MRUN_ASSIGN(const BlobClaim claim, decode_claim(entry, "an entry of index.json"));
@@ -52,8 +52,7 @@ Result<Reference> local_name(const IndexedManifest& entry, const Manifest& manif
 
 // An image or an index is passed over; a bundle with a fault is not.
 bool names_a_bundle(std::string_view text) {
-  const auto root =
-      parse_json(text, ErrorCode::bundle_invalid, "a manifest", {k_max_oci_manifest_bytes, 16});
+  const auto root = parse_json(text, ErrorCode::bundle_invalid, "a manifest", {k_max_oci_manifest_bytes, 16});
   if (!root || !root->is_object()) return false;
   const auto format = oci_annotation(*root, k_format_annotation, "a manifest");
   return format && format->has_value();
@@ -61,7 +60,8 @@ bool names_a_bundle(std::string_view text) {
 
 Result<std::string> read_small(const NextBytes& next, std::uint64_t size, std::size_t limit,
                                std::string_view name) {
-  if (size > limit) return load_invalid(fmt::format("{} has {} bytes, at most {} are allowed", name, size, limit));
+  if (size > limit)
+    return load_invalid(fmt::format("{} has {} bytes, at most {} are allowed", name, size, limit));
   std::string text;
   while (true) {
     MRUN_ASSIGN(const std::string_view bytes, next());
@@ -116,7 +116,7 @@ Result<void> Loading::take_blob(const Digest& digest, std::uint64_t size, const 
   const Result<AddedBlob> added = incoming.finish(digest);
   if (!added && added.error().code == ErrorCode::store_corrupt)
     return load_invalid(fmt::format("blob {} has other content", digest.text()),
-                   "copy it again from where it came");
+                        "copy it again from where it came");
   if (!added) return tl::unexpected<Error>(added.error());
   if (added->is_new) m_result.new_bytes += added->size;
   return {};
@@ -132,10 +132,9 @@ Result<LoadResult> Loading::finish() {
   if (m_result.versions.empty())
     return load_invalid("there is no mrun bundle in it", "see what it holds with `skopeo inspect --raw`");
   if (m_request.name && m_result.versions.size() > 1)
-    return fail(
-        ErrorCode::usage,
-        fmt::format("there are {} versions in it, and one name was given", m_result.versions.size()),
-        "leave out the name: each gets its own");
+    return fail(ErrorCode::usage,
+                fmt::format("there are {} versions in it, and one name was given", m_result.versions.size()),
+                "leave out the name: each gets its own");
   MRUN_TRY(check_names());
   for (const std::string& signature : m_signatures)
     MRUN_TRY(take_signature(signature));
@@ -221,8 +220,7 @@ Result<void> Loading::name_versions() {
   for (const LoadedVersion& version : m_result.versions)
     // A name that means this already keeps what is known of it.
     if (!m_named.contains(version.reference.text()))
-      names.push_back(
-          {version.reference, version.digest, m_known.at(version.digest).facts, {"a file", ""}});
+      names.push_back({version.reference, version.digest, m_known.at(version.digest).facts, {"a file", ""}});
   return m_writer.name_all(names, k_lease_lifetime);
 }
 

@@ -1,5 +1,5 @@
-// What `mrun load` does with the entries of a layout, wherever they come from: blobs go into the store as they
-// arrive, and what the index names is checked and named at the end. Internal to the layout library.
+// What `mrun load` does with the entries of a layout, wherever they come from: blobs go into the store as
+// they arrive, and what the index names is checked and named at the end. Internal to the layout library.
 #pragma once
 
 #include <functional>

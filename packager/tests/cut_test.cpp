@@ -295,7 +295,7 @@ TEST_CASE("t2: whatever the number, the sizes and the names of the files, the ma
                                    {12'000, 1 * k_mi, "d", true},
                                    {99'000, 60 * k_mi, "d", true}, // 6 TB
                                    {20'000, 80 * k_mi, "d", true}, // files that would be cut
-                                   {1'500, 2 * k_mi,
+                                   {1'900, 2 * k_mi,
                                     std::string(200, 'n') + "/" + std::string(200, 'n') + "/" +
                                         std::string(200, 'n') + "/" + std::string(200, 'n'),
                                     true}}; // long names

@@ -3,6 +3,7 @@ link or a folder in its place."""
 
 import os
 import shutil
+import threading
 
 from faulty_registry import Faulty
 from harness import Home, run, wait_for
@@ -72,9 +73,10 @@ def becomes_no_blob(victim, faulty, blob, digest, weights, change):
         handler.end_headers()
         handler.wfile.write(handler.content()[:HALF])
         handler.wfile.flush()
-        faulty.plan = lambda _: _.reset() or True  # from now on nothing comes
+        killed.wait()
         return handler.reset()
 
+    killed = threading.Event()
     faulty.plan = breaks
     partial = victim.home / f"data/tmp/pull-{blob}"
     command = victim.start("pull", remote)
@@ -83,6 +85,7 @@ def becomes_no_blob(victim, faulty, blob, digest, weights, change):
     finally:
         command.kill()
         command.communicate()
+        killed.set()
     change(partial)
     faulty.plan = lambda _: False
     outcome = victim.try_mrun("pull", remote)

@@ -235,12 +235,17 @@ TEST_CASE("archive: of zstd, windows up to 128 MiB are taken; what asks for more
 
 TEST_CASE("archive: libarchive's other formats and filters are not there to be reached") {
   // Formats that libarchive knows and a tar reader does not.
-  for (const std::string& magic : {std::string("!<arch>\n"), std::string("070701"), std::string("7z\xbc\xaf\x27\x1c"),
-                                   std::string("Rar!\x1a\x07"), std::string("MSCF"), std::string("PK\x03\x04")})
+  for (const std::string& magic :
+       {std::string("!<arch>\n"), std::string("070701"), std::string("7z\xbc\xaf\x27\x1c"),
+        std::string("Rar!\x1a\x07"), std::string("MSCF"), std::string("PK\x03\x04")})
     CHECK_FALSE(read_files(magic + std::string(4000, '\1'), ArchiveCompression::none));
   // A filter inside the declared one, and one that was never declared.
   const std::string tar = make_archive({{"a", "x"}}, ArchiveCompression::none);
-  for (const std::string& magic : {std::string("BZh9"), std::string("\xfd""7zXZ\0", 6), std::string("\x1f\x9d"), std::string("LZIP")})
+  for (const std::string& magic : {std::string("BZh9"),
+                                   std::string("\xfd"
+                                               "7zXZ\0",
+                                               6),
+                                   std::string("\x1f\x9d"), std::string("LZIP")})
     for (const ArchiveCompression compression :
          {ArchiveCompression::none, ArchiveCompression::gzip, ArchiveCompression::zstd})
       CHECK_FALSE(read_files(magic + tar, compression));
