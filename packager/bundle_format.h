@@ -46,8 +46,8 @@ std::string layer_media_type(const SafePath& path, unsigned mode);
 struct BundleParts {
   std::vector<BundleFile> files;   // sorted by path
   std::vector<BlobClaim> pieces;   // of the cut files, each once
-  bool is_widened = false;         // by rule t2 (packager/cut/file_groups.h)
   std::optional<BlobClaim> recipe; // when there are cut files
+  bool is_widened = false;         // by rule t2 (packager/cut/file_groups.h)
 };
 // Whether a file is a layer of its own, rather than put together by the recipe.
 bool is_whole(const BundleFile& file);
