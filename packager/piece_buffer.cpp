@@ -1,19 +1,37 @@
 #include "packager/piece_buffer.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/limits.h"
+
 namespace mrun {
+namespace {
+
+// Whatever is asked for first, so that the next one need not ask for more. Only what is used takes memory.
+constexpr std::size_t k_least_capacity = 64 * k_mib;
+constexpr std::size_t k_huge_page_bytes = 2 * k_mib; // one fault in place of 512
+
+} // namespace
+
+void PieceBuffer::Free::operator()(char* bytes) const {
+  std::free(bytes);
+}
 
 void PieceBuffer::empty(std::size_t capacity) {
   m_size = 0;
   if (capacity <= m_capacity) return;
   m_bytes.reset(); // the old memory first
-  m_bytes = std::make_unique_for_overwrite<char[]>(capacity);
-  m_capacity = capacity;
+  m_capacity = std::max(k_least_capacity, (capacity + k_huge_page_bytes - 1) & ~(k_huge_page_bytes - 1));
+  m_bytes.reset(static_cast<char*>(std::aligned_alloc(k_huge_page_bytes, m_capacity)));
+  MRUN_CHECK(m_bytes != nullptr);
+  ::madvise(m_bytes.get(), m_capacity, MADV_HUGEPAGE); // a wish
 }
 
 void PieceBuffer::append(std::string_view bytes) {

@@ -26,12 +26,15 @@ class PieceBuffer {
   void drop_end(std::size_t length);
 
  private:
-  std::unique_ptr<char[]> m_bytes;
+  struct Free {
+    void operator()(char* bytes) const;
+  };
+  std::unique_ptr<char[], Free> m_bytes;
   std::size_t m_capacity = 0;
   std::size_t m_size = 0;
 };
 
-// Lends buffers and takes them back: fresh memory costs a page fault every 4 KiB. Any thread; outlives what
+// Lends buffers and takes them back: fresh memory costs page faults. Any thread; outlives what
 // it lends.
 class PieceBuffers {
  public:

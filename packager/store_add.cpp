@@ -13,6 +13,7 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_read_bytes = 256 * k_kib; // the hash finds them in the core's cache
+constexpr std::size_t k_write_bytes = 1 * k_mib;  // larger ones make the kernel look for larger stretches of memory
 
 struct stat stat_of(int fd) {
   struct stat status {};
@@ -50,7 +51,8 @@ Result<AddedBlob> Store::Writer::add_hashed(std::string_view bytes, const Digest
   MRUN_ASSIGN(const bool known, has_blob(digest, bytes.size()));
   if (known) return AddedBlob{digest, bytes.size(), false};
   MRUN_ASSIGN(Incoming incoming, begin_blob());
-  MRUN_TRY(m_store.file_system.write(incoming.m_fd.get(), bytes));
+  for (std::size_t at = 0; at < bytes.size(); at += k_write_bytes)
+    MRUN_TRY(m_store.file_system.write(incoming.m_fd.get(), bytes.substr(at, k_write_bytes)));
   MRUN_ASSIGN(const AddedBlob added, publish(incoming.m_name, incoming.m_fd.get(), digest, bytes.size()));
   incoming.m_writer = nullptr; // nothing left to drop
   return added;
