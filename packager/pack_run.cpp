@@ -10,7 +10,7 @@ namespace mrun {
 namespace {
 
 // Threads beyond one a core: while these wait for the disk, the others hash.
-constexpr std::size_t k_waiting_threads = 6;
+constexpr std::size_t k_waiting_threads = 2;
 
 unsigned mode_of(const struct stat& status) {
   return (status.st_mode & 0100) != 0 ? 0755U : 0644U;

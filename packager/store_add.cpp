@@ -13,7 +13,9 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_read_bytes = 256 * k_kib; // the hash finds them in the core's cache
-constexpr std::size_t k_write_bytes = 1 * k_mib;  // larger ones make the kernel look for larger stretches of memory
+constexpr std::size_t k_flush_bytes = 4 * k_mib;
+constexpr std::size_t k_write_bytes =
+    1 * k_mib; // larger ones make the kernel look for larger stretches of memory
 
 struct stat stat_of(int fd) {
   struct stat status {};
@@ -51,8 +53,11 @@ Result<AddedBlob> Store::Writer::add_hashed(std::string_view bytes, const Digest
   MRUN_ASSIGN(const bool known, has_blob(digest, bytes.size()));
   if (known) return AddedBlob{digest, bytes.size(), false};
   MRUN_ASSIGN(Incoming incoming, begin_blob());
-  for (std::size_t at = 0; at < bytes.size(); at += k_write_bytes)
+  for (std::size_t at = 0; at < bytes.size(); at += k_write_bytes) {
     MRUN_TRY(m_store.file_system.write(incoming.m_fd.get(), bytes.substr(at, k_write_bytes)));
+    // The disk begins at once, so that less is left for the fsync.
+    if (at % k_flush_bytes == 0) ::sync_file_range(incoming.m_fd.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
   MRUN_ASSIGN(const AddedBlob added, publish(incoming.m_name, incoming.m_fd.get(), digest, bytes.size()));
   incoming.m_writer = nullptr; // nothing left to drop
   return added;
