@@ -47,12 +47,15 @@ struct BundleParts {
   std::vector<BundleFile> files;   // sorted by path
   std::vector<BlobClaim> pieces;   // of the cut files, each once
   std::optional<BlobClaim> recipe; // when there are cut files
+  bool is_widened = false;         // by rule t2 (packager/cut/file_groups.h)
 };
 // Whether a file is a layer of its own, rather than put together by the recipe.
 bool is_whole(const BundleFile& file);
 
 // The recipe of the files that are not whole.
-std::string encode_recipe(const std::vector<BundleFile>& files);
+std::string encode_recipe(const BundleParts& parts);
+// So many bytes of the manifest are a whole file's layer, with whichever mode it has.
+std::size_t file_layer_bytes(const SafePath& path, std::uint64_t size);
 // The ModelPack config.
 std::string encode_config(const Manifest& manifest, const BundleParts& parts);
 // The OCI manifest; its sha256 is the version id.

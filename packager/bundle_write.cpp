@@ -76,9 +76,16 @@ bool is_whole(const BundleFile& file) {
          file.segments[0].length == file.size;
 }
 
-std::string encode_recipe(const std::vector<BundleFile>& files) {
+std::size_t file_layer_bytes(const SafePath& path, std::uint64_t size) {
+  std::size_t bytes = 0;
+  for (const unsigned mode : {0644U, 0755U})
+    bytes = std::max(bytes, file_layer({path, mode, size, {{Digest(), 0, size}}}).dump().size());
+  return bytes + 1; // the comma
+}
+
+std::string encode_recipe(const BundleParts& parts) {
   Json cut = Json::array();
-  for (const BundleFile& file : files) {
+  for (const BundleFile& file : parts.files) {
     if (is_whole(file)) continue;
     Json segments = Json::array();
     for (const Segment& segment : file.segments)
@@ -89,7 +96,9 @@ std::string encode_recipe(const std::vector<BundleFile>& files) {
                    {"size", file.size},
                    {"segments", std::move(segments)}});
   }
-  return canonical_json({{"schema", "mrun.recipe/v1"}, {"cut", k_cut_rule}, {"files", std::move(cut)}});
+  return canonical_json({{"schema", "mrun.recipe/v1"},
+                         {"cut", parts.is_widened ? k_widened_rule : k_cut_rule},
+                         {"files", std::move(cut)}});
 }
 
 std::string encode_config(const Manifest& manifest, const BundleParts& parts) {

@@ -1,5 +1,5 @@
-// The files of a model directory on their way into the store: whole, or cut where tensors begin. Internal to
-// the packager.
+// The files of a model directory on their way into the store: whole, several in a blob, or cut into pieces.
+// Internal to the packager.
 #pragma once
 
 #include <functional>
@@ -26,11 +26,11 @@ struct PackedFiles {
   std::uint64_t new_bytes = 0; // written to the store
 };
 
-// Adds the files below `folder_fd` on all cores. `last`: the version that the tag shows now; what it holds is
-// read and compared before it is written. `cache`: files that it knows are not read. Errors:
-// pack_file_refused, pack_file_changed, disk_full, …
+// Adds the files below `folder_fd` on all cores: each byte is read once, and written when the store lacks it.
+// `cache`: files that it knows are not read. Memory: up to 64 MiB a thread. Errors: pack_file_refused,
+// pack_file_changed, disk_full, …
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
-                               const std::vector<SelectedFile>& selected, const Bundle& last,
-                               PackCache& cache, const PackWatcher& watcher);
+                               const std::vector<SelectedFile>& selected, PackCache& cache,
+                               const PackWatcher& watcher);
 
 } // namespace mrun

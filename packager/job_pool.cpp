@@ -41,9 +41,12 @@ void JobPool::work() {
 
 Result<void> JobPool::run() {
   std::vector<std::thread> others;
+  const auto cores = static_cast<std::size_t>(usable_cores());
   // A few more than there are jobs now, for those that they add.
   const std::size_t threads =
-      std::min(static_cast<std::size_t>(usable_cores()), std::max<std::size_t>(m_jobs.size(), 4));
+      cores == 1
+          ? 1
+          : std::min({cores + m_waiting_threads, k_most_threads, std::max<std::size_t>(m_jobs.size(), 4)});
   for (std::size_t i = 1; i < threads; ++i)
     others.emplace_back([this] {
       ::pthread_setname_np(::pthread_self(), "job");

@@ -54,13 +54,6 @@ Result<std::string> read_manifest_text(int folder_fd, const fs::path& folder) {
   return read_all(fd.get(), k_max_manifest_bytes, "mrun.yaml", ErrorCode::manifest_limit);
 }
 
-// What the version that the tag shows now holds: an unchanged file is then only read.
-Bundle last_bundle(const Store& store, const Reference& tag) {
-  const Result<Digest> digest = store.resolve(tag);
-  Result<Bundle> bundle = digest ? store.load(*digest) : tl::unexpected<Error>(digest.error());
-  return bundle ? std::move(*bundle) : Bundle{};
-}
-
 // mrun.yaml in the bundle is the text that was parsed, even if the file has changed since.
 Result<void> settle_manifest(Store::Writer& writer, const std::string& text, PackedFiles& packed) {
   const auto same = [](const BundleFile& file) { return file.path.text() == k_bundle_manifest_name; };
@@ -102,8 +95,7 @@ Result<PackResult> pack_selected(Store& store, int folder_fd, const std::vector<
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
   PackCache cache(options.notes, folder_fd);
-  MRUN_ASSIGN(PackedFiles packed,
-              pack_files(*writer, folder_fd, selected, last_bundle(store, tag), cache, options.on_progress));
+  MRUN_ASSIGN(PackedFiles packed, pack_files(*writer, folder_fd, selected, cache, options.on_progress));
   MRUN_TRY(settle_manifest(*writer, text, packed));
   PackResult result;
   result.size_bytes = packed.size_bytes;

@@ -128,6 +128,14 @@ Result<std::vector<Digest>> Store::attached(const Digest& version) const {
   return out;
 }
 
+Result<std::vector<OtherManifest>> Store::others() const {
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_impl->read_index());
+  std::vector<OtherManifest> out;
+  for (const IndexEntry& entry : index->entries)
+    if (entry.model.empty()) out.push_back({entry.digest, entry.subject});
+  return out;
+}
+
 Result<void> Store::tag(const Reference& reference, const Digest& digest) {
   if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),

@@ -81,6 +81,12 @@ struct Provenance {
   std::string source = {};
 };
 
+// A manifest of the index that is no version: a signature, or another tool's without a name.
+struct OtherManifest {
+  Digest digest;
+  std::optional<Digest> subject; // the version that it belongs to
+};
+
 struct GcPlan {
   std::vector<Digest> blobs;    // unreferenced
   std::uint64_t size_bytes = 0; // of both
@@ -100,6 +106,8 @@ class Store {
 
   // All tags, sorted by model then tag. Fast: reads index.json only (1,000 entries in milliseconds).
   Result<std::vector<TagEntry>> list() const;
+  // What the index names besides.
+  Result<std::vector<OtherManifest>> others() const;
   // The version that a reference means here. Errors: model_not_found (nearest name in the hint),
   // digest_ambiguous.
   Result<Digest> resolve(const Reference& reference) const;
@@ -128,7 +136,8 @@ class Store {
   Result<GcPlan> plan_gc() const;
   Result<GcPlan> collect_garbage(); // what it removed
   // Removes damaged blobs, so that pack and pull bring them again: one of the right size counts as there.
-  Result<void> discard(const std::vector<Digest>& blobs);
+  // Each is hashed again first, while nobody writes; returns what it removed.
+  Result<std::vector<Digest>> discard(const std::vector<Digest>& blobs);
 
   // ---- for writers (pack, pull) --------------------------------------------------------------------------
   class Writer; // holds the shared lock; see packager/store_writer.h

@@ -9,49 +9,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "packager/bundle_format.h"
+#include "packager/manifest_links.h"
 #include "packager/store_files.h"
 
 namespace mrun {
 namespace {
 
-constexpr int k_max_index_depth = 4; // indexes inside indexes, which other tools may write
-
 // Adds `digest` and everything that its manifest names, ours or another tool's.
-Result<void> mark(const Store& store, const Digest& digest, int depth, std::set<Digest>& live);
-
-Result<void> mark_descriptor(const Store& store, const Json& descriptor, bool follow, int depth,
-                             std::set<Digest>& live) {
-  if (!descriptor.is_object()) return fail(ErrorCode::store_corrupt, "a descriptor is not an object");
-  MRUN_ASSIGN(const std::string text,
-              need_string(descriptor, "digest", ErrorCode::store_corrupt, "a descriptor"));
-  const Result<Digest> digest = Digest::parse(text);
-  if (!digest)
-    return follow ? Result<void>(fail(ErrorCode::store_corrupt, digest.error().message))
-                  : Result<void>(); // sha512: not in our folder
-  if (follow) return mark(store, *digest, depth + 1, live);
-  live.insert(*digest);
-  return {};
-}
-
 Result<void> mark(const Store& store, const Digest& digest, int depth, std::set<Digest>& live) {
   if (depth > k_max_index_depth)
     return fail(ErrorCode::store_corrupt, fmt::format("indexes are nested more than {} deep at {}",
                                                       k_max_index_depth, digest.short_hex()));
   if (!live.insert(digest).second) return {};
   MRUN_ASSIGN(const std::string text, store.read_blob(digest, k_max_oci_manifest_bytes));
-  MRUN_ASSIGN(const Json root,
-              parse_json(text, ErrorCode::store_corrupt, fmt::format("manifest {}", digest.short_hex()),
-                         {k_max_oci_manifest_bytes, 64}));
-  if (!root.is_object())
-    return fail(ErrorCode::store_corrupt, fmt::format("manifest {} is not an object", digest.short_hex()));
-  for (const char* key : {"config", "subject"})
-    if (const auto found = root.find(key); found != root.end())
-      MRUN_TRY(mark_descriptor(store, *found, false, depth, live));
-  for (const char* key : {"layers", "manifests"})
-    if (const auto list = root.find(key); list != root.end() && list->is_array())
-      for (const Json& entry : *list)
-        MRUN_TRY(mark_descriptor(store, entry, std::string_view(key) == "manifests", depth, live));
+  MRUN_ASSIGN(const ManifestLinks links, manifest_links(text, digest));
+  if (links.subject) live.insert(*links.subject);
+  for (const ManifestLink& link : links.blobs)
+    live.insert(link.digest);
+  for (const ManifestLink& link : links.manifests)
+    MRUN_TRY(mark(store, link.digest, depth + 1, live));
   return {};
 }
 
@@ -180,16 +156,6 @@ Result<GcPlan> Store::collect_garbage() {
   for (const std::string& name : ended) // under the lock nobody writes one
     MRUN_TRY(impl.file_system.unlink(impl.root.get(), "tmp/" + name));
   return plan;
-}
-
-Result<void> Store::discard(const std::vector<Digest>& blobs) {
-  Impl& impl = *m_impl;
-  MRUN_TRY(impl.need_writable());
-  MRUN_ASSIGN(const FileLock lock, FileLock::take(impl.file_system, impl.root.get(), "lock",
-                                                  FileLock::Kind::exclusive, k_lock_patience));
-  for (const Digest& blob : blobs)
-    MRUN_TRY(impl.file_system.unlink(impl.root.get(), "blobs/sha256/" + blob.hex()));
-  return {};
 }
 
 } // namespace mrun

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #include "common/text.h"
-#include "packager/bundle_format.h"
 #include "packager/job_pool.h"
+#include "packager/manifest_links.h"
 #include "packager/sha256.h"
 
 namespace mrun {
@@ -24,6 +24,7 @@ struct Need {
   std::optional<std::uint64_t> size; // as the versions claim; unknown of a manifest and of what nobody needs
   std::uint64_t size_on_disk = 0;    // 0 while it is not there
   std::vector<Digest> versions;
+  bool is_attached = true; // while nothing but a signature needs it
 };
 
 class Verification {
@@ -32,8 +33,11 @@ class Verification {
 
   Result<VerifyReport> run(const std::vector<Digest>& versions) {
     for (const Digest& version : versions)
-      collect(version);
-    if (m_options.everything) MRUN_TRY(collect_rest());
+      collect({version, std::nullopt}, {version, false}, 0);
+    if (m_options.everything) {
+      MRUN_TRY(collect_others(versions));
+      MRUN_TRY(collect_rest());
+    }
     MRUN_TRY(hash_all());
     for (const Digest& version : versions)
       check_version(version);
@@ -42,19 +46,45 @@ class Verification {
   }
 
  private:
-  void collect(const Digest& version) {
-    m_needs[version].versions.push_back(version);
-    const Result<std::string> text = m_store.read_blob(version, k_max_oci_manifest_bytes);
-    const Result<BundleLayout> layout = text ? decode_bundle(*text) : tl::unexpected<Error>(text.error());
-    if (!layout) return; // what is wrong is found when it is hashed, or by check_version()
-    for (const BlobClaim& claim : blobs_of(*layout)) {
-      Need& need = m_needs[claim.digest];
-      if (need.size && *need.size != claim.size)
-        report(claim.digest, BlobFault::size,
-               fmt::format("is said to have {} and {} bytes", *need.size, claim.size), {version});
-      need.size = claim.size;
-      need.versions.push_back(version);
-    }
+  // Who needs what is collected.
+  struct Owner {
+    Digest version;
+    bool attached; // it is a signature of that
+  };
+
+  void add_need(const ManifestLink& link, const Owner& owner) {
+    Need& need = m_needs[link.digest];
+    if (need.versions.empty() || need.versions.back() != owner.version)
+      need.versions.push_back(owner.version);
+    need.is_attached &= owner.attached;
+    if (!link.size) return;
+    if (need.size && *need.size != *link.size)
+      report(link.digest, BlobFault::size,
+             fmt::format("is said to have {} and {} bytes", *need.size, *link.size), need);
+    need.size = link.size;
+  }
+
+  // What can't be read here is found when it is hashed, what is no manifest by check_version().
+  void collect(const ManifestLink& manifest, const Owner& owner, int depth) {
+    add_need(manifest, owner);
+    const Result<std::string> text = m_store.read_blob(manifest.digest, k_max_oci_manifest_bytes);
+    const auto links = text ? manifest_links(*text, manifest.digest) : tl::unexpected<Error>(text.error());
+    if (!links) return;
+    for (const ManifestLink& link : links->blobs)
+      add_need(link, owner);
+    for (const ManifestLink& link : links->manifests)
+      if (depth < k_max_index_depth) collect(link, owner, depth + 1);
+  }
+
+  // A signature of a version that is gone is for gc.
+  Result<void> collect_others(const std::vector<Digest>& versions) {
+    MRUN_ASSIGN(const std::vector<OtherManifest> others, m_store.others());
+    for (const OtherManifest& other : others)
+      if (!other.subject)
+        collect({other.digest, std::nullopt}, {other.digest, false}, 0);
+      else if (std::ranges::find(versions, *other.subject) != versions.end())
+        collect({other.digest, std::nullopt}, {*other.subject, true}, 0);
+    return {};
   }
 
   Result<void> collect_rest() {
@@ -133,16 +163,17 @@ class Verification {
   void check_version(const Digest& version) {
     if (m_report.is_damaged(version)) return;
     if (const Result<Bundle> bundle = m_store.load(version); !bundle)
-      report(version, BlobFault::invalid, bundle.error().message, {version});
+      report(version, BlobFault::invalid, bundle.error().message, {{}, 0, {version}, false});
   }
 
   Result<void> found(const Digest& blob, BlobFault fault, std::string words, const Need& need) {
-    report(blob, fault, std::move(words), need.versions);
+    report(blob, fault, std::move(words), need);
     return {};
   }
-  void report(const Digest& blob, BlobFault fault, std::string words, std::vector<Digest> versions) {
+  void report(const Digest& blob, BlobFault fault, std::string words, const Need& need) {
     const std::scoped_lock lock(m_mutex);
-    m_report.problems.push_back({blob, fault, std::move(words), std::move(versions)});
+    m_report.problems.push_back(
+        {blob, fault, std::move(words), need.versions, need.is_attached && !need.versions.empty()});
   }
 
   const Store& m_store;

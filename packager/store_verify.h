@@ -23,8 +23,10 @@ std::string_view blob_fault_name(BlobFault fault); // as in JSON: "missing", …
 struct BlobProblem {
   Digest blob; // of a version that is invalid: its manifest
   BlobFault fault = BlobFault::missing;
-  std::string words;            // "is missing", "has 10 bytes, it must have 20"
-  std::vector<Digest> versions; // that need it; none: nothing needs it
+  std::string words; // "is missing", "has 10 bytes, it must have 20"
+  // That need it; a manifest of another tool needs what it names, too. None: nothing needs it.
+  std::vector<Digest> versions;
+  bool is_attached = false; // only what is kept beside the versions needs it: a signature
 };
 
 struct VerifyProgress {
@@ -33,7 +35,7 @@ struct VerifyProgress {
 };
 
 struct VerifyOptions {
-  bool everything = false; // also the blobs that none of the versions names
+  bool everything = false; // also signatures, manifests of other tools, and blobs that nothing names
   // Both are called by several threads, one at a time.
   std::function<void(const VerifyProgress&)> on_progress;
   std::function<bool()> is_stopped; // then the error is interrupted_by_user

@@ -1,18 +1,12 @@
 #include "packager/store_writer.h"
 
-#include <set>
-
 #include <cerrno>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "common/text.h"
 
 namespace mrun {
 namespace {
@@ -24,43 +18,6 @@ struct stat stat_of(int fd) {
   struct stat status {};
   MRUN_CHECK(::fstat(fd, &status) == 0);
   return status;
-}
-
-} // namespace
-
-bool same_content(const struct stat& a, int fd) {
-  const struct stat b = stat_of(fd);
-  const auto same_time = [](const timespec& x, const timespec& y) {
-    return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
-  };
-  return a.st_ino == b.st_ino && a.st_size == b.st_size && same_time(a.st_mtim, b.st_mtim) &&
-         same_time(a.st_ctim, b.st_ctim);
-}
-
-namespace {
-
-// Reads, hashes and, with `to`, writes.
-Result<Digest> pass_through(int from, std::span<const FileRange> ranges,
-                            const Store::Writer::Progress& progress,
-                            const std::function<Result<void>(std::string_view)>& to = nullptr) {
-  Sha256 hash;
-  std::uint64_t done = 0;
-  const auto take = [&](std::string_view bytes) -> Result<void> {
-    hash.update(bytes);
-    if (to) MRUN_TRY(to(bytes));
-    done += bytes.size();
-    if (progress) progress(done);
-    return {};
-  };
-  ::posix_fadvise(from, 0, 0, POSIX_FADV_SEQUENTIAL);
-  for (const FileRange& range : ranges)
-    MRUN_TRY(read_range(from, range.offset, range.length, "it", ErrorCode::pack_file_changed, take));
-  return hash.finish();
-}
-
-Result<Digest> hash_file(int fd, std::uint64_t size, const Store::Writer::Progress& progress) {
-  const FileRange whole{0, size};
-  return pass_through(fd, {&whole, 1}, progress);
 }
 
 } // namespace
@@ -83,8 +40,8 @@ Result<bool> Store::Writer::has_blob(const Digest& digest, std::uint64_t size) {
   const struct stat status = stat_of(fd.get());
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) return false;
   if (size > k_verify_bytes) return true;
-  const Result<Digest> content = hash_file(fd.get(), size, {});
-  return content && *content == digest;
+  const Result<std::string> content = read_part(fd.get(), 0, size, "it", ErrorCode::store_corrupt);
+  return content && Sha256::of(*content) == digest;
 }
 
 bool Store::Writer::has(const BlobClaim& claim) const {
@@ -113,70 +70,6 @@ Result<AddedBlob> Store::Writer::publish(const std::string& temporary, int fd, c
   MRUN_TRY(m_store.file_system.sync(fd));
   MRUN_TRY(m_store.file_system.rename(m_store.root.get(), temporary, "blobs/sha256/" + digest.hex()));
   return AddedBlob{digest, size, true};
-}
-
-Result<AddedBlob> Store::Writer::add_bytes(std::string_view bytes) {
-  const Digest digest = Sha256::of(bytes);
-  MRUN_ASSIGN(const bool known, has_blob(digest, bytes.size()));
-  if (known) return AddedBlob{digest, bytes.size(), false};
-  MRUN_ASSIGN(Incoming incoming, begin_blob());
-  MRUN_TRY(incoming.write(bytes));
-  return incoming.finish(digest);
-}
-
-// A clone shares the blocks, so its bytes can't change under the hash any more.
-Result<Digest> Store::Writer::clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress) {
-  if (::ioctl(to, FICLONE, from) == 0) return hash_file(to, size, progress);
-  const FileRange whole{0, size};
-  return pass_through(from, {&whole, 1}, progress,
-                      [&](std::string_view bytes) { return m_store.file_system.write(to, bytes); });
-}
-
-Result<AddedBlob> Store::Writer::add_ranges(int fd, std::span<const FileRange> ranges, bool likely_known,
-                                            const Progress& progress) {
-  std::uint64_t size = 0;
-  for (const FileRange& range : ranges)
-    size += range.length;
-  if (likely_known) {
-    MRUN_ASSIGN(const Digest digest, pass_through(fd, ranges, progress));
-    MRUN_ASSIGN(const bool known, has_blob(digest, size));
-    if (known) return AddedBlob{digest, size, false};
-  }
-  MRUN_ASSIGN(Incoming incoming, begin_blob());
-  MRUN_ASSIGN(const Digest digest, pass_through(fd, ranges, progress, [&](std::string_view bytes) {
-                return m_store.file_system.write(incoming.m_fd.get(), bytes);
-              }));
-  MRUN_ASSIGN(const AddedBlob added, publish(incoming.m_name, incoming.m_fd.get(), digest, size));
-  incoming.m_writer = nullptr; // nothing left to drop
-  return added;
-}
-
-Result<AddedBlob> Store::Writer::add_file(int fd, std::string_view name,
-                                          const std::optional<Digest>& expected, const Progress& progress) {
-  const struct stat before = stat_of(fd);
-  const std::uint64_t size = static_cast<std::uint64_t>(before.st_size);
-  const auto changed = [&] {
-    return fail(ErrorCode::pack_file_changed, fmt::format("{} changed while it was packed", printable(name)));
-  };
-  const auto renamed = [&](Error error) {
-    if (error.code == ErrorCode::pack_file_changed) return tl::unexpected<Error>(changed());
-    return tl::unexpected<Error>(std::move(error).with_note(fmt::format("while adding {}", printable(name))));
-  };
-  if (expected) {
-    const Result<Digest> digest = hash_file(fd, size, progress);
-    if (!digest) return renamed(digest.error());
-    MRUN_ASSIGN(const bool known, has_blob(*digest, size));
-    if (!same_content(before, fd)) return changed();
-    if (known) return AddedBlob{*digest, size, false};
-  }
-  MRUN_ASSIGN(Incoming incoming, begin_blob());
-  const Result<Digest> digest = clone_or_copy(fd, size, incoming.m_fd.get(), progress);
-  if (!digest) return renamed(digest.error());
-  if (!same_content(before, fd)) return changed();
-  Result<AddedBlob> added = publish(incoming.m_name, incoming.m_fd.get(), *digest, size);
-  if (!added) return renamed(added.error());
-  incoming.m_writer = nullptr; // nothing left to drop
-  return added;
 }
 
 Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
@@ -286,63 +179,6 @@ Result<int> Store::Writer::Incoming::use(const Digest& expected) {
   if (::lseek(m_fd.get(), 0, SEEK_SET) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", m_name));
   return m_fd.get();
-}
-
-Result<void> Store::Writer::put_entries(std::vector<IndexEntry> entries) {
-  MRUN_TRY(m_store.file_system.sync(m_store.blobs.get())); // the blobs' names, before anything refers to them
-  for (IndexEntry& entry : entries) {
-    struct stat manifest {};
-    if (::fstatat(m_store.blobs.get(), entry.digest.hex().c_str(), &manifest, AT_SYMLINK_NOFOLLOW) < 0)
-      return fail(ErrorCode::model_not_found, fmt::format("there is no version {}", entry.digest.text()));
-    entry.manifest_size = static_cast<std::uint64_t>(manifest.st_size);
-    entry.created_ns = m_store.clock.wall_ns();
-  }
-  return m_store.change_index([&](StoreIndex& index) -> Result<bool> {
-    for (const IndexEntry& entry : entries)
-      index.put(entry);
-    return true;
-  });
-}
-
-Result<void> Store::Writer::tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
-                                const Provenance& from) {
-  return put_entries({{reference.model(), reference.tag_or_default(), manifest, 0, facts.size_bytes, 0,
-                       facts.engine, from.origin, from.source}});
-}
-
-Result<void> Store::Writer::attach(const Digest& manifest, const Digest& subject,
-                                   const std::string& artifact_type) {
-  const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
-  if (index && (*index)->contains(manifest)) return {};
-  IndexEntry entry;
-  entry.digest = manifest;
-  entry.subject = subject;
-  entry.artifact_type = artifact_type;
-  return put_entries({std::move(entry)});
-}
-
-Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
-                                 std::chrono::seconds lifetime, const Provenance& from) {
-  MRUN_TRY(m_store.write_leases({manifest}, lifetime));
-  const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
-  if (index && (*index)->contains(manifest)) // a tag shows it already
-    return m_store.file_system.sync(m_store.blobs.get());
-  return put_entries({{model, "", manifest, 0, facts.size_bytes, 0, facts.engine, from.origin, from.source}});
-}
-
-Result<void> Store::Writer::name_all(const std::vector<Naming>& names, std::chrono::seconds lease_lifetime) {
-  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_store.read_index());
-  std::set<Digest> leased;
-  std::vector<IndexEntry> entries;
-  for (const Naming& name : names) {
-    const bool tagged = !name.reference.tag.empty();
-    if (!tagged) leased.insert(name.manifest);
-    if (!tagged && index->contains(name.manifest)) continue; // a tag shows it already
-    entries.push_back({name.reference.model(), name.reference.tag, name.manifest, 0, name.facts.size_bytes, 0,
-                       name.facts.engine, name.from.origin, name.from.source});
-  }
-  MRUN_TRY(m_store.write_leases(leased, lease_lifetime));
-  return put_entries(std::move(entries));
 }
 
 } // namespace mrun

@@ -4,13 +4,17 @@
 // Blobs may be added in any order; nothing refers to them until tag() or keep().
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include <sys/stat.h>
 
+#include "common/limits.h"
+#include "packager/piece_buffer.h"
 #include "packager/sha256.h"
 #include "packager/store.h"
 #include "packager/store_files.h"
@@ -25,6 +29,10 @@ struct AddedBlob {
 
 // Whether an open file is as it was before: the same one, its size and times the same.
 bool same_content(const struct stat& before, int fd);
+
+// Larger blobs are written while they are read, even if the store turns out to have them: pieces of models of
+// more than 4 TiB.
+inline constexpr std::uint64_t k_most_buffered_bytes = 256 * k_mib;
 
 struct FileRange {
   std::uint64_t offset = 0;
@@ -47,17 +55,17 @@ class Store::Writer {
   bool has_untouched(const BlobClaim& claim, std::int64_t since_ns) const;
 
   Result<AddedBlob> add_bytes(std::string_view bytes);
-  // The content of an open regular file: cloned where the file system can, else copied; hashed in the same
-  // pass. `expected`: what it held last time; then it is only read first, and copied when that is no longer
-  // so. Error pack_file_changed when size or times differ after the read.
-  Result<AddedBlob> add_file(int fd, std::string_view name, const std::optional<Digest>& expected,
-                             const Progress& progress);
+  // The content of an open regular file: cloned where the file system can, else as add_ranges(). Error
+  // pack_file_changed when size or times differ after the read.
+  Result<AddedBlob> add_file(int fd, std::string_view name, const Progress& progress);
 
-  // Stretches of an open file, one after the other, as one blob. `likely_known`: read it first, and write
-  // only what the store lacks. That the file does not change meanwhile is for the caller to see. Errors:
-  // those of the disk, pack_file_changed when it has become shorter.
-  Result<AddedBlob> add_ranges(int fd, std::span<const FileRange> ranges, bool likely_known,
-                               const Progress& progress);
+  // Stretches of an open file, one after the other, as one blob. Up to k_most_buffered_bytes it is read once,
+  // into memory, and written only when the store lacks it; a larger one is written as it is read. That the
+  // file does not change meanwhile is for the caller to see. Errors: those of the disk, pack_file_changed
+  // when it has become shorter.
+  Result<AddedBlob> add_ranges(int fd, std::span<const FileRange> ranges, const Progress& progress);
+  // For who gathers a blob for add_bytes().
+  std::shared_ptr<PieceBuffer> borrow_buffer(std::size_t capacity) { return m_buffers.borrow(capacity); }
 
   // A blob that arrives in pieces (a download). Unless finished it is dropped, or left for resume_blob() when
   // it came from there.
@@ -136,10 +144,22 @@ class Store::Writer {
   Result<AddedBlob> publish(const std::string& temporary, int fd, const Digest& digest, std::uint64_t size);
   Result<bool> has_blob(const Digest& digest, std::uint64_t size);
   Result<void> put_entries(std::vector<IndexEntry> entries);
-  Result<Digest> clone_or_copy(int from, std::uint64_t size, int to, const Progress& progress);
+  // Bytes in memory, and what they hash to.
+  struct Gathered {
+    std::shared_ptr<PieceBuffer> buffer; // as lent
+    Digest digest;
+  };
+  Result<Gathered> gather(int fd, std::span<const FileRange> ranges, std::uint64_t size,
+                          const Progress& progress);
+  Result<AddedBlob> add_hashed(std::string_view bytes, const Digest& digest);
+  Result<AddedBlob> add_as_read(int fd, std::span<const FileRange> ranges, const Progress& progress);
+  Result<std::optional<AddedBlob>> clone_file(int fd, const struct stat& before, std::string_view name,
+                                              const Progress& progress);
 
   Impl& m_store; // outlives the writer
   FileLock m_lock;
+  PieceBuffers m_buffers;
+  std::atomic<bool> m_can_clone = true; // until the file system refused
 };
 
 } // namespace mrun

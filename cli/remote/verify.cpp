@@ -29,6 +29,14 @@ struct Targets {
   std::map<Digest, bool> are_pulled; // a name came from a registry
 };
 
+// What is no version of a model has a name as well when something of it is damaged.
+Result<void> name_others(const Store& store, Targets& targets) {
+  MRUN_ASSIGN(const std::vector<OtherManifest> others, store.others());
+  for (const OtherManifest& other : others)
+    if (!other.subject) targets.names[other.digest].push_back("manifest " + other.digest.short_hex());
+  return {};
+}
+
 Result<Targets> find_targets(const Store& store, const std::vector<std::string>& references) {
   Targets targets;
   std::set<Digest> versions;
@@ -40,6 +48,7 @@ Result<Targets> find_targets(const Store& store, const std::vector<std::string>&
     targets.are_pulled[entry.digest] |= !entry.origin.empty();
     if (references.empty()) versions.insert(entry.digest);
   }
+  if (references.empty()) MRUN_TRY(name_others(store, targets));
   for (const std::string& text : references) {
     MRUN_ASSIGN(const Reference reference, Reference::parse(text));
     MRUN_ASSIGN(const Digest digest, store.resolve(reference));
@@ -61,14 +70,17 @@ std::vector<std::string> names_of(const Targets& targets, const BlobProblem& pro
 // What brings the right content again.
 std::string mend_words(const Targets& targets, const VerifyReport& report, bool removed) {
   bool needed = false, pulled = false;
+  bool attached = !report.problems.empty();
   bool stays = false; // a blob of the right size counts as there, whatever it holds
   for (const BlobProblem& problem : report.problems) {
     needed |= !problem.versions.empty();
+    attached &= problem.is_attached;
     stays |= problem.fault == BlobFault::content;
     for (const Digest& version : problem.versions)
       if (const auto found = targets.are_pulled.find(version); found != targets.are_pulled.end())
         pulled |= found->second;
   }
+  if (attached) return "mrun pull HOST/OWNER/NAME --key PUB brings the signature along again";
   const std::string first = stays && !removed ? "mrun verify --all --remove, then " : "";
   if (!needed) return removed ? "nothing needs it" : "mrun gc: nothing needs it";
   return first + (pulled ? "mrun pull" : "mrun pack") + " the model again";
@@ -149,8 +161,7 @@ Result<std::vector<Digest>> remove_damaged(const Context& context, const VerifyR
       damaged.push_back(problem.blob);
   if (damaged.empty()) return damaged;
   MRUN_ASSIGN(Store store, open_store_to_write(context));
-  MRUN_TRY(store.discard(damaged));
-  return damaged;
+  return store.discard(damaged);
 }
 
 Result<Verified> verify(const Context& context, const Store& store, const Targets& targets,

@@ -13,6 +13,8 @@
 namespace mrun {
 
 inline constexpr std::string_view k_cut_rule = "t1";
+// The same cuts; more files share blobs, for models whose manifest would be too large by t1 (file_groups.h).
+inline constexpr std::string_view k_widened_rule = "t2";
 inline constexpr std::uint64_t k_whole_file_bytes = 64ULL << 20; // files up to here stay whole
 
 // The sizes of rule t1, doubled `scale_bits` times for models that would have too many pieces.

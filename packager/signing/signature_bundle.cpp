@@ -125,9 +125,14 @@ Result<SignatureBundle> decode_signature_bundle(std::string_view text) {
   return bundle;
 }
 
+// cosign signs with Ed25519ph by Ed25519 keys unless told otherwise, and OpenSSL has that from 3.2 on only.
 Result<void> verify_signature(const SignatureBundle& bundle, const Digest& version, const PublicKey& key) {
-  if (!key.verifies(dsse_encoding(bundle.payload_type, bundle.payload), bundle.signature))
-    return invalid(fmt::format("it is not by the key {}", printable(key.name(), 200)));
+  const bool is_by_key = key.verifies(dsse_encoding(bundle.payload_type, bundle.payload), bundle.signature);
+  if (!is_by_key && key.kind() == KeyKind::ed25519 && bundle.key_hint == key.hint())
+    return invalid(fmt::format("it names the key {} and is not its Ed25519 signature: Ed25519ph, cosign's "
+                               "default, is not verified; let cosign sign with an ECDSA key",
+                               printable(key.name(), 200)));
+  if (!is_by_key) return invalid(fmt::format("it is not by the key {}", printable(key.name(), 200)));
   if (bundle.payload_type != k_statement_media_type)
     return invalid(fmt::format("what is signed is of type {}", printable(bundle.payload_type, 100)));
   return check_statement(bundle.payload, version);

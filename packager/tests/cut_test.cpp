@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include <sys/resource.h>
+
 #include "common/tests/zip_writer.h"
 #include "packager/cut/cut_plan.h"
+#include "packager/pack_plan.h"
 #include "packager/sha256.h"
 #include "packager/tests/support_store.h"
 #include "packager/tests/support_weights.h"
@@ -248,4 +251,104 @@ TEST_CASE("a hostile weight file packs like any other") {
   folder.write("model/model.safetensors", weights);
   const Packed packed = pack(folder, store);
   CHECK(join(store, *packed.bundle.find("model.safetensors")) == weights);
+}
+
+namespace {
+
+std::vector<SelectedFile> some_files(std::size_t count, std::uint64_t size, const std::string& folder = "d") {
+  std::vector<SelectedFile> files;
+  for (std::size_t i = 0; i < count; ++i)
+    files.push_back({SafePath::parse(folder + "/part-" + std::to_string(10'000'000 + i)).value(), size, {}});
+  files.push_back({SafePath::parse("mrun.yaml").value(), 100, {}});
+  return files;
+}
+
+// No files are there to be cut: each has this many tensors' pieces.
+PackPlan plan_of(const std::vector<SelectedFile>& files, std::size_t pieces_each = 2) {
+  return plan_pack(files, [&](const std::vector<bool>& is_cut, const CutSizes&) {
+    return static_cast<std::size_t>(std::ranges::count(is_cut, true)) * pieces_each;
+  });
+}
+
+std::size_t manifest_bytes(const std::vector<SelectedFile>& files, const PackPlan& plan) {
+  BundleParts parts;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (plan.is_whole[i])
+      parts.files.push_back({files[i].path, 0644, files[i].size, {{Digest(), 0, files[i].size}}});
+  const auto cut = static_cast<std::size_t>(std::ranges::count(plan.is_cut, true));
+  parts.pieces.resize(plan.groups.size() + 2 * cut, BlobClaim{Digest(), 1ULL << 40});
+  parts.recipe = BlobClaim{Digest(), 1ULL << 20};
+  return encode_bundle(parts, {Digest(), 1000}).size();
+}
+
+} // namespace
+
+TEST_CASE("t2: whatever the number, the sizes and the names of the files, the manifest stays below 3 MiB") {
+  struct Case {
+    std::size_t count;
+    std::uint64_t size;
+    std::string folder;
+    bool widened;
+  };
+  const std::vector<Case> cases = {{8'000, 1 * k_mi, "d", false}, // fits by t1
+                                   {8'500, 1 * k_mi, "d", true},
+                                   {12'000, 1 * k_mi, "d", true},
+                                   {99'000, 60 * k_mi, "d", true}, // 6 TB
+                                   {20'000, 80 * k_mi, "d", true}, // files that would be cut
+                                   {1'900, 2 * k_mi,
+                                    std::string(200, 'n') + "/" + std::string(200, 'n') + "/" +
+                                        std::string(200, 'n') + "/" + std::string(200, 'n'),
+                                    true}}; // long names
+  for (const Case& one : cases) {
+    CAPTURE(one.count);
+    CAPTURE(one.size);
+    const auto files = some_files(one.count, one.size, one.folder);
+    const PackPlan plan = plan_of(files);
+    CHECK(manifest_bytes(files, plan) < 3 * k_mi);
+    CHECK(plan.is_widened == one.widened);
+    CHECK(plan.is_whole.back()); // mrun.yaml
+    std::size_t grouped = 0;
+    for (const FileGroup& group : plan.groups)
+      grouped += group.files.size();
+    const auto alone = std::ranges::count(plan.is_whole, true) + std::ranges::count(plan.is_cut, true);
+    CHECK(grouped + static_cast<std::size_t>(alone) == files.size());
+  }
+}
+
+TEST_CASE("a widened bundle says so in its recipe, packs its files as they are, and packs again the same") {
+  Folder folder;
+  Store store = Store::open(folder.path / "store").value();
+  std::string name(230, 'n'); // so that few files are enough
+  for (const char* part : {"/a", "/b", "/c", "/d", "/e"})
+    name += std::string(part) + std::string(230, 'n');
+  folder.write("model/mrun.yaml", manifest_of("\"**/*.bin\""));
+  const auto path = [&](int i) { return name + "/" + std::to_string(i) + ".bin"; };
+  for (int i = 0; i < 1'200; ++i)
+    folder.write("model/" + path(i), "file " + std::to_string(i));
+  const Packed packed = pack(folder, store);
+  for (const int i : {0, 7, 1'199})
+    CHECK(join(store, *packed.bundle.find(path(i))) == "file " + std::to_string(i));
+  const std::string manifest = store.read_blob(packed.result.digest, 4 * k_mi).value();
+  CHECK(manifest.size() < 3 * k_mi);
+  const Digest recipe = decode_bundle(manifest).value().recipe.value().digest;
+  CHECK(store.read_blob(recipe, 64 * k_mi).value().find(R"("cut":"t2")") != std::string::npos);
+  CHECK(pack(folder, store).result.digest == packed.result.digest);
+  CHECK(check_whole(folder.path / "store") == 1);
+}
+
+TEST_CASE("more files in a group than this process may open") {
+  Folder folder;
+  Store store = Store::open(folder.path / "store").value();
+  folder.write("model/mrun.yaml", manifest_of("\"d/*\""));
+  for (int i = 0; i < 2'500; ++i)
+    folder.write("model/d/" + std::to_string(i), std::to_string(i));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 64;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const auto packed = pack_directory(store, folder.path / "model", {});
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(packed);
+  CHECK(packed->file_count == 2'501);
 }

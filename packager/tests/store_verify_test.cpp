@@ -122,3 +122,46 @@ TEST_CASE("a stop ends it") {
                       {.everything = false, .on_progress = {}, .is_stopped = [] { return true; }});
   CHECK(stopped.error().code == ErrorCode::interrupted_by_user);
 }
+
+TEST_CASE("what is kept beside a version, and what other tools wrote, is looked at when everything is") {
+  Packed packed;
+  const Digest bundle = put_blob(packed.folder, "the signature");
+  const Json manifest = {{"schemaVersion", 2},
+                         {"config", descriptor("application/vnd.oci.empty.v1+json", bundle, 13)},
+                         {"layers", Json::array({descriptor("text/plain", bundle, 13)})}};
+  const Digest signature = put_blob(packed.folder, manifest.dump());
+  bool attached = true;
+  SUBCASE("a signature of the version") {
+    const auto writer = packed.store.begin_write().value();
+    REQUIRE(writer->attach(signature, packed.version, "application/vnd.example"));
+  }
+  SUBCASE("another tool's manifest") {
+    attached = false;
+    Json index = Json::parse(packed.folder.read("store/index.json"));
+    index["manifests"].push_back(descriptor(k_manifest_media_type, signature, manifest.dump().size()));
+    packed.folder.write("store/index.json", index.dump());
+  }
+  CHECK(packed.verify(true).problems.empty());
+  std::filesystem::remove(packed.blob(bundle));
+  CHECK(packed.verify().problems.empty());
+  CHECK(packed.problem(true).blob == bundle);
+  CHECK(packed.problem(true).fault == BlobFault::missing);
+  CHECK(packed.problem(true).is_attached == attached);
+  put_blob(packed.folder, "the signature");
+  std::filesystem::remove(packed.blob(signature));
+  CHECK(packed.problem(true).blob == signature);
+  CHECK(packed.problem(true).versions == std::vector<Digest>{attached ? packed.version : signature});
+}
+
+TEST_CASE("only what is still damaged is removed") {
+  Packed packed;
+  packed.spoil(packed.weights, std::string(5000, 'x'));
+  const Digest damaged = packed.problem().blob;
+  put_blob(packed.folder, std::string(5000, 'w')); // a pull mends it between the look and the removal
+  CHECK(packed.store.discard({damaged}).value().empty());
+  CHECK(packed.verify().problems.empty());
+  packed.spoil(packed.weights, std::string(5000, 'x'));
+  CHECK(packed.store.discard({damaged, packed.version}).value() == std::vector<Digest>{damaged});
+  CHECK_FALSE(std::filesystem::exists(packed.blob(damaged)));
+  CHECK(std::filesystem::exists(packed.blob(packed.version)));
+}

@@ -1,4 +1,5 @@
-"""A base model and five fine-tunes of it: bytes on the disk of the store and of the registry, and what pushing again costs.
+"""A base model and five fine-tunes of it: bytes on the disk of the store and of the registry, what pushing again costs, and
+what a fine-tune, an edit of the header and an inserted tensor move on the wire.
 
     scripts/bench/run family [ROUNDS] [MIB]
 
@@ -18,6 +19,7 @@ import lib
 
 sys.path.insert(0, str(lib.ROOT / "tests/e2e"))
 from registry_server import Registry  # noqa: E402
+from slow_link import SlowLink  # noqa: E402
 
 LAYERS, TUNED, FINE_TUNES = 32, 2, 5
 
@@ -33,6 +35,16 @@ def tensors(mib, tune):
     return out
 
 
+def changes(mib):
+    """name -> (bytes that changed, tensors, a note of the header)"""
+    base = tensors(mib, 0)
+    tuned = base[:-1] + [(base[-1][0], base[-1][1], 99_998)]
+    tuned[-2] = (base[-2][0], base[-2][1], 99_999)
+    added = ("added.weight", 5 * lib.CHUNK, 77_777)
+    return {"last layer fine-tuned": (tuned[-1][1] + tuned[-2][1], tuned, None), "header edited": (0, base, "a note"),
+            "tensor inserted": (added[1], base[:7] + [added] + base[7:], None)}
+
+
 def on_disk(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -46,14 +58,23 @@ def main():
         environment = os.environ | {"MRUN_HOME": str(folder / "home"), "HOME": str(folder)}
         registry = Registry(folder / "registry")
 
-        def mrun(*arguments):
-            done = subprocess.run([program, *map(str, arguments), "--json"], env=environment, stdout=subprocess.PIPE, check=True)
+        def mrun(*arguments, home="home"):
+            done = subprocess.run([program, *map(str, arguments), "--json"], env=environment | {"MRUN_HOME": str(folder / home)},
+                                  stdout=subprocess.PIPE, check=True)
             return json.loads(done.stdout)
 
         def timed(*arguments):
             began = time.perf_counter()
             mrun(*arguments)
             return time.perf_counter() - began
+
+        link = SlowLink(registry.port)
+
+        def carried(way, *arguments, **options):
+            """Bytes that all connections carried up (0) or down (1) for a command."""
+            before = link.moved[way]
+            mrun(*arguments, **options)
+            return link.moved[way] - before
 
         model = folder / "model"
         model.mkdir()
@@ -73,17 +94,30 @@ def main():
                                   "a request of the registry": lambda: timed("tags", remote)}, count)
             sizes = {"six files": sum(row["size_bytes"] for row in rows), "the store": on_disk(folder / "home/data/blobs"),
                      "the registry": on_disk(registry.folder)}
+            moved = {}
+            for name, (bytes_, after, note) in changes(mib).items():
+                there = f"{link.host}/bench/wire"
+                for content, words in ((tensors(mib, 0), None), (after, note)):
+                    lib.safetensors(weights, content, words)
+                    mrun("pack", model, "-t", "bench/wire")
+                    up, down = carried(0, "push", "bench/wire", there), carried(1, "pull", there, "-f", home="other")
+                moved[name] = {"changed_bytes": bytes_, "sent_bytes": up, "fetched_bytes": down}
         finally:
+            link.close()
             registry.close()
         print(f"\nEach fine-tune changes {changed:,} of {rows[0]['size_bytes']:,} bytes.\n\n| version | new in the store | sent |\n|---|---|---|")
         for tune, row in enumerate(rows):
             print(f"| {'base' if tune == 0 else f'fine-tune {tune}'} | {row['new_bytes']:,} | {row['sent_bytes']:,} |")
+        print("\n| change | bytes that changed | more on the wire by push | by pull |\n|---|---|---|---|")
+        for name, row in moved.items():
+            changed_bytes = row["changed_bytes"]
+            print(f"| {name} | {changed_bytes:,} | {row['sent_bytes'] - changed_bytes:,} | {row['fetched_bytes'] - changed_bytes:,} |")
         print("\n| where | bytes | of six files |\n|---|---|---|")
         for name, size in sizes.items():
             print(f"| {name} | {size:,} | {size / sizes['six files']:.2f} |")
         print()
         lib.table(samples, base="a request of the registry")
-        lib.write("family", {"rows": rows, "sizes": sizes, "changed_bytes": changed, "samples_s": samples})
+        lib.write("family", {"rows": rows, "sizes": sizes, "changed_bytes": changed, "moved": moved, "samples_s": samples})
 
 
 main()

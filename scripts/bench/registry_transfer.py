@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import time
 import lib
 
 sys.path.insert(0, str(lib.ROOT / "tests/e2e"))
+from peak import run_for_peak  # noqa: E402
 from registry_server import Registry  # noqa: E402
 
 CHUNK = 1 << 20
@@ -38,14 +38,7 @@ class Bench:
     def mrun(self, home, *arguments):
         """(seconds, peak resident bytes) of one command."""
         environment = os.environ | {"MRUN_HOME": str(home), "HOME": str(self.folder)}
-        began = time.perf_counter()
-        process = subprocess.Popen([self.program, *map(str, arguments)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        talk = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.perf_counter() - began
-        if status != 0:
-            raise RuntimeError(talk.decode())
-        return took, usage.ru_maxrss * 1024
+        return run_for_peak([self.program, *arguments], env=environment)
 
     def model(self, name, size):
         """Packs random bytes of that size; returns the home."""
@@ -81,9 +74,8 @@ class Bench:
                 with open(file, "rb") as opened:
                     os.fsync(opened.fileno())
         took = time.perf_counter() - began
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         shutil.rmtree(layout)
-        return took, peak
+        return took
 
     def read(self, name, digests, write):
         """The layers over plain connections; `write`: into files that are fsynced."""
@@ -127,7 +119,7 @@ def main():
             layers = bench.layers(home)
             peaks["pull, first size"] = bench.pull(remote)[1]
             samples = lib.rounds({
-                "skopeo copy, then fsync": lambda: bench.skopeo(remote)[0],
+                "skopeo copy, then fsync": lambda: bench.skopeo(remote),
                 "mrun pull": lambda: bench.pull(remote)[0],
                 "read, write": lambda: bench.read(name, layers, True),
                 "read": lambda: bench.read(name, layers, False)}, count)

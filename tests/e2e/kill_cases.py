@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import tempfile
 
+from foreign_artifacts import push_layer, push_raw
 from harness import Home
 from kills import Faults
-from model_files import huggingface_files
+from model_files import huggingface_files, tar
 from registry_server import Registry
 
 MIB = 1 << 20
@@ -127,6 +128,45 @@ def pull_large(setting, home):
     return Faults(home, "pull-large", ["pull", remote], kept=[other])
 
 
+def pull_foreign(setting, home):
+    """Another tool's files as they are: a bundle is made of them."""
+    push_raw(setting.registry, "acme/raw", huggingface_files())
+    _, other = packed(home)
+    return Faults(home, "pull-foreign", ["pull", f"{setting.registry.host}/acme/raw"], kept=[other])
+
+
+def pull_archive(setting, home):
+    """Another tool's archive: fetched by threads that transfer, unpacked into the store, not kept."""
+    push_layer(setting.registry, "acme/archive", tar(huggingface_files(), "w:gz"), "tar+gzip")
+    _, other = packed(home)
+    return Faults(home, "pull-archive", ["pull", f"{setting.registry.host}/acme/archive"], kept=[other], alone=False,
+                  everywhere=("openat", "write", "fsync", "renameat", "unlinkat"))
+
+
+def pull_ranges(setting, home):
+    """A layer that is so large that it comes in several ranges at once."""
+    push_raw(setting.registry, "acme/large", huggingface_files() | {"large.safetensors": os.urandom(132 * MIB)})
+    _, other = packed(home)
+    return Faults(home, "pull-ranges", ["pull", f"{setting.registry.host}/acme/large"], kept=[other])
+
+
+def push_modelpack(setting, home):
+    """As whole files for other tools: what a cut file hashes to is noted."""
+    folder = home.model("demo/model", pack=False, files=SMALL | {"large.bin": os.urandom(65 * MIB)})
+    version = f"demo/model@{home.mrun('pack', folder).out.strip()}"
+
+    def look(turn):
+        other = Home()
+        try:
+            other.mrun("pull", f"{setting.registry.host}/demo/whole{turn}")
+            other.mrun("verify", "--all")
+        finally:
+            other.close()
+
+    return Faults(home, "push-modelpack", ["push", "demo/model", f"{setting.registry.host}/demo/whole{{turn}}", "--format", "modelpack"],
+                  kept=[version], look=look)
+
+
 def load(setting, home):
     _, old = packed(home)
     other = Home()
@@ -180,8 +220,10 @@ def pack_threads(setting, home):
     return faults
 
 
-SMALL_CASES = (pack_first, pack, pack_native, import_model, push, pull_first, pull, pull_digest, load, tag, rm, gc)
-LARGE_CASES = (pack_large, pack_threads, pull_large)
+SMALL_CASES = (pack_first, pack, pack_native, import_model, push, pull_first, pull, pull_digest, pull_foreign, pull_archive, load, tag,
+               rm, gc)
+LARGE_CASES = (pack_large, pack_threads, push_modelpack)
+STREAMED_CASES = (pull_large, pull_ranges)  # thousands of calls: a write for each piece of the stream
 
 
 def each_case(cases, check):

@@ -22,6 +22,7 @@ CHANGES = (
     "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "link", "linkat",
     "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "utimensat", "flock", "ioctl", "exit_group")
 PARTIAL = re.compile(r"tmp/pull-[0-9a-f]{64}")
+BLOB = re.compile(r"[0-9a-f]{64}")
 # What differs from run to run: names, ports, descriptors, the length of what is written.
 RANDOM = [(re.compile(r"tmp/\d+-\d+-[0-9a-f]{16}"), "tmp/NAME"), (re.compile(r"\.mrun-[0-9a-f]{16}"), ".mrun-NAME"),
           (re.compile(r"localhost:\d+|\b127\.0\.0\.1:\d+"), "HOST"), (re.compile(r"\b\d+(?=<)|(?<=\"\"\.\.\., )\d+$"), "N")]
@@ -215,6 +216,20 @@ class Faults:
         points = self.measure()
         step = max(1, len(points) // tries) if tries else 1
         self.each(points[:-1:step] + points[-1:], len(points), self.kill)
+
+    def kill_kinds(self, between):
+        """Kills at the first and the last point of each kind, and at so many between them. A kind is a call by its name, on
+        the same thing: of the blobs, whichever it is."""
+        points, kinds = self.measure(), collections.defaultdict(list)
+        for point in points:
+            path = point.path if point.path in (None, EVERYWHERE) else "a partial blob"
+            kinds[point.name, path, BLOB.sub("HEX", point.call or "")].append(point)
+        chosen = set()
+        for kind in kinds.values():
+            step = max(1, (len(kind) - 1) // (between + 1))
+            chosen.update(kind[::step][:between + 1] + kind[-1:])
+        print(f"{self.name}: {len(kinds)} kinds of calls", flush=True)
+        self.each([point for point in points if point in chosen], len(points), self.kill)
 
     def each(self, points, of, check):
         hits = 0

@@ -6,7 +6,7 @@ import os
 
 from harness import Home, run
 from model_files import gguf, huggingface_files, safetensors
-from modelpack_rules import check_artifact, model_runner_unpack, modctl_extract
+from modelpack_rules import check_artifact, model_runner_unpack, modctl_extract, pull_by_other_client
 from registry_server import Registry
 
 
@@ -61,6 +61,8 @@ def cut_files_become_whole(home, registry):
     assert set(extracted) == set(files) | {"mrun.yaml"}
     assert all(extracted[name] == (content, 0o644) for name, content in files.items())
     assert model_runner_unpack(manifest, config) == ("safetensors", "model.safetensors")
+    pulled = pull_by_other_client(f"{remote}:latest", home.path / "by-other")
+    assert {name: pulled[name] for name in files} == files and set(pulled) == set(extracted), set(pulled)
     tested = {layer["annotations"]["org.cncf.model.filepath"]: layer["annotations"]["org.cncf.model.file.mediatype.untested"]
               for layer in manifest["layers"]}
     assert tested["model.safetensors"] == "false" and tested["config.json"] == "true", tested

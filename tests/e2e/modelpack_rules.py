@@ -4,13 +4,15 @@ The rules are those of modelpack/model-spec (docs/config.md, schema/config-schem
 types. The readers do what modctl (pkg/backend/extract.go, pkg/codec/raw.go) and Docker Model Runner
 (pkg/distribution/internal/bundle/unpack.go) do with a manifest.
 
-MRUN_MODELPACK_SCHEMA=FILE (upstream's schema/config-schema.json) checks each config against that schema too.
+Each config is also checked against upstream's JSON schema, which the package modelpack-client brings along, and each
+artifact pulled by that client, which others wrote. MRUN_MODELPACK_SCHEMA=FILE: another schema/config-schema.json.
 """
 
 import json
 import os
 import pathlib
 import re
+import subprocess
 
 MODALITIES = {"text", "image", "audio", "video", "embedding", "other"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -54,12 +56,37 @@ CONFIG = closed({
 }, ["descriptor", "config", "modelfs"])
 
 
+VALIDATE = """
+import json, os, sys
+import jsonschema
+from modelpack_client.schema import CONFIG_SCHEMA
+path = os.environ.get("MRUN_MODELPACK_SCHEMA")
+schema = json.load(open(path)) if path else CONFIG_SCHEMA
+validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+validator.validate(json.load(sys.stdin))
+assert not validator.is_valid({"descriptor": {}, "config": {"unknown": 1}, "modelfs": {"type": "layers", "diffIds": ["x"]}})
+"""
+PULL = """
+import sys
+from modelpack_client import ModelPackClient
+ModelPackClient(sys.argv[1].split("/")[0], insecure=True).pull(*sys.argv[1:])
+"""
+
+
+def dev_python(program, *arguments, input=None):
+    done = subprocess.run([os.environ["MRUN_DEV_PYTHON"], "-c", program, *map(str, arguments)], input=input, capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def check_upstream_schema(config):
-    path = os.environ.get("MRUN_MODELPACK_SCHEMA")
-    if path:
-        import jsonschema
-        schema = json.loads(pathlib.Path(path).read_text())
-        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(config)
+    dev_python(VALIDATE, input=json.dumps(config))
+
+
+def pull_by_other_client(reference, folder):
+    """path -> content, as the package modelpack-client gets it; it checks digests, types and the config itself."""
+    dev_python(PULL, reference, folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in pathlib.Path(folder).rglob("*") if path.is_file()}
 
 
 def check_artifact(manifest, config):

@@ -238,7 +238,7 @@ void put_bundles(const Folder& folder) {
   parts.pieces = {claim("first piece"), claim("second piece")};
   parts.files[1].segments = {{parts.pieces[0].digest, 0, 11}, {parts.pieces[1].digest, 3, 5}};
   parts.files[1].size = 16;
-  const std::string recipe = encode_recipe(parts.files);
+  const std::string recipe = encode_recipe(parts);
   parts.recipe = claim(recipe);
   folder.put("bundle", "cut", joined({encode_bundle(parts, config), recipe, "{}", manifest}));
 }

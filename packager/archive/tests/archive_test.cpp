@@ -210,6 +210,47 @@ TEST_CASE("archive: bombs are refused before they unfold") {
   }
 }
 
+TEST_CASE("archive: of zstd, windows up to 128 MiB are taken; what asks for more memory is refused") {
+  const std::string tar = make_archive({{"a.txt", "one"}}, ArchiveCompression::none);
+  REQUIRE(tar.size() < 100'000);
+  // A frame of one raw block (RFC 8878, 3.1.1): magic number, descriptor, window descriptor, block header.
+  const auto frame = [&](unsigned window_log) {
+    std::string bytes = {'\x28', '\xb5', '\x2f', '\xfd', '\0', static_cast<char>((window_log - 10) << 3)};
+    const std::size_t header = tar.size() << 3 | 1; // raw, the last
+    for (unsigned i = 0; i < 3; ++i)
+      bytes += static_cast<char>(header >> (8 * i));
+    return bytes + tar;
+  };
+  const Result<Files> small = read_files(frame(20), ArchiveCompression::zstd);
+  REQUIRE(small);
+  CHECK(small->at(0).second == "one");
+  CHECK(read_files(frame(27), ArchiveCompression::zstd));
+  for (const unsigned window_log : {28U, 31U, 40U}) {
+    const Result<Files> large = read_files(frame(window_log), ArchiveCompression::zstd);
+    REQUIRE_FALSE(large);
+    CHECK(large.error().code == ErrorCode::bundle_invalid);
+    CHECK(large.error().message.find("can't be read") != std::string::npos);
+  }
+}
+
+TEST_CASE("archive: libarchive's other formats and filters are not there to be reached") {
+  // Formats that libarchive knows and a tar reader does not.
+  for (const std::string& magic :
+       {std::string("!<arch>\n"), std::string("070701"), std::string("7z\xbc\xaf\x27\x1c"),
+        std::string("Rar!\x1a\x07"), std::string("MSCF"), std::string("PK\x03\x04")})
+    CHECK_FALSE(read_files(magic + std::string(4000, '\1'), ArchiveCompression::none));
+  // A filter inside the declared one, and one that was never declared.
+  const std::string tar = make_archive({{"a", "x"}}, ArchiveCompression::none);
+  for (const std::string& magic : {std::string("BZh9"),
+                                   std::string("\xfd"
+                                               "7zXZ\0",
+                                               6),
+                                   std::string("\x1f\x9d"), std::string("LZIP")})
+    for (const ArchiveCompression compression :
+         {ArchiveCompression::none, ArchiveCompression::gzip, ArchiveCompression::zstd})
+      CHECK_FALSE(read_files(magic + tar, compression));
+}
+
 TEST_CASE("archive: damage and other formats are an error, never a crash") {
   const std::string good =
       make_archive({{"a", std::string(5000, 'a')}, {"b", "b"}}, ArchiveCompression::none);

@@ -219,6 +219,20 @@ TEST_CASE("an artifact is the manifest that cosign looks for, and belongs to one
   CHECK(refused([](Json& m) { m["layers"][0]["digest"] = "../../x"; }));
 }
 
+TEST_CASE("the prehashed kind of Ed25519 that cosign makes by default is refused by its name") {
+  // Ed25519ph (RFC 8032, 5.1) of the golden bundle's content by its key, by an independent program.
+  Json bundle = Json::parse(k_golden_bundle);
+  bundle["dsseEnvelope"]["signatures"][0]["sig"] =
+      "jouotBZU9P8rlB/ybXZdZ9tMq7Sz/YrWOE7Kqb2mr2fmnF+Mg1HH6K8u9EvBP6QU94GwV6kJM4TMamv6d4uUCA==";
+  const PublicKey key = PublicKey::parse(k_ed25519_public, "mine").value();
+  const auto decoded = decode_signature_bundle(bundle.dump());
+  REQUIRE(decoded);
+  const auto refused = verify_signature(*decoded, k_version, key);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::signature_invalid);
+  CHECK(refused.error().message.find("Ed25519ph") != std::string::npos);
+}
+
 TEST_CASE("of several signatures and keys one pair is enough") {
   const PrivateKey mine = private_key(k_ed25519_private), theirs = private_key(k_p256_private);
   const auto artifact = [&](const std::string& bundle) {
