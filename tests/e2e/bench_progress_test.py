@@ -29,12 +29,13 @@ def on_terminal(home, *args):
 
 
 def main(home):
-    home.model("test/progress", options="mode: slow:10")
-    words = ("bench", "test/progress", "-n", "7", "--duration", f"{2 * SLOWER}s")
+    home.model("test/progress", options="mode: slow_load:150")
+    words = ("bench", "test/progress", "-i", "mode=slow:10", "-n", "7", "--duration", f"{2 * SLOWER}s")
     code, shown = on_terminal(home, *words)
     assert code == 0, shown
     lines = [line for line in re.split(r"[\r\n]|\x1b\[K", shown) if re.match(r" *\d+ %  ", line)]
     assert any("cold start (process) · run " in line for line in lines), lines
+    assert all(re.match(r" *\d+ %  (first prediction|cold start|warm latency)", line) for line in lines), lines
     assert any("warming up" in line for line in lines), lines
     assert any(re.search(r"warm latency · \d+ requests · .* left$", line) for line in lines), lines
     percents = [int(line.split("%")[0]) for line in lines]
@@ -43,9 +44,9 @@ def main(home):
     report = shown[shown.rindex(CLEAR) + len(CLEAR):]
     assert "VALID" in report and not re.search(r"\d+ %  \w", report.split("VALID")[0]), report
 
-    quiet = home.mrun(*words[:4], "--mode", "cold", "--quiet")
+    quiet = home.mrun(*words[:6], "--mode", "cold", "--quiet")
     assert "measuring" not in quiet.err and "%" not in quiet.err, quiet.err
-    piped = home.mrun(*words[:4], "--mode", "cold")
+    piped = home.mrun(*words[:6], "--mode", "cold")
     assert "measuring: cold start (process)\n" in piped.err and "\r" not in piped.err, piped.err
 
 

@@ -56,6 +56,7 @@ SubjectFacts facts_of_subject(const Subject& subject) {
 
 // One prediction before anything is measured: whether it works at all, and how long it takes.
 Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
+  rig.progress.begin(part, 0);
   MRUN_ASSIGN(const LoadRun run, run_in_turn(rig, subject, 1, 0, 0));
   if (run.samples.empty()) return false;
   const Sample& sample = run.samples[0];
