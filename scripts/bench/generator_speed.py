@@ -1,7 +1,7 @@
 """(j) The load generator alone, against a server of one thread that does nothing: requests a second, and how late it is.
 
-Fails when 8 clients of a closed loop get fewer than 3,000 answers a second, or when 1 % of 1,000 requests a second leave
-more than a millisecond after they were due: then the generator would be measured, and not the model.
+Fails when 8 clients of a closed loop get fewer than 3,000 answers a second: then the generator would be measured, and not
+the model. How late it sends depends on what else runs on the machine; each result of `mrun bench` judges that for itself.
 usage: scripts/bench/run generator_speed [seconds]
 """
 
@@ -12,7 +12,7 @@ import sys
 
 import lib
 
-LEAST_PER_S, MOST_LATE_US = 3_000, 1_000
+LEAST_PER_S = 3_000
 
 
 def main():
@@ -24,9 +24,9 @@ def main():
         name, *figures = [cell.strip() for cell in line.strip("|").split("|")]
         rows[name] = dict(zip(("per_s", "p50_us", "late_p99_us", "dropped"), map(float, figures)))
     lib.write("generator_speed", {"rows": rows})
-    answered, late = rows["closed 8"]["per_s"], rows["poisson 1000/s"]["late_p99_us"]
-    if answered < LEAST_PER_S or late > MOST_LATE_US:
-        sys.exit(f"error: {answered:.0f} answers a second (at least {LEAST_PER_S:,}), {late:.0f} µs late (at most {MOST_LATE_US:,})")
+    answered = rows["closed 8"]["per_s"]
+    if answered < LEAST_PER_S:
+        sys.exit(f"error: {answered:,.0f} answers a second, {LEAST_PER_S:,} are needed")
 
 
 main()

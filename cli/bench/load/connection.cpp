@@ -39,8 +39,8 @@ void Connection::begin(const std::string& request, std::size_t sample, std::int6
 
 void Connection::send() {
   while (m_sent_bytes < m_request->size()) {
-    const ssize_t sent = ::send(m_fd.get(), m_request->data() + m_sent_bytes,
-                                m_request->size() - m_sent_bytes, MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(m_fd.get(), m_request->data() + m_sent_bytes, m_request->size() - m_sent_bytes, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return want_write(true);
     // A daemon that refuses early has said why: its words are read, the broken pipe is not reported.

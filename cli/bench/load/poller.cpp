@@ -25,8 +25,7 @@ Result<std::span<const epoll_event>> Poller::wait(std::int64_t wait_ns) {
   int ready = ::epoll_pwait2(m_fd.get(), m_events.data(), most, &time, nullptr);
   if (ready < 0 && errno == ENOSYS) // Linux before 5.11
     ready = ::epoll_wait(m_fd.get(), m_events.data(), most, static_cast<int>(wait_ns / 1'000'000));
-  if (ready < 0 && errno != EINTR)
-    return fail_errno(ErrorCode::resources, errno, "can't wait for replies");
+  if (ready < 0 && errno != EINTR) return fail_errno(ErrorCode::resources, errno, "can't wait for replies");
   return std::span<const epoll_event>(m_events.data(), ready < 0 ? 0 : static_cast<std::size_t>(ready));
 }
 

@@ -48,9 +48,9 @@ Check slo_check(const SloRow& row) {
 Check gate_check(const BenchResult& result, const CompareRow& row) {
   Check check{"gate", fmt::format("{} vs {}", row.metric, result.compare->reference)};
   const Judgement& judgement = row.judgement;
-  check.message = fmt::format("{} [{}, {}]: {}", percent_words(judgement.ratio),
-                              percent_words(judgement.interval.low), percent_words(judgement.interval.high),
-                              verdict_words(row));
+  check.message =
+      fmt::format("{} [{}, {}]: {}", percent_words(judgement.ratio), percent_words(judgement.interval.low),
+                  percent_words(judgement.interval.high), verdict_words(row));
   const bool undecided = judgement.verdict == Verdict::inconclusive;
   if (undecided) check.state = CheckState::skipped;
   if (judgement.verdict == Verdict::regressed || (undecided && result.options.fail_inconclusive)) {

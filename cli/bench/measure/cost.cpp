@@ -14,7 +14,8 @@ class CostSum {
     ++m_count;
     if (!amount) return refuse(why.empty() ? "the daemon names no amount that can be read" : why);
     if (m_count > 1 && currency != m_currency)
-      return refuse(fmt::format("predictions cost {} and {}", printable(m_currency, 8), printable(currency, 8)));
+      return refuse(
+          fmt::format("predictions cost {} and {}", printable(m_currency, 8), printable(currency, 8)));
     m_currency = currency;
     const auto next = m_sum.plus(*amount);
     if (!next) return refuse("the sum is too large");

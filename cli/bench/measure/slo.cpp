@@ -54,8 +54,8 @@ void judge_parts(BenchResult& result) {
   if (result.warm)
     add(result, latency_rows(slo, "warm", result.warm->latencies(), failed_of(result, k_warm_part)));
   else if (result.cold && !result.options.warm)
-    add(result, latency_rows(slo, fmt::format("cold {}", tier_name(result.cold->tier)),
-                             result.cold->totals(), failed_of(result, k_cold_part)));
+    add(result, latency_rows(slo, fmt::format("cold {}", tier_name(result.cold->tier)), result.cold->totals(),
+                             failed_of(result, k_cold_part)));
   if (!slo.error_rate) return;
   for (auto& [name, part] : result.parts) {
     if (name.starts_with(k_load_prefix) || name.starts_with(k_probe_part)) continue;

@@ -5,8 +5,8 @@
 
 namespace mrun::bench {
 
-// A row for each latency limit. `missed`: how many were due besides the successes; each of them is above every
-// limit, for whoever waited got no answer. A percentile that n does not carry misses its limit.
+// A row for each latency limit. `missed`: how many were due besides the successes; each of them is above
+// every limit, for whoever waited got no answer. A percentile that n does not carry misses its limit.
 std::vector<SloRow> latency_rows(const Slo& slo, const std::string& part, Samples successes,
                                  std::size_t missed);
 

@@ -10,8 +10,8 @@ std::string html_heading(std::string_view words) {
   return fmt::format("<h2>{}</h2>\n", xml_escape(words));
 }
 
-std::string html_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-                  bool last_is_long) {
+std::string html_table(const std::vector<std::string>& header,
+                       const std::vector<std::vector<std::string>>& rows, bool last_is_long) {
   std::string text = "<div class=\"wide\"><table><tr>";
   const auto cell = [&](std::string_view tag, std::size_t i, const std::string& words) {
     const bool is_long = last_is_long && i + 1 == header.size();

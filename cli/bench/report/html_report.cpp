@@ -159,6 +159,17 @@ std::string warm_section(const BenchResult& result) {
 // ---- load
 // ----------------------------------------------------------------------------------------------------------
 
+// What a reader must know of a step; no columns for what is nearly always nothing.
+std::string step_notes(const LoadStep& step) {
+  std::vector<std::string> notes;
+  if (step.saturated) notes.emplace_back("saturated");
+  if (!step.meets_slo && !step.saturated) notes.emplace_back("misses the SLO");
+  if (step.generator_late)
+    notes.push_back(fmt::format("sent {} late", time_words(static_cast<double>(step.late_send_p99_ns))));
+  if (step.dropped > 0) notes.push_back(fmt::format("{} never sent", step.dropped));
+  return fmt::format("{}", fmt::join(notes, ", "));
+}
+
 std::string load_section(const BenchResult& result) {
   std::string text = html_heading("Load");
   text += "<p>Latency counts from when a request was due, not from when it could be sent.</p>\n" +
@@ -167,18 +178,15 @@ std::string load_section(const BenchResult& result) {
   for (const LoadStep& step : result.load) {
     const Summary latency = summarize(step.latencies(), result.options.seed);
     const Summary queue = summarize(step.queues(), result.options.seed);
-    std::string notes = step.saturated ? "saturated" : step.meets_slo ? "" : "misses the SLO";
-    if (step.generator_late) notes += notes.empty() ? "generator late" : ", generator late";
     rows.push_back({step.name(), std::to_string(step.samples.size()), fmt::format("{:.4g}", step.achieved),
                     fmt::format("{:.4g}", step.goodput), quantile_value(latency.at(0.5)),
                     quantile_value(latency.at(0.95)), quantile_value(latency.at(0.99)),
                     quantile_value(queue.at(0.5)), fmt::format("{:.3g} %", step.error_rate() * 100),
-                    std::to_string(step.dropped), time_words(static_cast<double>(step.late_send_p99_ns)),
-                    notes});
+                    step_notes(step)});
   }
-  return text + html_table({"step", "sent", "ok/s", "goodput/s", "p50", "p95", "p99", "queue p50", "errors",
-                            "dropped", "late p99", ""},
-                           rows, true);
+  return text +
+         html_table({"step", "sent", "ok/s", "goodput/s", "p50", "p95", "p99", "queue p50", "errors", ""},
+                    rows, true);
 }
 
 // ---- verdicts, environment

@@ -75,7 +75,8 @@ TEST_CASE("the error rate of a part is that of all its predictions, whatever the
 TEST_CASE("each part has its own error rate: cold starts and the baseline too") {
   BenchResult result = result_of(7, 50);
   result.options.slo.error_rate = 0.1;
-  for (const char* part : {"cold", "cold, baseline", "warm", "warm, baseline", "warm-up", "warm-up, baseline"})
+  for (const char* part :
+       {"cold", "cold, baseline", "warm", "warm, baseline", "warm-up", "warm-up, baseline"})
     for (int i = 0; i < 10; ++i)
       result.note(part, sample_of(k_ms));
   judge_parts(result);

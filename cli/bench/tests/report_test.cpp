@@ -74,6 +74,11 @@ TEST_CASE("too few, not cold, late, dropped, partial: not valid, exit code 9") {
   judge_validity(partial);
   CHECK_FALSE(partial.valid());
   CHECK(has(text_of(partial), "PARTIAL"));
+  BenchResult nothing = result_of(0, 0);
+  nothing.note("first prediction", failed_sample("M1401: no"));
+  judge_validity(nothing);
+  CHECK_FALSE(nothing.valid());
+  CHECK(nothing.exit_code() == 1);
   BenchResult strict = result_of(10, 0);
   strict.options.strict = true;
   strict.warnings.emplace_back("something");
@@ -149,6 +154,17 @@ TEST_CASE("the HTML report has a curve for each part") {
        {"phases of each cold run", "latency by percentile", "throughput and latency", "SLO p95", "knee",
         "p-spawn", "Environment", "prefers-color-scheme:dark", "@media print", "width=device-width"})
     CHECK_MESSAGE(has(html, part), part);
+}
+
+TEST_CASE("what a reader must know of a step stands beside it") {
+  BenchResult result = result_of(0, 0);
+  LoadStep step = step_of(StepKind::poisson, 20, 90);
+  step.generator_late = true;
+  step.late_send_p99_ns = 7 * k_ms;
+  step.dropped = 3;
+  step.meets_slo = false;
+  result.load.push_back(step);
+  CHECK(has(html_report(result), ">misses the SLO, sent 7.00 ms late, 3 never sent</td>"));
 }
 
 TEST_CASE("CSV has a header and one row a metric; what n does not carry is empty") {

@@ -165,7 +165,8 @@ TEST_CASE("nothing that compares is an error that says what there is") {
   const auto none = comparable_runs(runs, fresh_result(10));
   REQUIRE_FALSE(none);
   CHECK(none.error().code == ErrorCode::bench_baseline);
-  CHECK(none.error().message.find("1 of another model, 1 with other inputs, 1 of other parts or tiers, 1 not valid") !=
+  CHECK(none.error().message.find(
+            "1 of another model, 1 with other inputs, 1 of other parts or tiers, 1 not valid") !=
         std::string::npos);
 }
 
@@ -216,7 +217,8 @@ TEST_CASE("numbers of a baseline have bounds") {
     REQUIRE_MESSAGE(!runs, pointer << " " << value.dump());
     CHECK(runs.error().code == ErrorCode::bench_baseline);
   };
-  for (const Json& value : {Json(1e308), Json(5e-324), Json(0), Json(-1), Json("x"), Json(nullptr), Json(2e15)})
+  for (const Json& value :
+       {Json(1e308), Json(5e-324), Json(0), Json(-1), Json("x"), Json(nullptr), Json(2e15)})
     refused("/warm/samples_ns/3", value);
   const Json cold = {{"tier", "process"}, {"runs", {{{"total_ns", 5}, {"peak_memory_bytes", 1}}}}};
   Json with_cold = good;
