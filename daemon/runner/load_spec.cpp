@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "common/prepared_folder.h"
 #include "common/text.h"
 #include "packager/model_spec.h"
 
@@ -110,7 +111,7 @@ std::vector<std::string> worker_environment(const RunnerConfig& config, const st
 }
 
 Result<UniqueFd> open_cache_folder(const RunnerConfig& config, const Digest& version) {
-  const std::filesystem::path folder = config.cache_folder / "prepared" / version.hex();
+  const std::filesystem::path folder = prepared_folder(config.cache_folder, version);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));

@@ -50,7 +50,17 @@ def page_cache(home):
     outcome = home.try_mrun("bench", "test/disk", "--mode", "cold", "--cold", "disk", "-n", "7", "--json")
     shares = [one["residency_before"] for one in outcome.json()["cold"]["runs"]]
     assert (outcome.code == 0) == (max(shares) <= 0.01), (outcome.code, shares)
+    # What loads have prepared of the files (here as if a package had been unpacked) belongs to them.
+    unpacked = home.home / "cache/prepared" / outcome.json()["bundle"]["digest"] / "unpacked/weights.so"
+    unpacked.parent.mkdir(parents=True)
+    unpacked.write_bytes(os.urandom(8 << 20))
+    again = home.try_mrun("bench", "test/disk", "--mode", "cold", "--cold", "disk", "-n", "7", "--json")
+    assert again.code == outcome.code, (again.code, again.json()["invalid_reasons"])
     if outcome.code == 0:
+        with open(unpacked, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            sum(memory[::4096])
+            held = bench(home, "test/disk", "--mode", "cold", "--cold", "disk", "-n", "7", code=9)
+        assert "page cache" in held["invalid_reasons"][0], held["invalid_reasons"]
         # Somebody who has the file mapped keeps it in memory: the runs were not cold, and that is found.
         blob = max((home.home / "data/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
         with open(blob, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:

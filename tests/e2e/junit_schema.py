@@ -1,6 +1,13 @@
-"""The JUnit report's schema, as Jenkins (junit-10.xsd) and GitLab read it: elements, their attributes and children."""
+"""The JUnit report is read as others read it: by junitparser, which counts again what the report says of itself.
 
+JUnit has no schema of its own authors, and what Jenkins publishes (junit-10.xsd) comes in no package; SCHEMA writes down
+what that and GitLab allow: elements, their attributes and children, in order.
+"""
+
+import json
+import os
 import re
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 TEXT = re.compile(r".*", re.S)
@@ -40,8 +47,36 @@ def check_element(element, path):
         check_element(child, f"{path}/{child.tag}")
 
 
+# In the development Python, where junitparser is: {case: outcome or null}, and its own count of them.
+READER = """
+import json, sys
+from junitparser import JUnitXml
+xml = JUnitXml.fromstring(sys.stdin.buffer.read())
+told = [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in xml]
+cases = {case.name: [type(one).__name__.lower() for one in case.result] for suite in xml for case in suite}
+for suite in xml:
+    suite.update_statistics()
+counted = [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in xml]
+json.dump({"told": told, "counted": counted, "cases": cases}, sys.stdout)
+"""
+
+
+def read_by_others(text):
+    done = subprocess.run([os.environ["MRUN_DEV_PYTHON"], "-B", "-c", READER], input=text.encode(), capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    seen = json.loads(done.stdout)
+    assert seen["told"] == seen["counted"], seen
+    return {name: outcomes[0] if outcomes else None for name, outcomes in seen["cases"].items()}
+
+
 def check_junit(text):
     """Asserts that `text` is valid; returns the test cases as {name: None or the outcome's tag}."""
+    cases = check_structure(text)
+    assert read_by_others(text) == cases, (read_by_others(text), cases)
+    return cases
+
+
+def check_structure(text):
     root = ElementTree.fromstring(text)
     assert root.tag == "testsuites", root.tag
     check_element(root, "testsuites")

@@ -1,6 +1,7 @@
-"""Goal: the HTML report opens in a real browser: nothing on the console, no request, in light, dark and at phone width.
+"""Goal: the HTML report opens in a real browser: nothing on the console, no request, in light, dark, at phone width and in print.
 
-Needs Debian's package `chromium`; without it the test is skipped. MRUN_SHOTS=FOLDER keeps the screenshots.
+Needs Debian's packages `chromium` and `poppler-utils`; without them the test is skipped. MRUN_SHOTS=FOLDER keeps the
+pictures.
 """
 
 import http.server
@@ -40,18 +41,31 @@ class Proxy:
         self.address = f"http://127.0.0.1:{self.server.server_port}"
 
 
-def browse(home, page, size, dark, shot, proxy):
+def browse(home, page, shot, proxy, *options):
     done = subprocess.run(
         ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-         f"--user-data-dir={home.path / 'browser'}", f"--window-size={size}", "--enable-logging=stderr", "--v=0", "--disable-background-networking",
+         f"--user-data-dir={home.path / 'browser'}", "--enable-logging=stderr", "--v=0", "--disable-background-networking",
          "--disable-component-update", "--disable-default-apps", "--no-first-run", "--disable-sync", "--disable-extensions",
-         f"--proxy-server={proxy.address}", "--proxy-bypass-list=<-loopback>",
-         *(["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]),
-         f"--screenshot={shot}", "--virtual-time-budget=2000", page.as_uri()],
-        capture_output=True, text=True, timeout=120, env=home.env | {"HOME": str(home.path)})
+         f"--proxy-server={proxy.address}", "--proxy-bypass-list=<-loopback>", *options, "--virtual-time-budget=2000", page.as_uri()],
+        capture_output=True, text=True, timeout=240, env=home.env | {"HOME": str(home.path)})
     assert shot.exists(), done.stderr
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert not console, console
+
+
+def print_out(home, page, name, shots, proxy):
+    """On paper, from a dark desktop: the text is there, black on white, and no page is empty."""
+    paper = shots / f"{name}.pdf"
+    browse(home, page, paper, proxy, "--blink-settings=preferredColorScheme=0", "--no-pdf-header-footer", f"--print-to-pdf={paper}")
+    words = subprocess.run(["pdftotext", "-layout", paper, "-"], capture_output=True, text=True, timeout=60, check=True).stdout
+    *sheets, rest = words.split("\f")
+    assert "Environment" in words and "mrun" in words and not rest.strip() and all(sheet.strip() for sheet in sheets), words
+    subprocess.run(["pdftoppm", "-r", "60", "-png", paper, shots / f"{name}-print"], timeout=60, check=True)
+    subprocess.run(["pdftoppm", "-r", "10", "-gray", paper, shots / f"{name}-gray"], timeout=60, check=True)
+    for sheet in sorted(shots.glob(f"{name}-gray*.pgm")):
+        _, _, _, pixels = sheet.read_bytes().split(b"\n", 3)
+        assert sum(pixels) / len(pixels) > 200, f"{sheet.name} is a dark sheet"
+        sheet.unlink()
 
 
 def scroll_width(home, page, width):
@@ -81,13 +95,16 @@ def main(home):
     proxy = Proxy()
     for name, page in pages.items():
         for view, (size, dark) in VIEWS.items():
-            browse(home, page, size, dark, shots / f"{name}-{view}.png", proxy)
+            shot = shots / f"{name}-{view}.png"
+            scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+            browse(home, page, shot, proxy, f"--window-size={size}", scheme, f"--screenshot={shot}")
+        print_out(home, page, name, shots, proxy)
         assert scroll_width(home, page, 360) <= 360, f"{name} is wider than a phone"
     own = [request for request in proxy.requests if any(host in request for host in ("google", "gvt1", "chromium"))]
     assert set(proxy.requests) == set(own), f"the report asked for {set(proxy.requests) - set(own)}"
 
 
-if shutil.which("chromium") is None:
-    print("skipped: no chromium (apt-get install chromium)")
+if not all(map(shutil.which, ("chromium", "pdftotext", "pdftoppm"))):
+    print("skipped: no browser or no PDF tools (apt-get install chromium poppler-utils)")
     sys.exit(SKIPPED)
 run(main)

@@ -6,20 +6,14 @@
 #include <deque>
 #include <optional>
 
-#include <boost/asio/buffer.hpp>
 #include <fmt/format.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "cli/bench/load/connection.h"
+#include "cli/bench/load/poller.h"
 #include "cli/bench/load/saturation.h"
-#include "cli/client/reply_limit.h"
-#include "cli/client/reply_parser.h"
-#include "cli/client/sse_parser.h"
+#include "cli/bench/stats/quantile.h"
 #include "common/clock.h"
-#include "common/fd.h"
 #include "common/text.h"
 #include "common/unix_socket.h"
 
@@ -33,22 +27,6 @@ constexpr std::int64_t k_retry_ns = 1'000'000;         // after the listener's b
 constexpr std::int64_t k_progress_ns = 100'000'000;
 constexpr std::int64_t k_drain_ns = 5'000'000'000; // for what is in flight when a step is saturated
 constexpr std::uint64_t k_interrupt = ~std::uint64_t{0};
-
-// One connection, and the request that it carries.
-struct Slot {
-  UniqueFd fd;
-  bool busy = false;
-  bool wants_write = false; // registered for EPOLLOUT
-  std::size_t sample = 0;
-  const std::string* request = nullptr;
-  std::size_t sent_bytes = 0;
-  std::int64_t deadline_ns = 0;
-  std::int64_t connect_ns = -1;
-  std::optional<cli::ReplyParser> parser;
-  std::optional<cli::SseParser> events; // of a streamed reply
-  std::string unparsed;
-  std::string done; // the data of `done`
-};
 
 // The default slack lets the kernel wake this thread 50 µs late.
 class PreciseTimers {
@@ -70,11 +48,12 @@ class Generator {
 
   Result<LoadRun> run() {
     MRUN_CHECK(!m_plan.requests.empty());
+    MRUN_CHECK(open_loop() || m_plan.max_requests > 0 || m_plan.duration_ns > 0); // or it would never end
     const PreciseTimers timers;
     MRUN_ASSIGN(m_address, socket_address(m_plan.socket));
-    m_epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
-    if (!m_epoll) return fail_errno(ErrorCode::resources, errno, "can't make an epoll descriptor");
-    if (m_plan.interrupt_fd >= 0) watch(m_plan.interrupt_fd, EPOLLIN, k_interrupt, EPOLL_CTL_ADD);
+    MRUN_ASSIGN(Poller poller, Poller::create());
+    m_poller = &poller;
+    if (m_plan.interrupt_fd >= 0) poller.add(m_plan.interrupt_fd, EPOLLIN, k_interrupt);
     MRUN_TRY(connect_first());
     m_run.samples.reserve(m_plan.schedule.empty() ? m_plan.max_requests : m_plan.schedule.size());
     m_start_ns = system_clock().monotonic_ns();
@@ -134,26 +113,20 @@ class Generator {
 
   // False when no connection is to be had now.
   bool start(std::int64_t scheduled_ns) {
-    const std::optional<std::size_t> index = free_slot();
+    const std::optional<std::size_t> index = free_connection();
     if (!index && is_gone(m_connect_error)) note_gone(scheduled_ns);
     if (!index) return false;
-    Slot& slot = m_slots[*index];
-    slot.busy = true;
-    slot.sample = m_run.samples.size();
-    slot.request = &m_plan.requests[(m_plan.first_request + slot.sample) % m_plan.requests.size()];
-    slot.sent_bytes = 0;
-    slot.deadline_ns = now() + m_plan.timeout_ns;
-    slot.parser.emplace();
-    slot.events.reset();
-    slot.unparsed.clear();
-    slot.done.clear();
+    Connection& connection = m_connections[*index];
+    const std::size_t number = m_run.samples.size();
+    const std::string& request = m_plan.requests[(m_plan.first_request + number) % m_plan.requests.size()];
+    connection.begin(request, number, now() + m_plan.timeout_ns);
     ++m_in_flight;
     Sample sample;
     sample.scheduled_ns = scheduled_ns;
-    sample.connect_ns = std::exchange(slot.connect_ns, -1);
+    sample.connect_ns = std::exchange(m_connect_ns, -1);
     sample.sent_ns = now();
     m_run.samples.push_back(std::move(sample));
-    send(*index);
+    connection.send();
     return true;
   }
 
@@ -170,30 +143,29 @@ class Generator {
     m_stopped = true;
   }
 
-  std::optional<std::size_t> free_slot() {
-    while (!m_free.empty()) {
-      const std::size_t index = m_free.back();
-      m_free.pop_back();
-      if (m_slots[index].fd) return index;
-      if (connect(index)) return index;
-      m_free.push_back(index);
+  std::optional<std::size_t> free_connection() {
+    if (m_free.empty()) {
+      m_free.push_back(m_connections.size());
+      m_connections.emplace_back();
+    }
+    const std::size_t index = m_free.back();
+    if (!m_connections[index].is_open() && !connect(index)) {
       m_retry_at_ns = now() + k_retry_ns;
       return std::nullopt;
     }
-    m_slots.emplace_back();
-    m_free.push_back(m_slots.size() - 1);
-    return free_slot();
+    m_free.pop_back();
+    return index;
   }
 
   // ---- connections --------------------------------------------------------------------------------------
 
   Result<void> connect_first() {
     m_start_ns = system_clock().monotonic_ns();
-    m_slots.emplace_back();
+    m_connections.emplace_back();
     m_free.push_back(0);
     if (connect(0)) {
       // Of a run that measures connections the first one is measured like the others.
-      if (m_plan.fresh_connections) m_slots[0].fd.reset();
+      if (m_plan.fresh_connections) m_connections[0].close();
       return {};
     }
     if (m_connect_error == EAGAIN) return {};
@@ -202,114 +174,49 @@ class Generator {
   }
 
   bool connect(std::size_t index) {
-    Slot& slot = m_slots[index];
     const std::int64_t before_ns = now();
-    slot.fd.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!slot.fd ||
-        ::connect(slot.fd.get(), reinterpret_cast<const sockaddr*>(&m_address), sizeof m_address) < 0) {
-      m_connect_error = errno;
-      slot.fd.reset();
-      return false;
-    }
-    slot.connect_ns = now() - before_ns;
-    slot.wants_write = false;
-    watch(slot.fd.get(), EPOLLIN | EPOLLRDHUP, index, EPOLL_CTL_ADD);
+    m_connect_error = m_connections[index].open(m_address, *m_poller, index);
+    if (m_connect_error != 0) return false;
+    m_connect_ns = now() - before_ns; // of the request that it is opened for
     return true;
-  }
-
-  void watch(int fd, std::uint32_t events, std::uint64_t key, int operation) {
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = key;
-    MRUN_CHECK(::epoll_ctl(m_epoll.get(), operation, fd, &event) == 0);
-  }
-
-  void send(std::size_t index) {
-    Slot& slot = m_slots[index];
-    while (slot.sent_bytes < slot.request->size()) {
-      const ssize_t sent = ::send(slot.fd.get(), slot.request->data() + slot.sent_bytes,
-                                  slot.request->size() - slot.sent_bytes, MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return set_writing(index, true);
-      // A daemon that refuses early has said why: its words are read, the broken pipe is not reported.
-      if (sent < 0) break;
-      slot.sent_bytes += static_cast<std::size_t>(sent);
-    }
-    set_writing(index, false);
-  }
-
-  void set_writing(std::size_t index, bool writing) {
-    Slot& slot = m_slots[index];
-    if (slot.wants_write == writing) return;
-    slot.wants_write = writing;
-    watch(slot.fd.get(), EPOLLIN | EPOLLRDHUP | (writing ? EPOLLOUT : 0U), index, EPOLL_CTL_MOD);
   }
 
   // ---- replies ------------------------------------------------------------------------------------------
 
   void receive(std::size_t index) {
-    Slot& slot = m_slots[index];
-    const ssize_t got = ::recv(slot.fd.get(), m_buffer.data(), m_buffer.size(), 0);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (!slot.busy) return lose(index); // an idle connection that the daemon closed
+    Connection& connection = m_connections[index];
+    if (!connection.is_busy())
+      return connection.close(); // an idle one that the daemon closed; stays in m_free
     const std::int64_t at_ns = now();
-    if (got < 0) return break_off(index, std::strerror(errno));
-    if (got == 0) return break_off(index, "the connection was closed without a reply");
-    Sample& sample = m_run.samples[slot.sample];
-    if (sample.first_byte_ns < 0) sample.first_byte_ns = at_ns;
-    slot.unparsed.append(m_buffer.data(), static_cast<std::size_t>(got));
-    parse(index, at_ns);
-  }
-
-  void parse(std::size_t index, std::int64_t at_ns) {
-    Slot& slot = m_slots[index];
-    while (!slot.unparsed.empty() && !slot.parser->is_done()) {
-      boost::beast::error_code error;
-      const std::size_t used = slot.parser->put(boost::asio::buffer(slot.unparsed), error);
-      slot.unparsed.erase(0, used);
-      if (error && error != boost::beast::http::error::need_more) return break_off(index, error.message());
-      if (error || used == 0) break;
+    switch (connection.receive(m_buffer, m_run.samples[connection.sample()], at_ns)) {
+    case ReplyState::partial:
+      return;
+    case ReplyState::whole:
+      return answered(index, at_ns);
+    case ReplyState::broken:
+      return break_off(index, connection.problem());
     }
-    if (slot.parser->body.size() > cli::k_max_reply_bytes) return break_off(index, "the reply is too large");
-    if (slot.parser->is_header_done() && !follow_events(slot, at_ns))
-      return break_off(index, "an event is too large");
-    if (slot.parser->is_done()) answered(index, at_ns);
-  }
-
-  // Events of a streamed reply are taken apart as they come: the first output's time counts.
-  bool follow_events(Slot& slot, std::int64_t at_ns) {
-    if (slot.parser->head.status >= 400 ||
-        !slot.parser->head.header("content-type").starts_with("text/event-stream"))
-      return true;
-    if (!slot.events) slot.events.emplace();
-    if (!slot.events->feed(std::exchange(slot.parser->body, {}))) return false;
-    Sample& sample = m_run.samples[slot.sample];
-    while (auto event = slot.events->next()) {
-      if (event->type == "output" && sample.first_output_ns < 0) sample.first_output_ns = at_ns;
-      if (event->type == "done" || event->type == "error") slot.done = std::move(event->data);
-    }
-    return true;
   }
 
   void answered(std::size_t index, std::int64_t at_ns) {
-    Slot& slot = m_slots[index];
-    Sample& sample = m_run.samples[slot.sample];
+    Connection& connection = m_connections[index];
+    Sample& sample = m_run.samples[connection.sample()];
     sample.done_ns = at_ns;
-    sample.http_status = slot.parser->head.status;
+    sample.http_status = connection.status();
     note_answer(sample);
-    std::string body = slot.events ? std::move(slot.done) : std::move(slot.parser->body);
+    std::string body = connection.take_body();
     m_unread_bytes += body.size();
-    m_unread.push_back({slot.sample, std::move(body)});
-    const bool keep = slot.parser->keep_alive() && !m_plan.fresh_connections;
-    release(index, keep);
+    m_unread.push_back({connection.sample(), std::move(body)});
+    release(index, connection.end() && !m_plan.fresh_connections);
   }
 
-  void break_off(std::size_t index, std::string_view why) {
-    Sample& sample = m_run.samples[m_slots[index].sample];
+  void break_off(std::size_t index, const std::string& why) {
+    Sample& sample = m_run.samples[m_connections[index].sample()];
     sample.done_ns = now();
     sample.outcome = Outcome::unanswered;
-    sample.problem = printable(why);
+    sample.problem = why;
     note_answer(sample);
+    m_connections[index].end();
     release(index, false);
   }
 
@@ -321,12 +228,10 @@ class Generator {
   }
 
   void release(std::size_t index, bool keep) {
-    m_slots[index].busy = false;
     --m_in_flight;
-    if (!keep) m_slots[index].fd.reset(); // which takes it out of epoll
+    if (!keep) m_connections[index].close();
     m_free.push_back(index);
   }
-  void lose(std::size_t index) { m_slots[index].fd.reset(); } // stays in m_free
 
   void read_one_reply() {
     if (m_unread.empty()) return;
@@ -354,15 +259,9 @@ class Generator {
   }
 
   Result<void> wait(std::int64_t wait_ns) {
-    const timespec time{wait_ns / 1'000'000'000, wait_ns % 1'000'000'000};
-    epoll_event events[64];
-    int ready = ::epoll_pwait2(m_epoll.get(), events, 64, &time, nullptr);
-    if (ready < 0 && errno == ENOSYS) // Linux before 5.11
-      ready = ::epoll_wait(m_epoll.get(), events, 64, static_cast<int>(wait_ns / 1'000'000));
-    if (ready < 0 && errno == EINTR) return {};
-    if (ready < 0) return fail_errno(ErrorCode::resources, errno, "can't wait for replies");
-    for (int i = 0; i < ready; ++i)
-      handle(events[i]);
+    MRUN_ASSIGN(const auto events, m_poller->wait(wait_ns));
+    for (const epoll_event& event : events)
+      handle(event);
     return {};
   }
 
@@ -372,8 +271,9 @@ class Generator {
       return;
     }
     const std::size_t index = event.data.u64;
-    if (!m_slots[index].fd) return; // closed earlier in this turn
-    if ((event.events & EPOLLOUT) != 0 && m_slots[index].busy) send(index);
+    Connection& connection = m_connections[index];
+    if (!connection.is_open()) return; // closed earlier in this turn
+    if ((event.events & EPOLLOUT) != 0 && connection.is_busy()) connection.send();
     if ((event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) receive(index);
   }
 
@@ -382,8 +282,8 @@ class Generator {
     const std::int64_t at = now();
     if (at < m_next_look_ns) return;
     m_next_look_ns = at + k_progress_ns;
-    for (std::size_t i = 0; i < m_slots.size(); ++i)
-      if (m_slots[i].busy && at >= m_slots[i].deadline_ns)
+    for (std::size_t i = 0; i < m_connections.size(); ++i)
+      if (m_connections[i].is_busy() && at >= m_connections[i].deadline_ns())
         break_off(i, fmt::format("no answer within {}", format_duration(m_plan.timeout_ns)));
     if (m_plan.on_progress) m_plan.on_progress(at, m_answered);
     if (m_plan.stop_when_saturated && at >= m_next_watch_ns && !m_stopped) watch_saturation(at);
@@ -408,8 +308,8 @@ class Generator {
 
   const LoadPlan& m_plan;
   sockaddr_un m_address{};
-  UniqueFd m_epoll;
-  std::deque<Slot> m_slots;
+  Poller* m_poller = nullptr; // of run()
+  std::deque<Connection> m_connections;
   std::vector<std::size_t> m_free; // used from the back: the connection that is warm
   std::vector<char> m_buffer = std::vector<char>(k_read_bytes);
   LoadRun m_run;
@@ -427,6 +327,7 @@ class Generator {
   std::int64_t m_next_watch_ns = 0;
   std::int64_t m_drain_until_ns = 0;
   int m_connect_error = 0;
+  std::int64_t m_connect_ns = -1; // of the connection that was just opened
   SaturationWatch m_watch;
   bool m_stopped = false;
 };

@@ -23,6 +23,7 @@ struct LoadPlan {
   std::size_t first_request = 0;     // where the turn begins
   // Open loop: offsets from the start in ns, ascending. Empty: closed loop.
   std::vector<std::int64_t> schedule;
+  // A closed loop has `max_requests`, `duration_ns` or both.
   std::size_t concurrency = 1;  // clients of a closed loop
   std::size_t max_requests = 0; // of a closed loop; 0: until `duration_ns`
   std::int64_t duration_ns = 0; // of a closed loop: nothing is sent after; 0: until `max_requests`

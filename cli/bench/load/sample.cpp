@@ -49,6 +49,7 @@ void read_metrics(const Json& metrics, ServerReport& report) {
   report.device = text_of(metrics, "device");
   report.cost = amount_of(metrics, "cost");
   if (report.cost) report.cost_currency = text_of(metrics.at("cost"), "currency");
+  if (!report.cost) report.cost_reason = printable(text_of(metrics, "cost_reason"), k_problem_bytes);
   report.reference = amount_of(metrics, "cost_reference");
   if (report.reference) {
     const Json& row = metrics.at("cost_reference");

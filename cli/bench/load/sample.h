@@ -31,6 +31,7 @@ struct ServerReport {
   std::optional<std::uint64_t> major_faults; // of the worker since it began
   std::optional<Money> cost;                 // by the user's own rate; unknown: nullopt
   std::string cost_currency;
+  std::string cost_reason; // of an unknown one, in the daemon's words
   std::optional<Money> reference;
   std::string reference_name; // "USD at replicate/CPU 4x 8GB"
   std::string device;

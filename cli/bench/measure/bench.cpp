@@ -7,12 +7,15 @@
 #include <fmt/format.h>
 
 #include "cli/bench/measure/cold.h"
+#include "cli/bench/measure/cost.h"
 #include "cli/bench/measure/interleaved.h"
 #include "cli/bench/measure/load_curve.h"
 #include "cli/bench/measure/machine.h"
+#include "cli/bench/measure/part_names.h"
 #include "cli/bench/measure/private_home.h"
 #include "cli/bench/measure/pulled.h"
 #include "cli/bench/measure/residency.h"
+#include "cli/bench/measure/slo.h"
 #include "cli/bench/measure/stored.h"
 #include "cli/bench/measure/validity.h"
 #include "cli/bench/measure/warm.h"
@@ -47,19 +50,18 @@ bool is_file(const std::string& text) {
 }
 
 SubjectFacts facts_of_subject(const Subject& subject) {
-  return {subject.reference, subject.bundle.manifest.name, subject.version(), subject.bundle.size_bytes,
-          subject.bundle.manifest.concurrency};
+  return {subject.reference,         subject.bundle.manifest.name,        subject.version(),
+          subject.bundle.size_bytes, subject.bundle.manifest.concurrency, subject.cases_digest};
 }
 
 // One prediction before anything is measured: whether it works at all, and how long it takes.
 Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
+  rig.progress.begin(part, 0);
   MRUN_ASSIGN(const LoadRun run, run_in_turn(rig, subject, 1, 0, 0));
-  if (run.samples.empty() || run.samples[0].outcome == Outcome::pending) return false;
+  if (run.samples.empty()) return false;
   const Sample& sample = run.samples[0];
-  if (sample.outcome != Outcome::succeeded) {
-    rig.result.note_failure(part, sample);
-    return false;
-  }
+  rig.result.note(part, sample);
+  if (sample.outcome != Outcome::succeeded) return false;
   rig.result.device = sample.server.device;
   subject.streamed |= sample.latency_ns() > k_long_prediction_ns;
   return true;
@@ -72,78 +74,6 @@ void warn_of_others(Rig& rig) {
     if (model.is_object() && model.value("running", Json(0)) != 0)
       rig.result.warnings.push_back(fmt::format("{} was running predictions when it began",
                                                 printable(model.value("model", std::string()), 100)));
-}
-
-void judge_warm_slo(BenchResult& result) {
-  if (!result.warm || result.options.slo.empty()) return;
-  const Summary summary = summarize(result.warm->latencies(), result.options.seed);
-  for (const auto& [p, limit_ns] : result.options.slo.quantiles_ns) {
-    const Quantile& quantile = summary.at(p);
-    const std::string what = fmt::format("warm p{:g}", p * 100);
-    if (!quantile.enough)
-      result.slo.push_back({what, format_duration(limit_ns),
-                            fmt::format("needs n≥{}, have {}", quantile.needed, summary.n), false});
-    else
-      result.slo.push_back({what, format_duration(limit_ns),
-                            format_duration(static_cast<std::int64_t>(quantile.value)),
-                            quantile.value <= static_cast<double>(limit_ns)});
-  }
-  if (!result.options.slo.error_rate) return;
-  std::size_t failed = 0;
-  for (const Failure& failure : result.failures)
-    failed += failure.part == "warm" ? failure.count : 0;
-  const auto all = static_cast<double>(failed + result.warm->samples.size());
-  const double rate = all > 0 ? static_cast<double>(failed) / all : 0;
-  result.slo.push_back({"warm error rate", fmt::format("{:g} %", *result.options.slo.error_rate * 100),
-                        fmt::format("{:.3g} %", rate * 100), rate <= *result.options.slo.error_rate});
-}
-
-// The mean of what predictions cost, when all of them say.
-struct CostSum {
-  Money sum;
-  std::int64_t count = 0;
-  bool unknown = false;
-
-  void add(const std::optional<Money>& amount) {
-    const auto next = amount ? sum.plus(*amount) : Result<Money>(Money());
-    unknown |= !amount || !next;
-    if (amount && next) sum = *next;
-    ++count;
-  }
-  std::optional<Money> per_1000() const {
-    if (unknown || count == 0) return std::nullopt;
-    const auto mean = sum.times(1000, count);
-    return mean ? std::optional(*mean) : std::nullopt;
-  }
-};
-
-std::vector<const Sample*> costed_samples(const BenchResult& result) {
-  std::vector<const Sample*> samples;
-  if (result.warm)
-    for (const Sample& sample : result.warm->samples)
-      samples.push_back(&sample);
-  for (const LoadStep& step : result.load)
-    for (const Sample& sample : step.samples)
-      if (sample.outcome == Outcome::succeeded) samples.push_back(&sample);
-  return samples;
-}
-
-void add_cost(BenchResult& result) {
-  const std::vector<const Sample*> samples = costed_samples(result);
-  if (samples.empty()) return;
-  CostFacts facts;
-  CostSum own;
-  CostSum reference;
-  for (const Sample* sample : samples) {
-    own.add(sample->server.cost);
-    reference.add(sample->server.reference);
-  }
-  facts.per_1000 = own.per_1000();
-  facts.currency = samples[0]->server.cost_currency;
-  if (!facts.per_1000) facts.reason = "no rate is set";
-  facts.reference_per_1000 = reference.per_1000();
-  facts.reference_name = samples[0]->server.reference_name;
-  result.cost = std::move(facts);
 }
 
 Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* home) {
@@ -165,7 +95,7 @@ void conclude(Rig& rig, const std::vector<StoredRun>& stored) {
   BenchResult& result = rig.result;
   result.partial = rig.interrupted;
   if (!stored.empty()) judge_against(result, stored);
-  judge_warm_slo(result);
+  judge_parts(result);
   add_cost(result);
   judge_validity(result);
 }
@@ -176,12 +106,15 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
                               int interrupt_fd) {
   const bool from_files = !options.baselines.empty() && is_file(options.baselines[0]);
   std::vector<StoredRun> stored;
+  if (!options.baselines.empty() && options.load)
+    return fail(ErrorCode::usage, "a load is not compared with a baseline", "use --mode warm, cold or all");
   if (from_files) {
     MRUN_ASSIGN(stored, read_stored(options.baselines));
+  } else if (!options.pin.empty()) {
+    return fail(ErrorCode::usage,
+                "--pin names a result of the baseline's files, and the baseline is a model");
   } else if (options.baselines.size() > 1) {
     return fail(ErrorCode::usage, "one model can be the baseline", "several files may be given");
-  } else if (!options.baselines.empty() && options.load) {
-    return fail(ErrorCode::usage, "a load is not compared with a baseline", "use --mode warm, cold or all");
   }
   if (options.cold && options.tier == Tier::host) MRUN_TRY(need_root());
   std::optional<PrivateHome> home;
@@ -202,17 +135,20 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
   result.options = options;
   result.machine = read_machine(paths.data);
   Progress progress(context);
-  Rig rig{context, client, store, options, interrupt_fd, progress, result};
+  Rig rig{context, client, store, paths.cache, options, interrupt_fd, progress, result};
   MRUN_ASSIGN(Subject subject, make_subject(client, arguments.positional(0), target.bundle, options));
   result.subject = facts_of_subject(subject);
+  if (from_files) {
+    MRUN_ASSIGN(stored, comparable_runs(std::move(stored), result));
+  }
   warn_of_others(rig);
-  MRUN_ASSIGN(const bool works, probe(rig, subject, "first prediction"));
+  MRUN_ASSIGN(const bool works, probe(rig, subject, part_name(k_probe_part, false)));
   if (works && !options.baselines.empty() && !from_files) {
     MRUN_ASSIGN(Bundle bundle, find_baseline(store, options.baselines[0]));
     MRUN_ASSIGN(Subject base, make_subject(client, options.baselines[0], std::move(bundle), options));
     if (base.version() == subject.version())
       result.warnings.emplace_back("the baseline is the same version: this tests the gate, not the model");
-    MRUN_ASSIGN(const bool base_works, probe(rig, base, "first prediction of the baseline"));
+    MRUN_ASSIGN(const bool base_works, probe(rig, base, part_name(k_probe_part, true)));
     if (base_works) MRUN_TRY(measure_interleaved(rig, base, subject));
   } else if (works) {
     MRUN_TRY(measure_alone(rig, subject, home ? &*home : nullptr));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/bench/measure/part_names.h"
 #include "cli/bench/measure/residency.h"
 #include "cli/client/daemon_process.h"
 
@@ -28,8 +29,7 @@ Result<void> reset(Rig& rig, const Subject& subject) {
   MRUN_TRY(rig.unload(subject.version()));
   if (rig.options.tier == Tier::host) MRUN_TRY(restart_daemon(rig));
   // A daemon that begins reads manifests.
-  if (rig.options.tier == Tier::disk || rig.options.tier == Tier::host)
-    return evict(rig.store, subject.bundle);
+  if (rig.options.tier == Tier::disk || rig.options.tier == Tier::host) return evict(rig.files_of(subject));
   return {};
 }
 
@@ -47,7 +47,7 @@ std::string why_not_cold(const ColdRun& run, Tier tier) {
 Result<ColdRun> run_cold(Rig& rig, const Subject& subject, std::size_t input) {
   ColdRun run;
   MRUN_TRY(reset(rig, subject));
-  MRUN_ASSIGN(const Residency residency, read_residency(rig.store, subject.bundle));
+  MRUN_ASSIGN(const Residency residency, read_residency(rig.files_of(subject)));
   run.residency_before = residency.share();
   LoadPlan plan = rig.plan_for(subject);
   plan.first_request = input;
@@ -61,9 +61,8 @@ Result<ColdRun> run_cold(Rig& rig, const Subject& subject, std::size_t input) {
 }
 
 void keep_cold_run(Rig& rig, ColdPart& part, ColdRun run, const std::string& name) {
-  if (run.sample.outcome == Outcome::pending) return; // interrupted
-  if (run.sample.outcome != Outcome::succeeded) return rig.result.note_failure(name, run.sample);
-  part.runs.push_back(std::move(run));
+  rig.result.note(name, run.sample);
+  if (run.sample.outcome == Outcome::succeeded) part.runs.push_back(std::move(run));
 }
 
 Result<ColdPart> measure_cold(Rig& rig, const Subject& subject, double share) {
@@ -72,7 +71,7 @@ Result<ColdPart> measure_cold(Rig& rig, const Subject& subject, double share) {
   part.tier = rig.options.tier;
   for (std::size_t i = 0; i < rig.options.runs && !rig.interrupted; ++i) {
     MRUN_ASSIGN(ColdRun run, run_cold(rig, subject, i));
-    keep_cold_run(rig, part, std::move(run), "cold");
+    keep_cold_run(rig, part, std::move(run), std::string(k_cold_part));
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(rig.options.runs),
                       fmt::format("run {} of {}", i + 1, rig.options.runs));
   }

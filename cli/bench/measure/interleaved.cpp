@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/bench/measure/cold.h"
+#include "cli/bench/measure/part_names.h"
 #include "cli/bench/measure/warm.h"
 
 namespace mrun::bench {
@@ -29,11 +30,8 @@ Result<Samples> warm_side(Rig& rig, const Subject& subject, std::int64_t time_ns
   }
   Samples latencies;
   for (Sample& sample : run.samples) {
-    if (sample.outcome == Outcome::pending) continue;
-    if (sample.outcome != Outcome::succeeded) {
-      rig.result.note_failure(keep != nullptr ? "warm" : "warm, baseline", sample);
-      continue;
-    }
+    rig.result.note(part_name(k_warm_part, keep == nullptr), sample);
+    if (sample.outcome != Outcome::succeeded) continue;
     latencies.push_back(static_cast<double>(sample.latency_ns()));
     if (keep != nullptr) keep->push_back(std::move(sample));
   }
@@ -43,8 +41,8 @@ Result<Samples> warm_side(Rig& rig, const Subject& subject, std::int64_t time_ns
 Result<Blocks> warm_blocks(Rig& rig, const Subject& base, const Subject& fresh, double share) {
   rig.progress.begin("warm latency beside the baseline", share);
   WarmPart part;
-  MRUN_TRY(warm_up(rig, base));
-  MRUN_ASSIGN(const Warmup warmup, warm_up(rig, fresh));
+  MRUN_TRY(warm_up(rig, base, part_name(k_warmup_part, true)));
+  MRUN_ASSIGN(const Warmup warmup, warm_up(rig, fresh, part_name(k_warmup_part, false)));
   part.warmup_requests = warmup.requests;
   part.settled = warmup.settled;
   const std::int64_t time_ns = rig.options.duration_ns / static_cast<std::int64_t>(2 * rig.options.blocks);
@@ -79,7 +77,7 @@ Result<Blocks> cold_blocks(Rig& rig, const Subject& base, const Subject& fresh, 
     for (const bool is_base : {i % 2 == 0, i % 2 != 0})
       for (std::size_t k = 0; k < in_block && !rig.interrupted; ++k) {
         MRUN_ASSIGN(ColdRun run, run_cold(rig, is_base ? base : fresh, i * in_block + k));
-        keep_cold_run(rig, sides[is_base ? 1 : 0], std::move(run), is_base ? "cold, baseline" : "cold");
+        keep_cold_run(rig, sides[is_base ? 1 : 0], std::move(run), part_name(k_cold_part, is_base));
       }
     Block latency{sides[1].totals(), sides[0].totals()};
     Block memory{sides[1].memory(), sides[0].memory()};

@@ -30,6 +30,13 @@ Result<double> positive_number(std::string_view flag, std::string_view text, dou
   return value;
 }
 
+Result<std::size_t> whole_number(std::string_view flag, std::string_view text, std::size_t limit,
+                                 std::string_view allowed) {
+  MRUN_ASSIGN(const double value, positive_number(flag, text, static_cast<double>(limit), allowed));
+  if (value != std::floor(value)) return bad_value(flag, text, allowed);
+  return static_cast<std::size_t>(value);
+}
+
 // "5%", "0.05": 0.05.
 Result<double> ratio(std::string_view flag, std::string_view text) {
   constexpr std::string_view k_allowed = "a ratio is written 5% or 0.05";
@@ -133,11 +140,9 @@ Result<void> read_mode(const cli::Arguments& arguments, Options& options) {
 Result<void> read_load(const cli::Arguments& arguments, Options& options) {
   if (const auto text = arguments.value("concurrency"))
     for (const std::string_view part : split(*text, ',')) {
-      constexpr std::string_view k_allowed = "it is a list of whole numbers, 1 to 900";
-      MRUN_ASSIGN(const double value,
-                  positive_number("concurrency", trim(part), k_max_concurrency, k_allowed));
-      if (value != std::floor(value)) return bad_value("concurrency", part, k_allowed);
-      options.concurrency.push_back(static_cast<std::size_t>(value));
+      MRUN_ASSIGN(const std::size_t clients, whole_number("concurrency", trim(part), k_max_concurrency,
+                                                          "it is a list of whole numbers, 1 to 900"));
+      options.concurrency.push_back(clients);
     }
   if (const auto text = arguments.value("rate"); text && *text != "auto")
     for (const std::string_view part : split(*text, ',')) {
@@ -169,6 +174,9 @@ Result<void> read_gate(const cli::Arguments& arguments, Options& options) {
   }
   MRUN_ASSIGN(options.blocks, count_flag(arguments, "blocks", options.blocks, 1000));
   options.fail_inconclusive = arguments.has("fail-inconclusive");
+  options.pin = arguments.value("pin").value_or("");
+  if (!options.pin.empty() && options.baselines.empty())
+    return fail(ErrorCode::usage, "--pin names a result of the baseline's files, and there is no --baseline");
   return {};
 }
 
@@ -196,14 +204,15 @@ Result<Options> parse_options(const cli::Arguments& arguments) {
   MRUN_ASSIGN(options.duration_ns, time_flag(arguments, "duration", options.duration_ns));
   MRUN_ASSIGN(options.timeout_ns, time_flag(arguments, "timeout", options.timeout_ns));
   if (const auto text = arguments.value("warmup"); text && *text != "auto") {
-    MRUN_ASSIGN(const double count,
-                positive_number("warmup", *text, k_max_runs, "it is `auto` or a number of requests"));
-    options.warmup = static_cast<std::size_t>(count);
+    MRUN_ASSIGN(options.warmup, whole_number("warmup", *text, k_max_runs,
+                                             "it is `auto` or a number of requests, 1 to 10000"));
   }
   if (const auto text = arguments.value("slo")) {
     MRUN_ASSIGN(options.slo, parse_slo(*text));
   }
-  options.seed = static_cast<std::uint64_t>(arguments.integer("seed").value_or(1));
+  const long long seed = arguments.integer("seed").value_or(1);
+  if (seed < 0) return bad_value("seed", std::to_string(seed), "it is 0 or more");
+  options.seed = static_cast<std::uint64_t>(seed);
   options.strict = arguments.has("strict");
   options.inputs = arguments.values("input");
   options.cases_file = arguments.value("inputs").value_or("");

@@ -44,6 +44,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::int64_t timeout_ns = 60'000'000'000;
   std::vector<std::string> baselines; // one reference, or files
+  std::string pin;                    // of the files' results, the one to compare with; "": the newest
   Tolerances tolerances;
   double confidence = 0.95;
   std::size_t blocks = 10;

@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include "cli/bench/measure/cold.h"
+#include "cli/bench/measure/part_names.h"
 #include "cli/predict/target.h"
 #include "common/clock.h"
 
 namespace mrun::bench {
 namespace {
 
-// Removes the version and all of its bytes, then fetches it; returns how long the fetch took.
+// Removes the version, all of its bytes and what was prepared of them, then fetches it; returns how long the
+// fetch took.
 Result<std::int64_t> pull_again(Rig& rig, const PrivateHome& home, const Subject& subject) {
   MRUN_ASSIGN(Store store, cli::open_store_to_write(rig.context));
   MRUN_ASSIGN(const std::vector<TagEntry> tags, store.list());
@@ -18,6 +20,8 @@ Result<std::int64_t> pull_again(Rig& rig, const PrivateHome& home, const Subject
     MRUN_TRY(store.untag(reference));
   }
   MRUN_TRY(store.collect_garbage());
+  std::error_code ignored; // it is in the private home
+  std::filesystem::remove_all(rig.files_of(subject).prepared, ignored);
   const std::int64_t begin_ns = system_clock().monotonic_ns();
   MRUN_TRY(home.run_mrun({"pull", subject.reference}));
   return system_clock().monotonic_ns() - begin_ns;
@@ -43,7 +47,7 @@ Result<ColdPart> measure_pulls(Rig& rig, const Subject& subject, const PrivateHo
     MRUN_ASSIGN(const std::int64_t fetch_ns, pull_again(rig, home, subject));
     MRUN_ASSIGN(ColdRun run, run_cold(rig, subject, i));
     run.fetch_ns = fetch_ns;
-    keep_cold_run(rig, part, std::move(run), "cold");
+    keep_cold_run(rig, part, std::move(run), std::string(k_cold_part));
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(rig.options.runs),
                       fmt::format("run {} of {}", i + 1, rig.options.runs));
   }

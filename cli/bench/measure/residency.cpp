@@ -1,7 +1,9 @@
 #include "cli/bench/measure/residency.h"
 
 #include <cerrno>
+#include <functional>
 #include <set>
+#include <system_error>
 #include <vector>
 
 #include <fcntl.h>
@@ -32,9 +34,29 @@ std::set<Digest> blobs_of(const Bundle& bundle) {
   return blobs;
 }
 
+// Calls `visit` with each file, open to be read.
+Result<void> visit_files(const LoadedFiles& files, const std::function<Result<void>(int fd)>& visit) {
+  for (const Digest& blob : blobs_of(files.bundle)) {
+    MRUN_ASSIGN(const UniqueFd fd, files.store.open_blob(blob));
+    MRUN_TRY(visit(fd.get()));
+  }
+  std::error_code error;
+  auto entry = std::filesystem::recursive_directory_iterator(files.prepared, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
+    if (!entry->is_regular_file(error) || entry->is_symlink(error)) continue;
+    const UniqueFd fd(::open(entry->path().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd && errno == ENOENT) continue; // a name that was only for writing
+    if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't open {}", entry->path().string()));
+    MRUN_TRY(visit(fd.get()));
+  }
+  if (error && error != std::errc::no_such_file_or_directory)
+    return fail_errno(ErrorCode::io, error.value(), fmt::format("can't list {}", files.prepared.string()));
+  return {};
+}
+
 Result<std::uint64_t> resident_by_mincore(int fd, std::uint64_t size, std::uint64_t page) {
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return fail_errno(ErrorCode::io, errno, "can't map a blob");
+  if (memory == MAP_FAILED) return fail_errno(ErrorCode::io, errno, "can't map a file of the model");
   std::vector<unsigned char> pages((size + page - 1) / page);
   const int failed = ::mincore(memory, size, pages.data());
   const int problem = errno;
@@ -46,9 +68,9 @@ Result<std::uint64_t> resident_by_mincore(int fd, std::uint64_t size, std::uint6
   return resident;
 }
 
-Result<void> add_blob(int fd, Residency& sum) {
+Result<void> add_file(int fd, Residency& sum) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) return fail_errno(ErrorCode::io, errno, "can't look at a blob");
+  if (::fstat(fd, &status) != 0) return fail_errno(ErrorCode::io, errno, "can't look at a file of the model");
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (size == 0) return {};
@@ -66,23 +88,19 @@ Result<void> add_blob(int fd, Residency& sum) {
 
 } // namespace
 
-Result<Residency> read_residency(const Store& store, const Bundle& bundle) {
+Result<Residency> read_residency(const LoadedFiles& files) {
   Residency sum;
-  for (const Digest& blob : blobs_of(bundle)) {
-    MRUN_ASSIGN(const UniqueFd fd, store.open_blob(blob));
-    MRUN_TRY(add_blob(fd.get(), sum));
-  }
+  MRUN_TRY(visit_files(files, [&](int fd) { return add_file(fd, sum); }));
   return sum;
 }
 
-Result<void> evict(const Store& store, const Bundle& bundle) {
-  for (const Digest& blob : blobs_of(bundle)) {
-    MRUN_ASSIGN(const UniqueFd fd, store.open_blob(blob));
-    if (::fsync(fd.get()) != 0) return fail_errno(ErrorCode::io, errno, "can't sync a blob");
-    if (const int problem = ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); problem != 0)
-      return fail_errno(ErrorCode::io, problem, "can't take a blob out of the page cache");
-  }
-  return {};
+Result<void> evict(const LoadedFiles& files) {
+  return visit_files(files, [](int fd) -> Result<void> {
+    if (::fsync(fd) != 0) return fail_errno(ErrorCode::io, errno, "can't sync a file of the model");
+    if (const int problem = ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); problem != 0)
+      return fail_errno(ErrorCode::io, problem, "can't take a file of the model out of the page cache");
+    return {};
+  });
 }
 
 Result<void> need_root() {

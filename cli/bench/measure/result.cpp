@@ -111,28 +111,26 @@ Samples LoadStep::predicts() const {
   return of_successes(samples, [](const Sample& sample) { return sample.server.phases[Phase::predict]; });
 }
 
-void BenchResult::note_failure(const std::string& part, const Sample& sample) {
+void BenchResult::note(const std::string& part, const Sample& sample) {
   constexpr std::size_t k_max_kinds = 20;
-  for (Failure& failure : failures)
-    if (failure.part == part && failure.problem == sample.problem) {
-      ++failure.count;
-      return;
-    }
-  if (failures.size() < k_max_kinds) failures.push_back({part, 1, sample.problem});
-}
-
-int BenchResult::exit_code() const {
-  const bool missed = std::ranges::any_of(slo, [](const SloRow& row) { return !row.ok; });
-  bool regressed = false;
-  if (compare)
-    for (const CompareRow& row : compare->rows)
-      if (row.gated)
-        regressed |= row.judgement.verdict == Verdict::regressed ||
-                     (options.fail_inconclusive && row.judgement.verdict == Verdict::inconclusive);
-  const bool is_judged = options.slo.error_rate && !slo.empty(); // else nothing ran that it could judge
-  if (!failures.empty() && !is_judged) return 1;
-  if (!valid()) return 9;
-  return missed || regressed ? 3 : 0;
+  if (sample.outcome == Outcome::pending) return;
+  PartCount& count = parts[part];
+  ++count.ended;
+  if (sample.outcome == Outcome::succeeded) return;
+  ++count.failed;
+  const auto kind = [&](std::string_view problem) {
+    return std::ranges::find_if(
+        failures, [&](const Failure& known) { return known.part == part && known.problem == problem; });
+  };
+  auto found = kind(sample.problem);
+  const std::string problem = found != failures.end() || failures.size() < k_max_kinds
+                                  ? sample.problem
+                                  : std::string("of other kinds than those shown");
+  if (problem != sample.problem) found = kind(problem);
+  if (found == failures.end())
+    failures.push_back({part, 1, problem});
+  else
+    ++found->count;
 }
 
 } // namespace mrun::bench

@@ -48,7 +48,8 @@ struct SubjectFacts {
   std::string model;
   std::string digest; // 64 hex
   std::uint64_t size_bytes = 0;
-  int concurrency = 1; // that the model allows in one worker
+  int concurrency = 1;      // that the model allows in one worker
+  std::string cases_digest; // of --inputs' text, 64 hex; "" without
 };
 
 struct ColdRun {
@@ -92,12 +93,16 @@ struct LoadStep {
   std::int64_t duration_ns = 0; // in which requests were sent
   std::int64_t late_send_p99_ns = 0;
   bool saturated = false;
+  bool interrupted = false;
   bool generator_late = false;
   double achieved = 0; // successes per second
-  double goodput = 0;  // of them, per second, within the SLO's largest latency
+  double goodput = 0;  // of them, per second, within the limit of the SLO's highest percentile
   bool meets_slo = true;
 
   std::string name() const; // "closed 4", "poisson 12.5/s"
+  // Run to its end, by a generator and a server that kept up.
+  bool is_whole() const { return !interrupted && !saturated && !generator_late && dropped == 0; }
+  std::size_t due() const { return samples.size() + dropped; }
   std::size_t count(Outcome outcome) const;
   double error_rate() const; // of what was due: everything but success
   Samples latencies() const; // of successes, in the order of time
@@ -109,6 +114,13 @@ struct Failure {
   std::string part; // cold, warm, load …
   std::size_t count = 0;
   std::string problem;
+};
+
+// Of one part: how many predictions ended, and how many of them not well.
+struct PartCount {
+  std::size_t ended = 0;
+  std::size_t failed = 0;
+  bool judged = false; // an SLO on the error rate speaks of them
 };
 
 struct CompareRow {
@@ -161,11 +173,14 @@ struct BenchResult {
   std::optional<CostFacts> cost;
   std::optional<Comparison> compare;
   std::vector<SloRow> slo;
-  std::vector<Failure> failures;
+  std::vector<Failure> failures;          // by kind: at most 20, and one more a part for all others
+  std::map<std::string, PartCount> parts; // whatever their kinds
 
   bool valid() const { return invalid_reasons.empty(); }
-  void note_failure(const std::string& part, const Sample& sample);
-  // 0, 1 (predictions failed), 3 (a gate), 9 (not valid); docs/bench.md says which wins.
+  // Counts a prediction that has ended; one that has not (pending) counts for nothing.
+  void note(const std::string& part, const Sample& sample);
+  bool is_judged(const Failure& failure) const { return parts.at(failure.part).judged; }
+  // 0, 1 (predictions failed), 3 (a gate), 9 (not valid); docs/bench.md says which wins. Of checks.h.
   int exit_code() const;
 };
 

@@ -1,68 +1,16 @@
 #include "cli/bench/measure/subject.h"
 
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/predict/cases.h"
 #include "cli/predict/input_files.h"
 #include "common/build_info.h"
-#include "common/fd.h"
 #include "common/text.h"
 #include "packager/schema.h"
 
 namespace mrun::bench {
 namespace {
-
-constexpr std::size_t k_max_cases = 10'000;
-constexpr std::size_t k_max_cases_bytes = 64 * k_mib;
-
-const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
-  for (const InputSpec& input : manifest.inputs)
-    if (input.name == key) return &input.type;
-  return nullptr;
-}
-
-// A file input of a case is "@path", beside the cases file.
-Json with_file_arguments(const Manifest& manifest, Json input, const std::filesystem::path& folder) {
-  for (const auto& [key, value] : input.items()) {
-    const TypeSpec* type = type_of(manifest, key);
-    if (type == nullptr || type->type != ValueType::file || !value.is_string()) continue;
-    const auto& text = value.get_ref<const std::string&>();
-    if (text.starts_with('@')) input[key] = file_argument((folder / text.substr(1)).string());
-  }
-  return input;
-}
-
-Result<std::vector<Json>> read_cases(const Manifest& manifest, const std::string& path) {
-  MRUN_ASSIGN(const std::string text,
-              read_file(path, k_max_cases_bytes, ErrorCode::bench_cases, ErrorCode::bench_cases));
-  std::vector<Json> cases;
-  std::size_t number = 0;
-  for (const std::string_view line : split(text, '\n')) {
-    ++number;
-    if (trim(line).empty()) continue;
-    const std::string place = fmt::format("{}:{}", printable(path), number);
-    MRUN_ASSIGN(Json input, parse_json(line, ErrorCode::bench_cases, place));
-    if (!input.is_object())
-      return fail(ErrorCode::bench_cases, fmt::format("{}: a case is an object of inputs", place));
-    cases.push_back(
-        with_file_arguments(manifest, std::move(input), std::filesystem::path(path).parent_path()));
-    if (cases.size() > k_max_cases)
-      return fail(ErrorCode::bench_cases, fmt::format("{}: more than {} cases", place, k_max_cases));
-  }
-  if (cases.empty()) return fail(ErrorCode::bench_cases, fmt::format("{} has no case", printable(path)));
-  return cases;
-}
-
-Result<Json> input_of_flags(const Manifest& manifest, const std::vector<std::string>& texts) {
-  std::vector<InputArgument> arguments;
-  for (const std::string& text : texts) {
-    MRUN_ASSIGN(InputArgument argument, parse_input_argument(text));
-    arguments.push_back(std::move(argument));
-  }
-  return input_from_arguments(manifest, arguments);
-}
 
 Result<Json> ready_input(cli::DaemonClient& client, const Manifest& manifest, Json input) {
   MRUN_ASSIGN(std::vector<cli::InputFile> files, cli::open_input_files(manifest, input, STDIN_FILENO));
@@ -96,10 +44,14 @@ Result<Subject> make_subject(cli::DaemonClient& client, const std::string& refer
   subject.streamed = bundle.manifest.output.iterator || bundle.manifest.output.concatenate;
   std::vector<Json> cases;
   if (options.cases_file.empty()) {
-    MRUN_ASSIGN(Json input, input_of_flags(bundle.manifest, options.inputs));
+    MRUN_ASSIGN(Json input, cli::input_of_flags(bundle.manifest, options.inputs));
     cases.push_back(std::move(input));
   } else {
-    MRUN_ASSIGN(cases, read_cases(bundle.manifest, options.cases_file));
+    MRUN_ASSIGN(cli::CaseFile file, cli::read_case_file(bundle.manifest, options.cases_file,
+                                                        ErrorCode::bench_cases, ErrorCode::bench_cases));
+    subject.cases_digest = file.digest.hex();
+    for (cli::CaseLine& line : file.cases)
+      cases.push_back(std::move(line.input));
   }
   for (std::size_t i = 0; i < cases.size(); ++i) {
     auto input = ready_input(client, bundle.manifest, std::move(cases[i]));

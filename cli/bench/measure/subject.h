@@ -15,6 +15,7 @@ struct Subject {
   std::string reference; // as given
   Bundle bundle;
   std::vector<Json> inputs; // checked; files are uploaded already
+  std::string cases_digest; // of the cases file, 64 hex; "" without one
   bool streamed = false;    // asked for as an event stream: output comes in pieces, or takes long
 
   // Whole HTTP requests, one for each input, in turn.

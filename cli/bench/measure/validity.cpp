@@ -61,6 +61,8 @@ void judge_step(BenchResult& result, const LoadStep& step) {
 
 void judge_validity(BenchResult& result) {
   if (result.partial) result.invalid_reasons.emplace_back("interrupted: it is partial");
+  if (!result.cold && !result.warm && result.load.empty() && !result.partial)
+    result.invalid_reasons.emplace_back("nothing was measured: the first prediction failed");
   if (result.cold) judge_cold(result, *result.cold, "cold");
   if (result.compare && result.compare->interleaved && !result.compare->cold.runs.empty())
     judge_cold(result, result.compare->cold, "cold, baseline");

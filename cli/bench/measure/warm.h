@@ -9,9 +9,10 @@ struct Warmup {
   std::size_t requests = 0;
   bool settled = true;
 };
-// Until three windows in a row (of 100 ms or one request) agree within 10 %, at least 3 requests, at most 60
-// s; or options.warmup requests. Failures go to result.failures.
-Result<Warmup> warm_up(Rig& rig, const Subject& subject);
+// Until three windows in a row agree within 10 % (each goes through the inputs, for 100 ms or once), at least
+// 3 requests, at most 60 s or three windows in which nothing succeeds; or options.warmup requests. They are
+// noted under `part`.
+Result<Warmup> warm_up(Rig& rig, const Subject& subject, const std::string& part);
 
 // options.duration_ns long, at most 20,000 requests, at least 10 unless those take over a minute.
 Result<WarmPart> measure_warm(Rig& rig, const Subject& subject, double share);

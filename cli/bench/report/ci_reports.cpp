@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/bench/measure/checks.h"
 #include "cli/bench/report/escape.h"
 #include "cli/bench/report/rows.h"
 #include "cli/bench/report/words.h"
@@ -35,54 +36,23 @@ double elapsed_s(const BenchResult& result, std::string_view part) {
   return ns / 1e9;
 }
 
-std::string joined(const std::vector<std::string>& lines) {
-  return fmt::format("{}", fmt::join(lines, "; "));
+std::string element_of(CheckState state) {
+  constexpr std::string_view k_names[] = {"", "skipped", "failure", "error"};
+  return std::string(k_names[static_cast<std::size_t>(state)]);
 }
 
-Case failures_case(const BenchResult& result) {
-  Case row{"bench", "predictions succeed"};
-  std::vector<std::string> lines;
-  for (const Failure& failure : result.failures)
-    lines.push_back(fmt::format("{} × {}: {}", failure.count, failure.part, failure.problem));
-  if (!lines.empty()) {
-    row.element = "error";
-    row.message = joined(lines);
-  }
-  return row;
-}
-
-Case gate_case(const Comparison& compare, const CompareRow& row) {
-  Case test{"gate", fmt::format("{} vs {}", row.metric, compare.reference)};
-  const std::string change = fmt::format("{} [{}, {}]: {}", percent_words(row.judgement.ratio),
-                                         percent_words(row.judgement.interval.low),
-                                         percent_words(row.judgement.interval.high), verdict_words(row));
-  if (row.judgement.verdict == Verdict::regressed) test.element = "failure";
-  if (row.judgement.verdict == Verdict::inconclusive) test.element = "skipped";
-  test.message = change;
-  return test;
-}
-
+// What was measured, and what it must hold: as the exit code judges it.
 std::vector<Case> cases_of(const BenchResult& result) {
   std::vector<Case> cases;
-  Case validity{"bench", "result is valid"};
-  if (!result.valid()) {
-    validity.element = "error";
-    validity.message = joined(result.invalid_reasons);
-  }
-  cases.push_back(std::move(validity));
-  cases.push_back(failures_case(result));
+  for (Check& check : checks_of(result))
+    cases.push_back({std::move(check.group), std::move(check.name), 0, element_of(check.state),
+                     std::move(check.message)});
   if (result.cold)
     cases.push_back(
         {"bench", fmt::format("cold {}", tier_name(result.cold->tier)), elapsed_s(result, "cold")});
   if (result.warm) cases.push_back({"bench", "warm", elapsed_s(result, "warm")});
   for (const LoadStep& step : result.load)
     cases.push_back({"bench", "load " + step.name(), static_cast<double>(step.elapsed_ns) / 1e9});
-  for (const SloRow& row : result.slo)
-    cases.push_back({"slo", row.what, 0, row.ok ? "" : "failure",
-                     fmt::format("{}, the limit is {}", row.value, row.limit)});
-  if (result.compare)
-    for (const CompareRow& row : result.compare->rows)
-      if (row.gated) cases.push_back(gate_case(*result.compare, row));
   return cases;
 }
 
@@ -213,18 +183,16 @@ std::string github_annotations(const BenchResult& result) {
   for (const std::string& reason : result.invalid_reasons)
     add("error", "not valid", reason);
   for (const Failure& failure : result.failures)
-    add("error", failure.part + " failed", fmt::format("{} ×: {}", failure.count, failure.problem));
-  for (const SloRow& row : result.slo)
-    if (!row.ok) add("error", "SLO missed", fmt::format("{}: {} (limit {})", row.what, row.value, row.limit));
-  if (result.compare)
-    for (const CompareRow& row : result.compare->rows)
-      if (row.gated)
-        add(row.judgement.verdict == Verdict::regressed      ? "error"
-            : row.judgement.verdict == Verdict::inconclusive ? "warning"
-                                                             : "notice",
-            fmt::format("{} {}", row.metric, verdict_name(row.judgement.verdict)),
-            fmt::format("{} against {}: {}", percent_words(row.judgement.ratio), result.compare->reference,
-                        verdict_words(row)));
+    add(result.is_judged(failure) ? "notice" : "error", failure.part + " failed",
+        fmt::format("{} ×: {}", failure.count, failure.problem));
+  for (const Check& check : checks_of(result)) {
+    const bool good = check.state == CheckState::passed;
+    if (check.group == "bench" || (check.group == "slo" && good)) continue;
+    add(check.exit_code != 0 ? "error"
+        : good               ? "notice"
+                             : "warning",
+        check.group == "slo" ? "SLO missed" : check.name, fmt::format("{}: {}", check.name, check.message));
+  }
   for (const std::string& warning : result.warnings)
     add("warning", "warning", warning);
   return text;

@@ -44,7 +44,7 @@ i.s1{background:var(--s1)}i.s2{background:var(--s2)}i.s3{background:var(--s3)}i.
 i.p-queue{background:var(--p-queue)}i.p-fetch{background:var(--p-fetch)}i.p-spawn{background:var(--p-spawn)}i.p-import{background:var(--p-import)}i.p-map{background:var(--p-map)}i.p-build{background:var(--p-build)}i.p-copy{background:var(--p-copy)}i.p-warmup{background:var(--p-warmup)}i.p-predict{background:var(--p-predict)}i.p-other{background:var(--p-other)}i.p-client{background:var(--p-client)}
 ul{padding-left:1.2rem;margin:.4rem 0}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#bbb;--good:#0a7a3d;--bad:#b00000;--warn:#6b4600;--s1:#1f6fd6;--s2:#d1620a;--s3:#7a3fb8;--s4:#0d8577;--base:#666}
-body{font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}h2{break-after:avoid}.plot,.card,tr{break-inside:avoid}.wide{overflow:visible}}
+body{font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}h2,p{break-after:avoid}.plot,.card,tr{break-inside:avoid}.wide{overflow:visible}}
 )css";
 
 } // namespace mrun::bench

@@ -201,8 +201,8 @@ Json cost_json(const CostFacts& cost) {
 
 } // namespace
 
-Json inputs_json(const Options& options) {
-  return {{"i", options.inputs}, {"file", options.cases_file}};
+Json inputs_json(const BenchResult& result) {
+  return {{"i", result.options.inputs}, {"file_sha256", result.subject.cases_digest}};
 }
 
 Json options_json(const Options& options) {
@@ -224,7 +224,8 @@ Json options_json(const Options& options) {
           {"blocks", options.blocks},
           {"strict", options.strict},
           {"fail_inconclusive", options.fail_inconclusive},
-          {"inputs", inputs_json(options)},
+          {"pin", options.pin},
+          {"inputs_file", options.cases_file},
           {"device", options.device}};
 }
 
@@ -232,6 +233,7 @@ Json result_json(const BenchResult& result) {
   const std::uint64_t seed = result.options.seed;
   Json config = options_json(result.options);
   config["argv"] = result.words;
+  config["inputs"] = inputs_json(result);
   Json load = Json::array();
   for (const LoadStep& step : result.load)
     load.push_back(step_json(step, seed));
@@ -241,6 +243,9 @@ Json result_json(const BenchResult& result) {
   Json failures = Json::array();
   for (const Failure& failure : result.failures)
     failures.push_back({{"part", failure.part}, {"count", failure.count}, {"problem", failure.problem}});
+  Json parts = Json::object();
+  for (const auto& [name, part] : result.parts)
+    parts[name] = {{"ended", part.ended}, {"failed", part.failed}};
   return {{"schema", k_result_schema},
           {"id", result.id},
           {"created", rfc3339_utc(result.created_ns)},
@@ -267,7 +272,8 @@ Json result_json(const BenchResult& result) {
           {"cost", result.cost ? cost_json(*result.cost) : Json(nullptr)},
           {"compare", result.compare ? compare_json(*result.compare, seed) : Json(nullptr)},
           {"slo", std::move(slo)},
-          {"failures", std::move(failures)}};
+          {"failures", std::move(failures)},
+          {"parts", std::move(parts)}};
 }
 
 } // namespace mrun::bench

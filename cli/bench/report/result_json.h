@@ -10,8 +10,9 @@ namespace mrun::bench {
 inline constexpr std::string_view k_result_schema = "mrun.bench/v1";
 
 Json result_json(const BenchResult& result);
-// What was given as inputs, which a later run must share to be compared.
-Json inputs_json(const Options& options);
+// What was given as inputs, which a later run must share to be compared: -i, and the cases file by its
+// content.
+Json inputs_json(const BenchResult& result);
 Json options_json(const Options& options);
 
 } // namespace mrun::bench

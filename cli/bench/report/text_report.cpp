@@ -104,7 +104,7 @@ std::string load_text(const BenchResult& result) {
   return text;
 }
 
-std::string compare_text(const cli::Terminal& terminal, const Comparison& compare) {
+std::string compare_text(const Comparison& compare) {
   cli::Table table;
   table.header = {
       "vs " + printable(compare.reference, 60), "base", "new", "change", "95 % bounds", "verdict"};
@@ -117,7 +117,6 @@ std::string compare_text(const cli::Terminal& terminal, const Comparison& compar
                                       percent_words(judgement.interval.high)),
                           verdict_words(row)});
   }
-  static_cast<void>(terminal);
   return cli::render_table(table);
 }
 
@@ -132,7 +131,7 @@ std::string text_report(const cli::Terminal& terminal, const BenchResult& result
   if (result.warm) text += warm_text(*result.warm, seed);
   if (!result.load.empty()) text += load_text(result);
   if (result.cost) text += fmt::format("{:<15} {}\n", "cost per 1,000", cost_words(*result.cost));
-  if (result.compare && !result.compare->rows.empty()) text += compare_text(terminal, *result.compare);
+  if (result.compare && !result.compare->rows.empty()) text += compare_text(*result.compare);
   for (const SloRow& row : result.slo)
     text += fmt::format(
         "{} {}: {} (limit {})\n",

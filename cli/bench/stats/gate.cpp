@@ -13,6 +13,15 @@ namespace {
 
 constexpr double k_one_sided_95 = 1.6448536269514722;
 
+// Student's t, one-sided 95 %, by the expansion of Abramowitz and Stegun 26.7.5; within 1 % from 4 degrees
+// on.
+double student_95(std::size_t freedom) {
+  constexpr double z = k_one_sided_95;
+  constexpr double cube = z * z * z;
+  const auto n = static_cast<double>(freedom);
+  return z + (cube + z) / (4 * n) + (5 * cube * z * z + 16 * cube + 3 * z) / (96 * n * n);
+}
+
 struct Pool {
   Samples base;
   Samples fresh;
@@ -120,7 +129,7 @@ Judgement judge_blocks(std::span<const Block> blocks, const GateOptions& options
 }
 
 Judgement judge_stored(std::span<const double> base, std::span<const double> fresh,
-                       std::optional<double> shift, const GateOptions& options) {
+                       std::optional<RunShift> shift, const GateOptions& options) {
   MRUN_CHECK(!base.empty() && !fresh.empty());
   const Block all{Samples(base.begin(), base.end()), Samples(fresh.begin(), fresh.end())};
   Judgement judgement;
@@ -130,7 +139,8 @@ Judgement judge_stored(std::span<const double> base, std::span<const double> fre
   judgement.interval = bootstrap_blocks(std::span(&all, 1), options);
   judgement.p = mann_whitney_p(base, fresh);
   judgement.tolerance =
-      options.tolerance + (shift ? std::expm1(k_one_sided_95 * std::sqrt(2.0) * *shift) : 0.0);
+      options.tolerance +
+      (shift ? std::expm1(student_95(shift->freedom) * std::sqrt(2.0) * shift->deviation) : 0.0);
   const std::size_t least = std::min(base.size(), fresh.size());
   const std::size_t needed = std::max(k_least_stored, samples_needed(options.quantile));
   std::string too_few;
@@ -143,19 +153,31 @@ Judgement judge_stored(std::span<const double> base, std::span<const double> fre
                           k_least_history);
   }
   conclude(judgement, least, too_few);
+  if (judgement.verdict == Verdict::pass && judgement.tolerance > k_widest * options.tolerance) {
+    judgement.verdict = Verdict::inconclusive;
+    judgement.reason =
+        fmt::format("runs differ so much by themselves that only a change beyond {:.0f} % shows: "
+                    "give a model as --baseline",
+                    judgement.tolerance * 100);
+  }
   return judgement;
 }
 
-std::optional<double> run_shift(std::span<const double> quantiles) {
-  if (quantiles.size() < k_least_history) return std::nullopt;
-  Samples logs;
-  for (const double value : quantiles)
-    logs.push_back(std::log(value));
-  const double mean = mean_of(logs);
+std::optional<RunShift> run_shift(std::span<const Samples> versions) {
   double squares = 0;
-  for (const double value : logs)
-    squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(logs.size() - 1));
+  std::size_t freedom = 0;
+  for (const Samples& quantiles : versions) {
+    if (quantiles.empty()) continue;
+    Samples logs;
+    for (const double value : quantiles)
+      logs.push_back(std::log(value));
+    const double mean = mean_of(logs);
+    for (const double value : logs)
+      squares += (value - mean) * (value - mean);
+    freedom += logs.size() - 1;
+  }
+  if (freedom + 1 < k_least_history) return std::nullopt;
+  return RunShift{std::sqrt(squares / static_cast<double>(freedom)), freedom};
 }
 
 } // namespace mrun::bench

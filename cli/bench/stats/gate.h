@@ -53,6 +53,13 @@ struct Judgement {
 inline constexpr std::size_t k_least_blocks = 5;
 inline constexpr std::size_t k_least_stored = 30;
 inline constexpr std::size_t k_least_history = 5;
+inline constexpr double k_widest = 5; // times the tolerance that was asked for
+
+// How much runs differ by themselves.
+struct RunShift {
+  double deviation = 0;    // standard deviation of ln(quantile) from run to run
+  std::size_t freedom = 0; // degrees of freedom of its estimate
+};
 
 // Each block is divided by its own level (the geometric mean of its two medians), which takes the shift out;
 // the point is the ratio of the quantiles of what is pooled then, bootstrapped over blocks, then over samples
@@ -62,12 +69,14 @@ inline constexpr std::size_t k_least_history = 5;
 // median of both sides together would pull the ratio towards 1. No block is empty on either side.
 Judgement judge_blocks(std::span<const Block> blocks, const GateOptions& options);
 
-// `shift`: standard deviation of ln(quantile) from run to run, by run_shift(); unknown: the verdict stays
-// inconclusive. The tolerance is widened by 1.645·√2·shift, since both sides have one.
+// `shift`: by run_shift(); unknown: the verdict stays inconclusive. The tolerance is widened by t·√2·shift,
+// since both sides have one; t is Student's one-sided 95 %, since the shift is only estimated. Where that
+// makes more than five times what was asked for, `pass` would say next to nothing, and is `inconclusive`.
 Judgement judge_stored(std::span<const double> base, std::span<const double> fresh,
-                       std::optional<double> shift, const GateOptions& options);
+                       std::optional<RunShift> shift, const GateOptions& options);
 
-// Of the same quantile in earlier runs; nullopt for fewer than 5.
-std::optional<double> run_shift(std::span<const double> quantiles);
+// Of the same quantile in earlier runs, by version: pooled over the versions' own means, so that a version
+// which is slower does not count as noise. nullopt when they are worth fewer than 5 runs of one version.
+std::optional<RunShift> run_shift(std::span<const Samples> versions);
 
 } // namespace mrun::bench

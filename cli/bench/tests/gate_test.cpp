@@ -40,19 +40,45 @@ Samples side(Random& random, double noise, double level, std::size_t n) {
   return samples;
 }
 
+// The machine's mood: a level that wanders, so that two sides of a block share most of it and not all.
+class Mood {
+ public:
+  Mood(Random& random, double shift) : m_random(random), m_shift(shift), m_log(shift * random.normal()) {}
+  double next() {
+    const double fresh_share = std::sqrt(1 - k_memory * k_memory);
+    m_log = k_memory * m_log + fresh_share * m_shift * m_random.normal();
+    return std::exp(m_log);
+  }
+
+ private:
+  static constexpr double k_memory = 0.9; // correlation of two neighbouring sides
+  Random& m_random;
+  double m_shift;
+  double m_log;
+};
+
+// Of a cell of the table: no two share their random numbers.
+std::uint64_t cell_seed(std::size_t design, double noise, double shift, double change) {
+  std::uint64_t seed = design;
+  for (const double part : {noise, shift, change})
+    seed = seed * 1009 + static_cast<std::uint64_t>(std::lround(1000 * part));
+  return seed;
+}
+
 constexpr std::size_t k_trials = 200;
 constexpr GateOptions k_options{.resamples = 400};
 
 Rates interleaved(std::size_t blocks, double noise, double shift, double change) {
-  Random random(static_cast<std::uint64_t>(1000 * change) + blocks);
+  Random random(cell_seed(blocks, noise, shift, change));
   Rates rates;
   for (std::size_t trial = 0; trial < k_trials; ++trial) {
+    Mood mood(random, shift);
     std::vector<Block> taken(blocks);
-    for (Block& block : taken) {
-      const double level = std::exp(shift * random.normal()); // of both sides
-      block.base = side(random, noise, level, 6);
-      block.fresh = side(random, noise, level * (1 + change), 6);
-    }
+    for (std::size_t i = 0; i < blocks; ++i)
+      for (const bool is_base : {i % 2 == 0, i % 2 != 0}) { // A B B A …
+        const double level = mood.next() * (is_base ? 1 : 1 + change);
+        (is_base ? taken[i].base : taken[i].fresh) = side(random, noise, level, 6);
+      }
     count(rates, judge_blocks(taken, k_options).verdict, 1.0 / k_trials);
   }
   return rates;
@@ -60,7 +86,7 @@ Rates interleaved(std::size_t blocks, double noise, double shift, double change)
 
 // `known`: the shift is estimated from 8 earlier runs, else taken as none.
 Rates stored(double noise, double shift, double change, bool known) {
-  Random random(static_cast<std::uint64_t>(1000 * change) + 77);
+  Random random(cell_seed(known ? 98 : 99, noise, shift, change));
   Rates rates;
   for (std::size_t trial = 0; trial < k_trials; ++trial) {
     const auto run = [&](double level) {
@@ -71,7 +97,7 @@ Rates stored(double noise, double shift, double change, bool known) {
       history.push_back(median_of(run(1)));
     const Samples base = run(1);
     const Samples fresh = run(1 + change);
-    const auto estimate = known ? run_shift(history) : std::optional<double>(0.0);
+    const auto estimate = known ? run_shift(std::span(&history, 1)) : std::optional(RunShift{0, 100});
     count(rates, judge_stored(base, fresh, estimate, k_options).verdict, 1.0 / k_trials);
   }
   return rates;
@@ -90,6 +116,20 @@ Samples samples_of(const Json& numbers) {
   return numbers.get<Samples>();
 }
 
+Judgement judge_blocks_trial(const Json& trial) {
+  std::vector<Block> blocks;
+  for (const Json& block : trial)
+    blocks.push_back({samples_of(block.at(0)), samples_of(block.at(1))});
+  return judge_blocks(blocks, {.resamples = 800});
+}
+
+// [medians of earlier runs, base, fresh]
+Judgement judge_stored_trial(const Json& trial, bool with_history) {
+  const Samples history = samples_of(trial.at(0));
+  const auto shift = with_history ? run_shift(std::span(&history, 1)) : std::nullopt;
+  return judge_stored(samples_of(trial.at(1)), samples_of(trial.at(2)), shift, {.resamples = 800});
+}
+
 TEST_CASE("verdicts on the committed vectors") {
   for (const Json& cell : read_vectors()) {
     const bool blocks_design = cell.at("design") == "interleaved";
@@ -98,28 +138,23 @@ TEST_CASE("verdicts on the committed vectors") {
     const Json& trials = cell.at("trials");
     Rates rates;
     for (const Json& trial : trials) {
-      std::vector<Block> blocks;
-      for (const Json& block : trial)
-        blocks.push_back({samples_of(block.at(0)), samples_of(block.at(1))});
-      const Judgement judgement =
-          blocks_design ? judge_blocks(blocks, {.resamples = 800})
-                        : judge_stored(blocks[0].base, blocks[0].fresh, std::nullopt, {.resamples = 800});
+      const Judgement judgement = blocks_design ? judge_blocks_trial(trial) : judge_stored_trial(trial, true);
       count(rates, judgement.verdict, 1.0 / static_cast<double>(trials.size()));
+      if (!blocks_design) CHECK(judge_stored_trial(trial, false).verdict == Verdict::inconclusive);
     }
     CAPTURE(cell.at("design"));
     CAPTURE(noise);
     CAPTURE(change);
     CHECK(rates.improved == 0);
+    if (change == 0) CHECK(rates.regressed <= 0.05);
+    if (change == 0.03) CHECK(rates.regressed <= 0.10);
     if (!blocks_design) {
-      CHECK(rates.inconclusive == doctest::Approx(1)); // no history: never more than that
+      if (change == 0.20) CHECK(rates.regressed >= (noise < 0.05 ? 0.8 : 0.3));
       continue;
     }
-    if (change == 0) CHECK(rates.regressed == 0);
-    if (change == 0 && noise < 0.05) CHECK(rates.pass >= 0.95);
-    if (change == 0.03) CHECK(rates.regressed <= 0.05);
-    if (change == 0.05) CHECK(rates.regressed <= 0.75);
-    if (change == 0.10) CHECK(rates.regressed >= (noise < 0.05 ? 0.95 : 0.5));
-    if (change == 0.10) CHECK(rates.pass == 0);
+    if (change == 0 && noise < 0.05) CHECK(rates.pass >= 0.9);
+    if (change == 0.10) CHECK(rates.regressed >= (noise < 0.05 ? 0.9 : 0.5));
+    if (change >= 0.10) CHECK(rates.pass == 0);
     if (change == 0.20) CHECK(rates.regressed >= 0.95);
   }
 }
@@ -173,11 +208,11 @@ TEST_CASE("how often the gate speaks up: docs/bench.md has these rates") {
         row += fmt::format(" {:.2f} |", fmt::join(rates, " / "));
         CAPTURE(row);
         if (design.blocks == 0 && !design.shift_known) continue; // the table shows why
-        CHECK(rates[0] <= 0.02);
-        CHECK(rates[1] <= 0.05);
+        CHECK(rates[0] <= (design.blocks == 0 ? 0.05 : 0.021));  // 5 % is what its bound allows
+        CHECK(rates[1] <= 0.081);
         if (design.blocks == 0) continue;
         const bool many = design.blocks == 10;
-        CHECK(rates[3] >= (noise < 0.05 ? 0.98 : many ? 0.70 : 0.38));
+        CHECK(rates[3] >= (noise < 0.05 ? 0.90 : many ? 0.65 : 0.35));
         CHECK(rates[4] >= (many || noise < 0.05 ? 0.99 : 0.95));
       }
     CHECK_MESSAGE(is_documented(*text, design.name, row), "docs/bench.md has another row than\n" << row);
@@ -221,12 +256,40 @@ TEST_CASE("a stored baseline without enough history never decides") {
   const Samples base = side(random, 0.03, 1, 100);
   const Samples fresh = side(random, 0.03, 2, 100);
   CHECK(judge_stored(base, fresh, std::nullopt, {}).verdict == Verdict::inconclusive);
-  CHECK(judge_stored(base, fresh, 0.02, {}).verdict == Verdict::regressed);
+  CHECK(judge_stored(base, fresh, RunShift{0.02, 9}, {}).verdict == Verdict::regressed);
   const Samples few(fresh.begin(), fresh.begin() + 29);
-  CHECK(judge_stored(base, few, 0.02, {}).verdict == Verdict::inconclusive);
-  CHECK(judge_stored(base, few, 0.02, {}).need_more == 1);
-  CHECK_FALSE(run_shift(Samples{1, 1, 1, 1}));
-  CHECK(*run_shift(Samples{1, 1, 1, 1, 1}) == 0);
+  CHECK(judge_stored(base, few, RunShift{0.02, 9}, {}).verdict == Verdict::inconclusive);
+  CHECK(judge_stored(base, few, RunShift{0.02, 9}, {}).need_more == 1);
+}
+
+std::optional<RunShift> shift_of(std::vector<Samples> versions) {
+  return run_shift(versions);
+}
+
+TEST_CASE("how much runs differ by themselves: of each version about its own mean") {
+  CHECK_FALSE(shift_of({{1, 1, 1, 1}}));
+  CHECK(shift_of({{1, 1, 1, 1, 1}})->deviation == 0);
+  CHECK_FALSE(shift_of({{1}, {2}, {3}, {4}, {5}, {6}})); // versions differ, of runs nothing is known
+  CHECK_FALSE(shift_of({}));
+  // A version three times as slow is no noise.
+  CHECK(shift_of({{10, 10, 10}, {30, 30, 30}})->deviation < 1e-9);
+  const double e = std::exp(0.01);
+  const auto shift = shift_of({{1 / e, 1, e}, {30 / e, 30, 30 * e}});
+  CHECK(shift->deviation == doctest::Approx(0.01));
+  CHECK(shift->freedom == 4);
+}
+
+TEST_CASE("where runs differ so much that `pass` would say nothing, it is not said") {
+  Random random(12);
+  const Samples base = side(random, 0.03, 1, 100);
+  const Samples slower = side(random, 0.03, 2.8, 100);
+  const Samples same = side(random, 0.03, 1, 100);
+  const Judgement wide = judge_stored(base, slower, RunShift{0.5, 9}, {});
+  CHECK(wide.verdict == Verdict::inconclusive);
+  CHECK(wide.reason.find("give a model as --baseline") != std::string::npos);
+  CHECK(judge_stored(base, same, RunShift{0.5, 9}, {}).verdict == Verdict::inconclusive);
+  CHECK(judge_stored(base, same, RunShift{0.02, 9}, {}).verdict == Verdict::pass);
+  CHECK(judge_stored(base, side(random, 0.03, 8, 100), RunShift{0.5, 9}, {}).verdict == Verdict::regressed);
 }
 
 TEST_CASE("a verdict is the same for the same seed") {

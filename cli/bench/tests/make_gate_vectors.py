@@ -1,18 +1,23 @@
 """Writes gate_vectors.json, on which the gate's verdicts are tested: samples with known noise and a known change.
 
 Noise as in docs/bench.md: log-normal with the given coefficient of variation, 2 % outliers of 1.5 to 3 times the value,
-and a shift: drawn per block and shared by both sides where they are interleaved, per side where the baseline is stored.
-Values are whole microseconds around 10 ms.
+and a shift of that standard deviation (of the logarithm): of each run where the baseline is stored; where they are
+interleaved a level that wanders, neighbouring sides sharing 0.9 of it, in the order A B B A.
+An interleaved trial is [[base, new] of each block], a stored one [medians of 8 earlier runs, base, new]. Values are whole
+microseconds around 10 ms.
 usage: python3 make_gate_vectors.py > gate_vectors.json
 """
 
 import json
 import math
 import random
+import statistics
 
 TRIALS = 20
 BLOCKS, PER_SIDE = 10, 6
 STORED = 60
+HISTORY = 8
+MEMORY = 0.9  # correlation of two neighbouring sides
 
 
 def sample(rng, noise, level):
@@ -23,20 +28,24 @@ def sample(rng, noise, level):
 
 
 def interleaved(rng, noise, shift, change):
+    level = rng.gauss(0, shift)
     blocks = []
-    for _ in range(BLOCKS):
-        level = math.exp(rng.gauss(0, shift))
-        blocks.append([[sample(rng, noise, level) for _ in range(PER_SIDE)],
-                       [sample(rng, noise, level * (1 + change)) for _ in range(PER_SIDE)]])
+    for block in range(BLOCKS):
+        sides = {}
+        for side in (0, 1) if block % 2 == 0 else (1, 0):
+            level = MEMORY * level + math.sqrt(1 - MEMORY ** 2) * rng.gauss(0, shift)
+            sides[side] = [sample(rng, noise, math.exp(level) * (1 + change * side)) for _ in range(PER_SIDE)]
+        blocks.append([sides[0], sides[1]])
     return blocks
 
 
 def stored(rng, noise, shift, change):
-    sides = []
-    for factor in (1, 1 + change):
+    def run(factor):
         level = factor * math.exp(rng.gauss(0, shift))
-        sides.append([sample(rng, noise, level) for _ in range(STORED)])
-    return [sides]
+        return [sample(rng, noise, level) for _ in range(STORED)]
+
+    history = [statistics.median(run(1)) for _ in range(HISTORY)]
+    return [history, run(1), run(1 + change)]
 
 
 def main():

@@ -11,72 +11,14 @@
 #include "cli/bench/report/svg_plot.h"
 #include "cli/bench/report/text_report.h"
 #include "cli/bench/report/words.h"
+#include "cli/bench/tests/results.h"
 #include "cli/flags.h"
 
 namespace mrun::bench {
 namespace {
 
-constexpr std::int64_t k_ms = 1'000'000;
 constexpr std::string_view k_hostile =
     "</td><script>alert(1)</script>\"'\n::error::x\x01\xff & @someone `code` | [x](y)";
-
-Sample sample_of(std::int64_t latency_ns) {
-  Sample sample;
-  sample.scheduled_ns = 5 * k_ms;
-  sample.sent_ns = sample.scheduled_ns + 1000;
-  sample.connect_ns = 500;
-  sample.first_byte_ns = sample.done_ns = sample.scheduled_ns + latency_ns;
-  sample.outcome = Outcome::succeeded;
-  sample.server.phases[Phase::spawn] = latency_ns / 4;
-  sample.server.phases[Phase::predict] = latency_ns / 2;
-  sample.server.total_ns = sample.server.phases.sum_ns();
-  sample.server.cold_start = true;
-  sample.server.peak_memory_bytes = 10'000'000;
-  sample.server.cost = *Money::parse("0.000001", ErrorCode::usage);
-  sample.server.cost_currency = "EUR";
-  return sample;
-}
-
-BenchResult result_of(std::size_t cold, std::size_t warm) {
-  BenchResult result;
-  result.id = "01";
-  result.created_ns = 1'700'000'000'000'000'000;
-  result.subject = {"demo/x", "demo/x", std::string(64, 'a'), 1000, 1};
-  result.machine.cpu = "Testing CPU";
-  result.machine.cores = 2;
-  result.words = {"bench", "demo/x"};
-  if (cold > 0) {
-    result.cold.emplace();
-    for (std::size_t i = 0; i < cold; ++i) {
-      ColdRun run;
-      run.sample = sample_of((100 + static_cast<std::int64_t>(i)) * k_ms);
-      run.residency_before = 1.0;
-      result.cold->runs.push_back(std::move(run));
-    }
-  }
-  if (warm > 0) {
-    result.warm.emplace();
-    for (std::size_t i = 0; i < warm; ++i)
-      result.warm->samples.push_back(sample_of((10 + static_cast<std::int64_t>(i % 7)) * k_ms));
-  }
-  return result;
-}
-
-LoadStep step_of(StepKind kind, double rate, std::size_t n) {
-  LoadStep step;
-  step.kind = kind;
-  step.rate = rate;
-  step.concurrency = 4;
-  step.elapsed_ns = 1'000 * k_ms;
-  for (std::size_t i = 0; i < n; ++i)
-    step.samples.push_back(sample_of((20 + static_cast<std::int64_t>(i % 50)) * k_ms));
-  step.achieved = static_cast<double>(n);
-  return step;
-}
-
-bool has(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 std::string text_of(const BenchResult& result) {
   const cli::Terminal terminal(-1, -1, -1);
@@ -132,50 +74,16 @@ TEST_CASE("too few, not cold, late, dropped, partial: not valid, exit code 9") {
   judge_validity(partial);
   CHECK_FALSE(partial.valid());
   CHECK(has(text_of(partial), "PARTIAL"));
+  BenchResult nothing = result_of(0, 0);
+  nothing.note("first prediction", failed_sample("M1401: no"));
+  judge_validity(nothing);
+  CHECK_FALSE(nothing.valid());
+  CHECK(nothing.exit_code() == 1);
   BenchResult strict = result_of(10, 0);
   strict.options.strict = true;
   strict.warnings.emplace_back("something");
   judge_validity(strict);
   CHECK(strict.exit_code() == 9);
-}
-
-TEST_CASE("exit codes: failed predictions, gates, SLOs") {
-  BenchResult result = result_of(10, 50);
-  CHECK(result.exit_code() == 0);
-  result.slo.push_back({"warm p95", "1 ms", "16 ms", false});
-  CHECK(result.exit_code() == 3);
-  result.slo.clear();
-  result.compare.emplace();
-  result.compare->rows.push_back({"p50", "ns", true, {}});
-  CHECK(result.exit_code() == 0); // inconclusive
-  result.options.fail_inconclusive = true;
-  CHECK(result.exit_code() == 3);
-  result.options.fail_inconclusive = false;
-  result.compare->rows[0].judgement.verdict = Verdict::regressed;
-  CHECK(result.exit_code() == 3);
-  result.compare->rows[0].gated = false;
-  CHECK(result.exit_code() == 0);
-  Sample failed;
-  failed.problem = "M1401: no";
-  result.note_failure("warm", failed);
-  result.note_failure("warm", failed);
-  CHECK(result.failures.size() == 1);
-  CHECK(result.failures[0].count == 2);
-  CHECK(result.exit_code() == 1);
-  result.options.slo.error_rate =
-      0.5; // failures are what the SLO judges, where something ran that it could judge
-  CHECK(result.exit_code() == 1);
-  result.slo.push_back({"error rate", "50 %", "1 %", true});
-  CHECK(result.exit_code() == 0);
-}
-
-TEST_CASE("what a saturated step left unanswered has not failed, what was dropped has") {
-  LoadStep step = step_of(StepKind::poisson, 100, 90);
-  for (int i = 0; i < 10; ++i)
-    step.samples.emplace_back(); // pending
-  CHECK(step.error_rate() == 0);
-  step.dropped = 10;
-  CHECK(step.error_rate() == doctest::Approx(0.1));
 }
 
 TEST_CASE("escaping") {
@@ -201,7 +109,7 @@ BenchResult hostile() {
   result.words = {text};
   result.warnings = {text};
   result.invalid_reasons = {text};
-  result.failures.push_back({text, 1, text});
+  result.note(text, failed_sample(text));
   result.slo.push_back({text, text, text, false});
   result.compare.emplace();
   result.compare->reference = text;
@@ -246,6 +154,17 @@ TEST_CASE("the HTML report has a curve for each part") {
        {"phases of each cold run", "latency by percentile", "throughput and latency", "SLO p95", "knee",
         "p-spawn", "Environment", "prefers-color-scheme:dark", "@media print", "width=device-width"})
     CHECK_MESSAGE(has(html, part), part);
+}
+
+TEST_CASE("what a reader must know of a step stands beside it") {
+  BenchResult result = result_of(0, 0);
+  LoadStep step = step_of(StepKind::poisson, 20, 90);
+  step.generator_late = true;
+  step.late_send_p99_ns = 7 * k_ms;
+  step.dropped = 3;
+  step.meets_slo = false;
+  result.load.push_back(step);
+  CHECK(has(html_report(result), ">misses the SLO, sent 7.00 ms late, 3 never sent</td>"));
 }
 
 TEST_CASE("CSV has a header and one row a metric; what n does not carry is empty") {
@@ -325,6 +244,11 @@ TEST_CASE("options that make no sense are refused with what is allowed") {
   refused({"--baseline", "a/b", "--max-regress", "p51=5%"}, ErrorCode::flag_value);
   refused({"-i", "a=b", "--inputs", "f"}, ErrorCode::usage);
   refused({"--confidence", "1.5"}, ErrorCode::flag_value);
+  refused({"--warmup", "0.5"}, ErrorCode::flag_value);
+  refused({"--warmup", "2.5"}, ErrorCode::flag_value);
+  refused({"--warmup", "0"}, ErrorCode::flag_value);
+  refused({"--seed", "-5"}, ErrorCode::flag_value);
+  refused({"--pin", "0123456789abcdef"}, ErrorCode::usage);
 }
 
 } // namespace
