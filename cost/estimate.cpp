@@ -10,8 +10,20 @@
 namespace mrun {
 namespace {
 
-constexpr std::array<std::string_view, 7> k_units = {
-    "image", "megapixel", "video_s", "request", "input_tokens", "cached_tokens", "output_tokens"};
+// The only place where a unit's name meets its type.
+template<class Visit>
+void each_unit(Visit visit) {
+  visit("image", &CaseUnits::image);
+  visit("megapixel", &CaseUnits::megapixel);
+  visit("video_s", &CaseUnits::video_s);
+  visit("request", &CaseUnits::request);
+  visit("input_tokens", &CaseUnits::input_tokens);
+  visit("cached_tokens", &CaseUnits::cached_tokens);
+  visit("output_tokens", &CaseUnits::output_tokens);
+}
+
+template<class Unit>
+using UnitMember = std::optional<Counted<Unit>> CaseUnits::*;
 
 std::optional<PricingStyle> style_of(const PriceRow& row) {
   if (row.per == "image" || row.per == "megapixel") return PricingStyle::image;
@@ -37,12 +49,13 @@ constexpr const char* k_no_own_rate = "what this machine costs is not known: `mr
 
 const Exact k_made_per_read = 4; // tokens: docs/formats/cost.md, "Formulas"
 
-std::optional<Exact> typical_count(const Work& work, const std::string& unit) {
-  Exact count = 0;
+// Of all cases; nullopt when one does not tell the unit.
+template<class Unit>
+std::optional<Quantity<Unit>> typical_count(const Work& work, UnitMember<Unit> unit) {
+  Quantity<Unit> count{0};
   for (const CaseWork& one : work.cases) {
-    const auto found = one.units.find(unit);
-    if (found == one.units.end()) return std::nullopt;
-    count += found->second.typical;
+    if (!(one.units.*unit)) return std::nullopt;
+    count.value += (one.units.*unit)->typical.value;
   }
   return count;
 }
@@ -68,13 +81,12 @@ Amount unknown(std::string reason) {
 
 // Σ of one unit × its price; nullopt when a case does not tell the unit.
 template<class Unit>
-std::optional<Expected> units_cost(const UnitPrice<Unit>& price, const Work& work, const std::string& name) {
+std::optional<Expected> units_cost(const UnitPrice<Unit>& price, const Work& work, UnitMember<Unit> unit) {
   Expected sum{0, 0};
   for (const CaseWork& one : work.cases) {
-    const auto found = one.units.find(name);
-    if (found == one.units.end()) return std::nullopt;
-    sum.typical += price * Quantity<Unit>{found->second.typical};
-    sum.worst += price * Quantity<Unit>{found->second.worst};
+    if (!(one.units.*unit)) return std::nullopt;
+    sum.typical += price * (one.units.*unit)->typical;
+    sum.worst += price * (one.units.*unit)->worst;
   }
   return sum;
 }
@@ -82,14 +94,9 @@ std::optional<Expected> units_cost(const UnitPrice<Unit>& price, const Work& wor
 Amount unit_amount(const PriceRow& row, const Work& work) {
   const Exact usd = exact_of(row.rate);
   std::optional<Expected> sum;
-  if (row.per == "image")
-    sum = units_cost(UnitPrice<struct ImagesUnit>{usd}, work, row.per);
-  else if (row.per == "megapixel")
-    sum = units_cost(UnitPrice<struct MegapixelsUnit>{usd}, work, row.per);
-  else if (row.per == "video_s")
-    sum = units_cost(UnitPrice<struct VideoSecondsUnit>{usd}, work, row.per);
-  else
-    sum = units_cost(UnitPrice<struct RequestsUnit>{usd}, work, row.per);
+  each_unit([&]<class Unit>(std::string_view name, UnitMember<Unit> unit) {
+    if (name == row.per) sum = units_cost(UnitPrice<Unit>{usd}, work, unit);
+  });
   if (!sum) return unknown(fmt::format("how many {} a prediction gives is not known", row.per));
   Amount amount;
   amount.typical = sum->typical;
@@ -114,11 +121,11 @@ Amount token_amount(const Offer& offer, const Work& work) {
   const auto each = [](const PriceRow* row) { return exact_of(row->rate) / 1'000'000; };
   Work whole = work;
   for (CaseWork& one : whole.cases)
-    one.units.emplace("cached_tokens", Expected{0, 0});
-  const auto fresh = units_cost(UnitPrice<struct InputTokensUnit>{each(in)}, whole, "input_tokens");
-  const auto again = units_cost(UnitPrice<struct CachedTokensUnit>{each(cached != nullptr ? cached : in)},
-                                whole, "cached_tokens");
-  const auto made = units_cost(UnitPrice<struct OutputTokensUnit>{each(out)}, whole, "output_tokens");
+    if (!one.units.cached_tokens) one.units.cached_tokens = Counted<CachedTokensUnit>{{0}, {0}};
+  const auto fresh = units_cost(UnitPrice<InputTokensUnit>{each(in)}, whole, &CaseUnits::input_tokens);
+  const auto again = units_cost(UnitPrice<CachedTokensUnit>{each(cached != nullptr ? cached : in)}, whole,
+                                &CaseUnits::cached_tokens);
+  const auto made = units_cost(UnitPrice<OutputTokensUnit>{each(out)}, whole, &CaseUnits::output_tokens);
   if (!fresh || !made) return unknown("how many tokens go in and out is not known");
   Amount amount;
   amount.typical = fresh->typical + again->typical + made->typical;
@@ -232,7 +239,24 @@ Amount deployment_amount(const PriceRow& row, const Work& work) {
 } // namespace
 
 bool is_cost_unit(std::string_view name) {
-  return std::find(k_units.begin(), k_units.end(), name) != k_units.end();
+  bool is_known = false;
+  each_unit([&](std::string_view known, auto) { is_known = is_known || known == name; });
+  return is_known;
+}
+
+void set_unit(CaseUnits& units, std::string_view name, const Expected& value) {
+  MRUN_CHECK(is_cost_unit(name));
+  each_unit([&]<class Unit>(std::string_view known, UnitMember<Unit> unit) {
+    if (known == name) units.*unit = Counted<Unit>{{value.typical}, {value.worst}};
+  });
+}
+
+std::map<std::string, Expected> named_units(const CaseUnits& units) {
+  std::map<std::string, Expected> named;
+  each_unit([&]<class Unit>(std::string_view name, UnitMember<Unit> unit) {
+    if (units.*unit) named[std::string(name)] = {(units.*unit)->typical.value, (units.*unit)->worst.value};
+  });
+  return named;
 }
 
 std::string_view pricing_style_name(PricingStyle style) {
@@ -282,6 +306,10 @@ Amount offer_amount(const Offer& offer, const Work& work) {
   }
 }
 
+Exact offer_hour(const Offer& offer) {
+  return rate_of(offer.first()) * Seconds{3600};
+}
+
 Amount own_amount(const std::optional<OwnRate>& rate, const Work& work) {
   if (!rate) return unknown(k_no_own_rate);
   const PricePerSecond price = own_price(*rate, rate->rate);
@@ -300,14 +328,18 @@ Amount own_amount(const std::optional<OwnRate>& rate, const Work& work) {
 std::map<std::string, Expected> own_unit_costs(const Amount& own, const Work& work) {
   std::map<std::string, Expected> costs;
   if (!own.typical || !own.worst) return costs;
-  for (const char* unit : {"image", "megapixel", "video_s"})
-    if (const std::optional<Exact> count = typical_count(work, unit); count && *count > 0)
-      costs[unit] = {*own.typical / *count, *own.worst / *count};
-  const std::optional<Exact> in = typical_count(work, "input_tokens"),
-                             out = typical_count(work, "output_tokens");
-  if (!in || !out || *in + *out == 0) return costs;
-  const TokenCost typical = token_cost(*own.typical, {*in}, {*out}, k_made_per_read);
-  const TokenCost worst = token_cost(*own.worst, {*in}, {*out}, k_made_per_read);
+  const auto add = [&]<class Unit>(const char* name, UnitMember<Unit> unit) {
+    if (const auto count = typical_count(work, unit); count && count->value > 0)
+      costs[name] = {*own.typical / count->value, *own.worst / count->value};
+  };
+  add("image", &CaseUnits::image);
+  add("megapixel", &CaseUnits::megapixel);
+  add("video_s", &CaseUnits::video_s);
+  const auto in = typical_count(work, &CaseUnits::input_tokens);
+  const auto out = typical_count(work, &CaseUnits::output_tokens);
+  if (!in || !out || in->value + out->value == 0) return costs;
+  const TokenCost typical = token_cost(*own.typical, *in, *out, k_made_per_read);
+  const TokenCost worst = token_cost(*own.worst, *in, *out, k_made_per_read);
   costs["mtok_in"] = {typical.read * 1'000'000, worst.read * 1'000'000};
   costs["mtok_out"] = {typical.made * 1'000'000, worst.made * 1'000'000};
   return costs;

@@ -17,14 +17,30 @@ struct Expected {
   Exact typical, worst;
 };
 
-// The units that an estimate knows: image, megapixel, video_s, request, input_tokens, cached_tokens,
-// output_tokens. `mrun cost` refuses others.
+// How much of a unit one prediction gives or takes.
+template<class Unit>
+struct Counted {
+  Quantity<Unit> typical, worst;
+};
+// What is known of it, by type: a price meets the amounts of its own unit, or it does not compile.
+struct CaseUnits {
+  std::optional<Counted<ImagesUnit>> image;
+  std::optional<Counted<MegapixelsUnit>> megapixel;
+  std::optional<Counted<VideoSecondsUnit>> video_s;
+  std::optional<Counted<RequestsUnit>> request;
+  std::optional<Counted<InputTokensUnit>> input_tokens;
+  std::optional<Counted<CachedTokensUnit>> cached_tokens;
+  std::optional<Counted<OutputTokensUnit>> output_tokens;
+};
+// The same by name, for files, flags and JSON: the members' names are the only ones that `mrun cost` knows.
 bool is_cost_unit(std::string_view name);
+void set_unit(CaseUnits& units, std::string_view name, const Expected& value); // is_cost_unit(name)
+std::map<std::string, Expected> named_units(const CaseUnits& units);           // those that are known
 
 // One prediction.
 struct CaseWork {
   std::optional<Expected> seconds; // at work
-  std::map<std::string, Expected> units;
+  CaseUnits units;
 };
 struct Work {
   std::vector<CaseWork> cases; // the amounts are the sum
@@ -59,6 +75,8 @@ struct Amount {
 };
 // At a provider.
 Amount offer_amount(const Offer& offer, const Work& work);
+// What an hour of it costs, with all its devices; of a price by time.
+Exact offer_hour(const Offer& offer);
 // On the user's own machine: rate x seconds, exact.
 Amount own_amount(const std::optional<OwnRate>& rate, const Work& work);
 // What one unit costs there, to be compared with prices per unit: image, megapixel, video_s, mtok_in,

@@ -11,7 +11,7 @@ namespace {
 
 using Whole = boost::multiprecision::cpp_int;
 
-constexpr std::size_t k_max_digits = 12; // on each side of the point
+constexpr std::size_t k_max_places = 12;
 
 Whole power_of_ten(int exponent) {
   Whole power = 1;
@@ -35,14 +35,22 @@ Whole nearest_whole(const Exact& value) {
 } // namespace
 
 Result<Money> to_money(const Exact& value) {
-  const Whole pico = nearest_whole(value * Exact(power_of_ten(12)));
-  if (pico > std::numeric_limits<std::int64_t>::max() || pico < std::numeric_limits<std::int64_t>::min())
+  const std::optional<std::int64_t> pico = nearest_integer(value * Exact(power_of_ten(12)));
+  if (!pico)
     return fail(ErrorCode::cost_unknown, "the amount is beyond 9 million units of the currency",
                 "look at the figures that it comes from");
-  return Money::from_pico(static_cast<std::int64_t>(pico));
+  return Money::from_pico(*pico);
 }
 
-Result<Exact> parse_exact(std::string_view text, ErrorCode code) {
+std::optional<std::int64_t> nearest_integer(const Exact& value) {
+  const Whole nearest = nearest_whole(value);
+  if (nearest > std::numeric_limits<std::int64_t>::max() ||
+      nearest < std::numeric_limits<std::int64_t>::min())
+    return std::nullopt;
+  return static_cast<std::int64_t>(nearest);
+}
+
+Result<Exact> parse_exact(std::string_view text, ErrorCode code, std::size_t most_digits) {
   const std::size_t point = text.find('.');
   const std::string_view whole = text.substr(0, point);
   const std::string_view places = point == std::string_view::npos ? "" : text.substr(point + 1);
@@ -52,15 +60,13 @@ Result<Exact> parse_exact(std::string_view text, ErrorCode code) {
   if (whole.empty() || (point != std::string_view::npos && places.empty()) || !digits_only(whole) ||
       !digits_only(places))
     return fail(code, fmt::format("'{}' is not a number", printable(text, 60)), "write it like 12 or 0.25");
-  if (whole.size() > k_max_digits || places.size() > k_max_digits)
-    return fail(code, fmt::format("'{}' has more than {} digits", printable(text, 60), k_max_digits));
-  std::int64_t units = 0;
-  for (const char c : whole)
-    units = units * 10 + (c - '0');
-  std::int64_t parts = 0;
-  for (const char c : places)
-    parts = parts * 10 + (c - '0');
-  return Exact(units) + Exact(Whole(parts), power_of_ten(static_cast<int>(places.size())));
+  if (whole.size() > most_digits || places.size() > k_max_places)
+    return fail(code, fmt::format("'{}' has more than {} digits", printable(text, 60),
+                                  whole.size() > most_digits ? most_digits : k_max_places));
+  Whole digits = 0;
+  for (const char c : fmt::format("{}{}", whole, places))
+    digits = digits * 10 + (c - '0');
+  return Exact(digits, power_of_ten(static_cast<int>(places.size())));
 }
 
 std::string exact_text(const Exact& value, int places) {

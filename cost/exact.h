@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,9 +25,15 @@ inline Exact exact_of(Money amount) {
 // The nearest Money, half to even. Error cost_unknown: beyond its range (9.2 million units).
 Result<Money> to_money(const Exact& value);
 
-// A plain decimal as a file or flag has it: digits, at most one point, at most 12 places and 12 digits before
-// the point; no sign, no exponent. Error `code`.
-Result<Exact> parse_exact(std::string_view text, ErrorCode code);
+// The nearest whole number, half to even; nullopt: beyond 64 bits.
+std::optional<std::int64_t> nearest_integer(const Exact& value);
+
+// A plain decimal as a file or flag has it: digits, at most one point, at most 12 places and `most_digits`
+// digits before the point; no sign, no exponent. Error `code`.
+inline constexpr std::size_t k_max_typed_digits = 12;
+inline constexpr std::size_t k_max_result_digits = 60; // of what a calculation of ours may have ended in
+Result<Exact> parse_exact(std::string_view text, ErrorCode code,
+                          std::size_t most_digits = k_max_typed_digits);
 
 // The shortest decimal of at most `places` places, rounded half to even: "0.125", "-3", "12".
 std::string exact_text(const Exact& value, int places);

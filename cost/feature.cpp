@@ -35,7 +35,7 @@ class FeatureReader {
     if (root.find("description") != nullptr) {
       MRUN_ASSIGN(feature.description, text(root, "description"));
     }
-    MRUN_ASSIGN(feature.actions_per_month, optional_range(root, "actions_per_month"));
+    MRUN_ASSIGN(feature.volume.actions_per_month, optional_range(root, "actions_per_month"));
     MRUN_TRY(spike(root, feature));
     MRUN_TRY(budget(root, feature));
     const YamlNode* calls = root.find("calls");
@@ -128,8 +128,8 @@ class FeatureReader {
     MRUN_ASSIGN(const std::optional<Exact> days, optional_number(*node, "days"));
     if (!factor || !days || *factor < 1 || *days > 30)
       return refuse(*node, "`spike` needs a `factor` of 1 or more and `days` up to 30");
-    feature.spike_factor = *factor;
-    feature.spike_days = *days;
+    feature.volume.spike_factor = *factor;
+    feature.volume.spike_days = *days;
     return {};
   }
 
@@ -140,7 +140,7 @@ class FeatureReader {
     MRUN_TRY(known(*node, "`budget`", k_keys));
     MRUN_ASSIGN(feature.budget_action, optional_number(*node, "per_action"));
     MRUN_ASSIGN(feature.budget_month, optional_number(*node, "per_month"));
-    if (feature.budget_month && !feature.actions_per_month)
+    if (feature.budget_month && !feature.volume.actions_per_month)
       return refuse(*node, "a budget per month needs `actions_per_month`");
     return {};
   }
@@ -192,11 +192,13 @@ class FeatureReader {
               m_file_name, units->keys[i].place, ErrorCode::cost_feature,
               fmt::format("there is no unit `{}`", printable(name, 60)),
               "units are image, megapixel, video_s, request, input_tokens, cached_tokens, output_tokens");
-        MRUN_ASSIGN(call.work.units[name], range(units->items[i], name));
+        MRUN_ASSIGN(const Expected value, range(units->items[i], name));
+        set_unit(call.work.units, name, value);
       }
     }
     if (const YamlNode* talk = node.find("conversation")) {
-      if (!call.work.units.empty()) return refuse(*talk, "a call has `units` or a `conversation`, not both");
+      if (!named_units(call.work.units).empty())
+        return refuse(*talk, "a call has `units` or a `conversation`, not both");
       MRUN_ASSIGN(call.conversation, conversation(*talk));
     }
     return {};
@@ -261,7 +263,7 @@ class FeatureReader {
     return choice;
   }
 
-  // A price of the user's, with source and date like any other.
+  // A price of the user's, checked as a row of a price book is.
   Result<PriceChoice> price_here(const YamlNode& node) const {
     static constexpr std::string_view k_keys[] = {"usd", "per", "source", "read_on"};
     static constexpr std::string_view k_units[] = {"image", "megapixel", "video_s", "request"};
@@ -269,21 +271,33 @@ class FeatureReader {
     PriceChoice choice;
     choice.kind = PriceChoice::Kind::here;
     choice.place = node.place;
-    MRUN_ASSIGN(choice.here.per, text(node, "per"));
-    MRUN_ASSIGN(choice.here.source, text(node, "source"));
-    MRUN_ASSIGN(choice.here.read_on, text(node, "read_on"));
-    MRUN_ASSIGN(const std::string usd, text(node, "usd"));
-    Result<Money> rate = Money::parse(usd, ErrorCode::cost_feature);
-    if (!rate) return refuse(*node.find("usd"), rate.error().message, rate.error().hint);
-    choice.here.rate = *rate;
-    if (std::find(std::begin(k_units), std::end(k_units), choice.here.per) == std::end(k_units))
+    PriceRow& row = choice.here;
+    MRUN_ASSIGN(row.per, text(node, "per"));
+    if (std::find(std::begin(k_units), std::end(k_units), row.per) == std::end(k_units))
       return refuse(*node.find("per"), "`per` is not image, megapixel, video_s or request",
                     "other prices: `mrun prices import FILE`");
-    choice.here.provider = "this file";
-    choice.here.sku = choice.here.per;
-    choice.here.kind = choice.here.per;
-    choice.here.origin = PriceOrigin::own;
+    MRUN_ASSIGN(row.source, text(node, "source"));
+    MRUN_ASSIGN(row.read_on, text(node, "read_on"));
+    if (!is_price_date(row.read_on))
+      return refuse(*node.find("read_on"),
+                    fmt::format("`read_on` '{}' is not a date", printable(row.read_on, 40)),
+                    "write the day on which you read the price, as 2026-11-24");
+    MRUN_ASSIGN(row.rate, usd(node));
+    row.provider = "this file";
+    row.sku = row.per;
+    row.kind = row.per;
+    row.origin = PriceOrigin::own;
     return choice;
+  }
+
+  Result<Money> usd(const YamlNode& node) const {
+    MRUN_ASSIGN(const std::string said, text(node, "usd"));
+    Result<Money> rate = Money::parse(said, ErrorCode::cost_feature);
+    if (!rate) return refuse(*node.find("usd"), rate.error().message, rate.error().hint);
+    if (*rate == Money())
+      return refuse(*node.find("usd"), "`usd` is 0: an unknown price must not be free",
+                    "leave the call out when it costs nothing");
+    return rate;
   }
 
   std::string_view m_file_name;

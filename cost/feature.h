@@ -39,17 +39,22 @@ struct FeatureCall {
   std::optional<Expected> setup_s, per_hour;
   std::optional<Exact> keep_warm_s;
   Exact instances = 0;
-  Expected retry_rate{0, 0};
+  Expected retry_rate{0, 0}; // of a fallback: on top of that of the call it is for
   Expected fallback_share{0, 0};
   std::vector<FeatureCall> fallback; // zero or one
   YamlPlace place;
 };
 
+// How much of it there is.
+struct Volume {
+  std::optional<Expected> actions_per_month;
+  Exact spike_factor = 1, spike_days = 0; // of a month of 30 days
+};
+
 struct Feature {
   std::string name, description;
   std::vector<FeatureCall> calls;
-  std::optional<Expected> actions_per_month;
-  Exact spike_factor = 1, spike_days = 0; // of a month of 30 days
+  Volume volume;
   std::optional<Exact> budget_action, budget_month;
 };
 

@@ -77,9 +77,9 @@ void set_conversation(const ConversationShape& shape, CaseWork& work) {
                                 .cached = shape.cached});
   };
   const ConversationTokens typical = tokens(&Expected::typical), worst = tokens(&Expected::worst);
-  work.units["input_tokens"] = {typical.fresh.value, worst.fresh.value};
-  work.units["cached_tokens"] = {typical.cached.value, worst.cached.value};
-  work.units["output_tokens"] = {typical.output.value, worst.output.value};
+  work.units.input_tokens = Counted<InputTokensUnit>{typical.fresh, worst.fresh};
+  work.units.cached_tokens = Counted<CachedTokensUnit>{typical.cached, worst.cached};
+  work.units.output_tokens = Counted<OutputTokensUnit>{typical.output, worst.output};
 }
 
 Result<Amount> one_call(const FeatureCall& call, const Setting& setting, CallCost& cost) {
@@ -98,8 +98,7 @@ Result<Amount> one_call(const FeatureCall& call, const Setting& setting, CallCos
     MRUN_ASSIGN(const Offer offer, offer_of(call.price, setting));
     amount = offer_amount(offer, work);
     cost.price_name = price_name(offer.first());
-    if (call.price.kind == PriceChoice::Kind::book)
-      cost.rows.insert(cost.rows.end(), offer.rows.begin(), offer.rows.end());
+    cost.rows.insert(cost.rows.end(), offer.rows.begin(), offer.rows.end());
   }
   if (!amount.typical || !amount.worst)
     return setting.refuse(call.place, ErrorCode::cost_unknown,
@@ -110,49 +109,95 @@ Result<Amount> one_call(const FeatureCall& call, const Setting& setting, CallCos
   return amount;
 }
 
+// What of a month is an instance's, whoever comes: each request bears 1/λ of its time, so λ of them bear all.
+Exact always_on_month(const FeatureCall& call, const Amount& amount) {
+  if (call.instances == 0 || !call.per_hour || !amount.typical_parts) return 0;
+  return *amount.typical * call.per_hour->typical * 24 * k_month_days;
+}
+
+// A call by itself, per action or, as a fallback, per time that it is called for.
+struct OwnCost {
+  Expected once{0, 0};
+  Expected retry_rate{0, 0}, times{0, 0};
+  Exact month = 0;
+};
+
+Result<OwnCost> own_cost(const FeatureCall& call, const Setting& setting, CallCost& cost) {
+  MRUN_ASSIGN(const Amount amount, one_call(call, setting, cost));
+  return OwnCost{{*amount.typical, std::max(*amount.worst, *amount.typical)},
+                 call.retry_rate,
+                 call.times,
+                 always_on_month(call, amount)};
+}
+
 Result<CallCost> call_cost(const FeatureCall& call, const Setting& setting) {
   CallCost cost;
   cost.name = call.name;
-  Amount other;
-  other.typical = other.worst = Exact(0);
+  OwnCost other;
   if (!call.fallback.empty()) {
-    MRUN_ASSIGN(other, one_call(call.fallback.front(), setting, cost));
-    for (const auto& [end, value] :
-         {std::pair(&Expected::typical, &other.typical), std::pair(&Expected::worst, &other.worst)})
-      **value = **value * (call.fallback.front().times.*end);
+    MRUN_ASSIGN(other, own_cost(call.fallback.front(), setting, cost));
   }
-  MRUN_ASSIGN(const Amount first, one_call(call, setting, cost));
-  // Each request bears 1/λ of the instances' time: λ of them bear all of it.
-  if (call.instances > 0 && call.per_hour && first.typical_parts)
-    cost.always_on_month = *first.typical * call.per_hour->typical * 24 * k_month_days;
-  const auto set = [&](Exact Expected::*end, const Exact& a, const Exact& b) {
-    const Exact times = call.times.*end, retries = call.retry_rate.*end, share = call.fallback_share.*end;
-    cost.first.*end = a * times;
-    cost.fallback.*end = b * share * times;
-    cost.amount.*end = action_cost(a, retries, share, b) * times;
+  MRUN_ASSIGN(const OwnCost first, own_cost(call, setting, cost));
+  cost.always_on_month = first.month + other.month;
+  for (Exact Expected::*end : {&Expected::typical, &Expected::worst}) {
+    const Exact times = first.times.*end, share = call.fallback_share.*end, again = first.retry_rate.*end;
+    const Exact one = first.once.*end, each = other.once.*end * other.times.*end;
+    const Exact each_again = each * (1 + other.retry_rate.*end);
+    cost.first.*end = one * times;
+    cost.fallback.*end = each * share * times;
+    cost.amount.*end = action_cost(one, again, share, each_again) * times;
     cost.retries.*end = cost.amount.*end - cost.first.*end - cost.fallback.*end;
-  };
-  set(&Expected::typical, *first.typical, *other.typical);
-  set(&Expected::worst, std::max(*first.worst, *first.typical), std::max(*other.worst, *other.typical));
+    const Exact nothing = 0;
+    cost.by_use.*end =
+        action_cost(first.month > 0 ? nothing : one, again, share, other.month > 0 ? nothing : each_again) *
+        times;
+  }
   return cost;
 }
 
-Result<Expected> sum_of(const Feature& feature, const Setting& setting, std::vector<CallCost>* calls) {
-  Expected sum{0, 0};
-  for (const FeatureCall& call : feature.calls) {
-    MRUN_ASSIGN(CallCost cost, call_cost(call, setting));
-    sum.typical += cost.amount.typical;
-    sum.worst += cost.amount.worst;
-    if (calls != nullptr) calls->push_back(std::move(cost));
-  }
-  return sum;
+// The busiest hour: the worst actions of the month spread over it, on a day of the spike, each with all its
+// retries.
+Result<void> check_capacity(const FeatureCall& call, const Exact& requests_per_hour, const Setting& setting) {
+  const Exact utilisation = Work().max_utilisation;
+  if (call.instances == 0 || !call.work.seconds || call.price.kind == PriceChoice::Kind::own) return {};
+  const Seconds longest{call.work.seconds->worst};
+  const Exact needed = instances_needed(requests_per_hour / 3600, longest, utilisation);
+  if (needed <= call.instances) return {};
+  return setting.refuse(call.place, ErrorCode::cost_unknown,
+                        fmt::format("call '{}': the instances can't serve that many requests: {} an hour of "
+                                    "{} s, in the busiest hour of the worst month",
+                                    printable(call.name, 60), exact_text(requests_per_hour, 1),
+                                    exact_text(longest.value, 3)),
+                        fmt::format("instances: {}", exact_text(needed, 0)));
 }
 
-// Something of a call that may turn out otherwise.
+Result<void> check_capacity(const FeatureCall& call, const Volume& volume, const Setting& setting) {
+  if (!volume.actions_per_month) return {};
+  const Exact spike = volume.spike_days > 0 ? volume.spike_factor : Exact(1);
+  const Exact actions = volume.actions_per_month->worst * spike / (24 * k_month_days);
+  const Exact first = actions * call.times.worst * (1 + call.retry_rate.worst);
+  MRUN_TRY(check_capacity(call, first, setting));
+  for (const FeatureCall& other : call.fallback)
+    MRUN_TRY(check_capacity(
+        other, first * call.fallback_share.worst * other.times.worst * (1 + other.retry_rate.worst),
+        setting));
+  return {};
+}
+
+// Instances that are always on cost the same however many come; all else goes by the action.
+Expected month_of(const CallCost& call, const Volume& volume) {
+  const Exact spike = 1 + (volume.spike_factor - 1) * volume.spike_days / k_month_days;
+  const Expected& actions = *volume.actions_per_month;
+  return {call.always_on_month + call.by_use.typical * actions.typical,
+          call.always_on_month + call.by_use.worst * actions.worst * spike};
+}
+
+// Something that may turn out otherwise: of one call, or of how much there is.
 struct Knob {
   std::string what;
-  std::size_t call = 0; // its place
+  std::optional<std::size_t> call; // its place
   std::function<void(FeatureCall&, const Exact& factor)> turn;
+  std::function<void(Volume&, const Exact& factor)> turn_volume;
 };
 
 void scale(Expected& value, const Exact& factor) {
@@ -162,7 +207,7 @@ void scale(Expected& value, const Exact& factor) {
 
 void add_conversation_knobs(std::vector<Knob>& knobs, const std::string& name, std::size_t index) {
   const auto add = [&](const char* what, auto change) {
-    knobs.push_back({fmt::format("{}: {}", name, what), index, change});
+    knobs.push_back({fmt::format("{}: {}", name, what), index, change, {}});
   };
   add("turns", [](FeatureCall& c, const Exact& f) {
     for (Exact* turns : {&c.conversation->turns.typical, &c.conversation->turns.worst})
@@ -174,12 +219,16 @@ void add_conversation_knobs(std::vector<Knob>& knobs, const std::string& name, s
 
 void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index) {
   const auto add = [&](std::string_view what, auto change) {
-    knobs.push_back({fmt::format("{}: {}", call.name, what), index, change});
+    knobs.push_back({fmt::format("{}: {}", call.name, what), index, change, {}});
   };
   if (call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
   if (call.work.seconds) add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
-  for (const auto& [unit, value] : call.work.units)
-    add(unit, [name = unit](FeatureCall& c, const Exact& f) { scale(c.work.units[name], f); });
+  for (const auto& [unit, value] : named_units(call.work.units))
+    add(unit, [name = unit](FeatureCall& c, const Exact& f) {
+      Expected turned = named_units(c.work.units).at(name);
+      scale(turned, f);
+      set_unit(c.work.units, name, turned);
+    });
   if (call.retry_rate.worst > 0)
     add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
   if (!call.fallback.empty())
@@ -192,6 +241,17 @@ void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t in
   if (call.conversation) add_conversation_knobs(knobs, call.name, index);
 }
 
+void add_volume_knobs(std::vector<Knob>& knobs, const Volume& volume) {
+  const auto add = [&](const char* what, auto change) { knobs.push_back({what, {}, {}, change}); };
+  if (!volume.actions_per_month) return;
+  add("actions_per_month", [](Volume& v, const Exact& f) { scale(*v.actions_per_month, f); });
+  if (volume.spike_days == 0) return;
+  add("spike factor",
+      [](Volume& v, const Exact& f) { v.spike_factor = std::max<Exact>(v.spike_factor * f, 1); });
+  add("spike days",
+      [](Volume& v, const Exact& f) { v.spike_days = std::min<Exact>(v.spike_days * f, k_month_days); });
+}
+
 // What a turn of a knob is compared with: the feature as it is written.
 struct Base {
   const Feature& feature;
@@ -199,57 +259,96 @@ struct Base {
   const FeatureCost& cost;
 };
 
+struct Worst {
+  Exact action;
+  std::optional<Exact> month;
+};
+
 // Only the call that is turned is priced again.
-Result<Exact> worst_with(const Base& base, const Knob& knob, const Exact& factor) {
-  FeatureCall turned = base.feature.calls[knob.call];
-  knob.turn(turned, factor);
-  MRUN_ASSIGN(const CallCost cost, call_cost(turned, base.setting));
-  return base.cost.per_action.worst - base.cost.calls[knob.call].amount.worst + cost.amount.worst;
+Result<Worst> worst_with(const Base& base, const Knob& knob, const Exact& factor) {
+  const Feature& feature = base.feature;
+  Worst worst{base.cost.per_action.worst, std::nullopt};
+  if (base.cost.per_month) worst.month = base.cost.per_month->worst;
+  if (knob.call) {
+    FeatureCall turned = feature.calls[*knob.call];
+    knob.turn(turned, factor);
+    MRUN_ASSIGN(const CallCost cost, call_cost(turned, base.setting));
+    MRUN_TRY(check_capacity(turned, feature.volume, base.setting));
+    const CallCost& written = base.cost.calls[*knob.call];
+    worst.action += cost.amount.worst - written.amount.worst;
+    if (worst.month)
+      *worst.month += month_of(cost, feature.volume).worst - month_of(written, feature.volume).worst;
+    return worst;
+  }
+  Volume turned = feature.volume;
+  knob.turn_volume(turned, factor);
+  worst.month = Exact(0);
+  for (std::size_t i = 0; i < feature.calls.size(); ++i) {
+    MRUN_TRY(check_capacity(feature.calls[i], turned, base.setting));
+    *worst.month += month_of(base.cost.calls[i], turned).worst;
+  }
+  return worst;
 }
 
-// The least factor, in steps of 0.01, at which the worst action is over the budget; it grows with the factor.
-std::optional<Exact> flip(const Base& base, const Knob& knob, const Exact& budget) {
-  const auto is_over = [&](int hundredths) {
-    const Result<Exact> worst = worst_with(base, knob, Exact(hundredths, 100));
-    return !worst || *worst > budget;
-  };
+// The least factor, in steps of 0.01, at which the worst is over its budget (or can't be served); it grows
+// with the factor.
+std::optional<Exact> flip(const std::function<bool(const Exact& factor)>& is_over) {
   int within = 0, over = k_max_factor * 100;
-  if (is_over(within) || !is_over(over)) return std::nullopt;
+  if (is_over(0) || !is_over(k_max_factor)) return std::nullopt;
   while (over - within > 1) {
     const int middle = within + (over - within) / 2;
-    (is_over(middle) ? over : within) = middle;
+    (is_over(Exact(middle, 100)) ? over : within) = middle;
   }
   return Exact(over, 100);
+}
+
+void find_flips(const Base& base, const Knob& knob, Sensitivity& found) {
+  if (base.feature.budget_action && knob.call)
+    found.flip_at = flip([&](const Exact& factor) {
+      const Result<Worst> worst = worst_with(base, knob, factor);
+      return !worst || worst->action > *base.feature.budget_action;
+    });
+  if (base.feature.budget_month)
+    found.month_flip_at = flip([&](const Exact& factor) {
+      const Result<Worst> worst = worst_with(base, knob, factor);
+      return !worst || *worst->month > *base.feature.budget_month;
+    });
 }
 
 void find_sensitivity(const Feature& feature, const Setting& setting, FeatureCost& cost) {
   std::vector<Knob> knobs;
   for (std::size_t i = 0; i < feature.calls.size(); ++i)
     add_knobs(knobs, feature.calls[i], i);
+  add_volume_knobs(knobs, feature.volume);
   const Base base{feature, setting, cost};
   std::vector<Sensitivity> found;
   for (const Knob& knob : knobs) {
-    const Result<Exact> worst = worst_with(base, knob, k_step);
+    const Result<Worst> worst = worst_with(base, knob, k_step);
     if (!worst || cost.per_action.worst == 0) continue; // past what the instances can serve
-    found.push_back({knob.what, *worst / cost.per_action.worst - 1, std::nullopt});
-    if (feature.budget_action) found.back().flip_at = flip(base, knob, *feature.budget_action);
+    Sensitivity& one = found.emplace_back();
+    one.what = knob.what;
+    one.change = worst->action / cost.per_action.worst - 1;
+    if (worst->month && cost.per_month->worst > 0)
+      one.month_change = *worst->month / cost.per_month->worst - 1;
+    find_flips(base, knob, one);
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Sensitivity& a, const Sensitivity& b) { return a.change > b.change; });
+  std::stable_sort(found.begin(), found.end(), [](const Sensitivity& a, const Sensitivity& b) {
+    return std::max(a.change, a.month_change.value_or(a.change)) >
+           std::max(b.change, b.month_change.value_or(b.change));
+  });
   cost.sensitivity = std::move(found);
 }
 
-// Instances that are always on cost the same however many come; their fallback and all else go by the action.
-Expected month_of(const Feature& feature, const FeatureCost& cost) {
-  const Exact spike = 1 + (feature.spike_factor - 1) * feature.spike_days / k_month_days;
-  const Expected actions{feature.actions_per_month->typical, feature.actions_per_month->worst * spike};
-  Expected sum{0, 0};
-  for (const CallCost& call : cost.calls)
-    for (Exact Expected::*end : {&Expected::typical, &Expected::worst}) {
-      const Exact& per_action = call.always_on_month ? call.fallback.*end : call.amount.*end;
-      sum.*end += call.always_on_month.value_or(Exact(0)) + per_action * (actions.*end);
-    }
-  return sum;
+Result<void> add_month(const Feature& feature, const Setting& setting, FeatureCost& cost) {
+  if (!feature.volume.actions_per_month) return {};
+  cost.per_month = Expected{0, 0};
+  for (std::size_t i = 0; i < feature.calls.size(); ++i) {
+    MRUN_TRY(check_capacity(feature.calls[i], feature.volume, setting));
+    const Expected month = month_of(cost.calls[i], feature.volume);
+    cost.per_month->typical += month.typical;
+    cost.per_month->worst += month.worst;
+  }
+  return {};
 }
 
 } // namespace
@@ -258,8 +357,14 @@ Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book,
                                  const std::optional<OwnRate>& own, std::string_view file_name) {
   const Setting setting{book, own, file_name};
   FeatureCost cost;
-  MRUN_ASSIGN(cost.per_action, sum_of(feature, setting, &cost.calls));
-  if (feature.actions_per_month) cost.per_month = month_of(feature, cost);
+  cost.per_action = {0, 0};
+  for (const FeatureCall& call : feature.calls) {
+    MRUN_ASSIGN(CallCost one, call_cost(call, setting));
+    cost.per_action.typical += one.amount.typical;
+    cost.per_action.worst += one.amount.worst;
+    cost.calls.push_back(std::move(one));
+  }
+  MRUN_TRY(add_month(feature, setting, cost));
   for (const CallCost& call : cost.calls)
     for (const PriceRow* row : call.rows)
       if (cost.oldest_read_on.empty() || row->read_on < cost.oldest_read_on)

@@ -8,19 +8,22 @@ namespace mrun {
 struct CallCost {
   std::string name;
   std::string price_name;
-  std::vector<const PriceRow*> rows;                   // of the book
-  Expected amount;                                     // per action, with retries and the fallback
-  Expected first, retries, fallback;                   // the parts
+  std::vector<const PriceRow*> rows; // of the book
+  Expected amount;                   // per action, with retries and the fallback
+  Expected first, retries, fallback; // the parts; retries are those of both
+  Expected by_use;                   // what of it grows with the actions
+  Exact always_on_month;             // and what instances that are always on cost in 30 days
   std::optional<Breakdown> typical_parts, worst_parts; // of one request to a deployment
-  std::optional<Exact> always_on_month; // of instances that are always on, however many actions
   std::string formula;
 };
 
 struct Sensitivity {
-  std::string what; // "generate: image"
-  Exact change;     // of the worst action, when this alone is half as much again: 0.25 = +25 %
-  std::optional<Exact>
-      flip_at; // the factor of this alone at which the budget breaks; absent: never up to 100
+  std::string what; // "generate: image", "spike factor"
+  // When this alone is half as much again: of the worst action and month, 0.25 = +25 %.
+  Exact change;
+  std::optional<Exact> month_change;
+  // The factors of this alone at which the budgets break; absent: no budget, or never up to 100.
+  std::optional<Exact> flip_at, month_flip_at;
 };
 
 struct FeatureCost {
@@ -31,8 +34,8 @@ struct FeatureCost {
   std::string oldest_read_on;           // of the prices used; "" without
 };
 
-// Errors: price_unknown (nearest in the hint; several rows fit), cost_unknown (what is missing), each with
-// the place in the file.
+// Errors: price_unknown (nearest in the hint; several rows fit), cost_unknown (what is missing), instances
+// that can't serve the actions of a month or its spike), each with the place in the file.
 Result<FeatureCost> feature_cost(const Feature& feature, const PriceBook& book,
                                  const std::optional<OwnRate>& own, std::string_view file_name);
 

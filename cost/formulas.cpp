@@ -92,9 +92,10 @@ ConversationTokens conversation_tokens(const Conversation& conversation) {
   const Exact sent = within * first + growth + full * window;
   Exact cached = 0;
   if (conversation.cached) {
-    // The first turn finds nothing. A cache holds beginnings: once old text is dropped, the system prompt is
-    // what is left of it.
-    if (within > 0) cached += (within - 1) * conversation.system + growth;
+    // A turn finds what the one before it sent; that one's reply was made, not sent, and is read anew. The
+    // first turn finds nothing. A cache holds beginnings: once old text is dropped, the system prompt is what
+    // is left of it.
+    if (within > 1) cached += (within - 1) * first + said * (within - 1) * (within - 2) / 2;
     cached += (within > 0 ? full : full - 1) * std::min(conversation.system, window);
   }
   return {{sent - cached}, {cached}, {turns * conversation.reply}};

@@ -55,7 +55,7 @@ struct Conversation {
   std::int64_t turns = 1;
   Exact system, user, reply;   // tokens: once, per turn, per turn
   std::optional<Exact> window; // the context at most; older text is dropped
-  bool cached = false;         // what was sent before is read from the cache
+  bool cached = false;         // what the turn before sent is read from the cache; its reply is not
 };
 struct ConversationTokens {
   InputTokens fresh;

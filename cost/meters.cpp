@@ -1,5 +1,6 @@
 #include "cost/meters.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -61,6 +62,13 @@ FileMeasure measure_file(std::string_view bytes) {
   for (const Measure measure : k_families)
     if (std::optional<FileMeasure> found = measure(file)) return std::move(*found);
   return {};
+}
+
+bool is_metered(std::string_view metric) {
+  static constexpr std::array<std::string_view, 8> k_names = {
+      "image_count", "image_pixels", "video_count",     "video_ns",
+      "audio_count", "audio_ns",     "character_count", "unknown_units"};
+  return std::find(k_names.begin(), k_names.end(), metric) != k_names.end();
 }
 
 void OutputMeter::Total::add(const std::optional<std::int64_t>& value, const std::string& why) {

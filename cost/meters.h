@@ -30,6 +30,10 @@ struct FileMeasure {
 // of them. Reads headers and indexes only, except of GIF, MP3 and WebM without a duration, which it walks.
 FileMeasure measure_file(std::string_view bytes);
 
+// Whether a metric of that name is the meter's alone (image_count, video_ns, …): a model's own word for it is
+// not taken. Tokens are the model's to count.
+bool is_metered(std::string_view metric);
+
 // The units of one prediction.
 class OutputMeter {
  public:

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/limits.h"
@@ -32,16 +33,6 @@ constexpr std::array<std::string_view, 12> k_keys = {"provider", "sku",    "kind
 template<std::size_t Count>
 bool one_of(const std::array<std::string_view, Count>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// YYYY-MM-DD with a month and a day that exist.
-bool is_date(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
-  for (const std::size_t i : {0U, 1U, 2U, 3U, 5U, 6U, 8U, 9U})
-    if (text[i] < '0' || text[i] > '9') return false;
-  const int month = (text[5] - '0') * 10 + (text[6] - '0');
-  const int day = (text[8] - '0') * 10 + (text[9] - '0');
-  return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
 Result<std::string> need_text(const PriceFields& fields, const char* key) {
@@ -95,7 +86,7 @@ Result<PriceRow> read_row(const PriceFields& fields) {
     return fail(ErrorCode::price_file, fmt::format("unit `{}` is not known", printable(row.per, 40)));
   MRUN_ASSIGN(row.source, need_text(fields, "source"));
   MRUN_ASSIGN(row.read_on, need_text(fields, "read_on"));
-  if (!is_date(row.read_on))
+  if (!is_price_date(row.read_on))
     return fail(ErrorCode::price_file,
                 fmt::format("`read_on` '{}' is not a date", printable(row.read_on, 40)));
   MRUN_ASSIGN(row.confidence, need_text(fields, "confidence"));
@@ -249,6 +240,10 @@ std::string price_row_text(const PriceRow& row) {
                       quoted(row.read_on), quoted(row.source), quoted(row.confidence));
   if (!row.evidence.empty()) text += ", \"evidence\": " + quoted(row.evidence);
   return text + "}";
+}
+
+bool is_price_date(std::string_view text) {
+  return text.size() == 10 && parse_rfc3339(text).has_value();
 }
 
 std::optional<std::int64_t> seconds_of_unit(std::string_view per) {

@@ -82,6 +82,9 @@ Result<PriceBook> load_price_books(const PriceFiles& files);
 // The row as it stands in a book, without a newline.
 std::string price_row_text(const PriceRow& row);
 
+// YYYY-MM-DD of a day that there is.
+bool is_price_date(std::string_view text);
+
 // Seconds in the time unit of `per` (instance_s → 1, gpu_h → 3600); nullopt for units that are no time.
 std::optional<std::int64_t> seconds_of_unit(std::string_view per);
 

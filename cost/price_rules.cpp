@@ -12,11 +12,24 @@ namespace {
 
 using Severity = PriceFinding::Severity;
 
+// One spelling of a name: "nvidia-a100-80gb" and "NVIDIA A100 80GB" are the same product.
+std::string folded(std::string_view name) {
+  std::string text;
+  for (const char c : lower_ascii(name)) {
+    const bool is_part = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+    if (is_part) text += c;
+    if (!is_part && !text.empty() && text.back() != ' ') text += ' ';
+  }
+  if (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
 struct Scope {
   const PriceRules& rules;
   const std::vector<PriceRow>& known;
   std::string_view today;
   std::vector<PriceFinding>& findings;
+  std::vector<std::string> known_keys = {}, known_skus = {}; // folded, by place in `known`
 
   void add(const PriceRow& row, Severity severity, const char* rule, std::string message) const {
     findings.push_back({severity, rule, row.place, price_name(row), std::move(message)});
@@ -33,6 +46,18 @@ bool same_rates(const PriceRow& a, const PriceRow& b) {
   return a.rate == b.rate;
 }
 
+// Trap 1: a price of one thing in the unit of another.
+void check_kind(const Scope& scope, const PriceRow& row) {
+  const auto kind = scope.rules.kinds.find(row.kind);
+  if (kind == scope.rules.kinds.end()) return;
+  const std::vector<std::string>& units = kind->second;
+  if (std::find(units.begin(), units.end(), row.per) == units.end())
+    scope.add(row, Severity::refused, "kind_unit",
+              units.empty() ? fmt::format("there is no unit for prices of kind {}", row.kind)
+                            : fmt::format("a price of kind {} is per {}, not per {}", row.kind,
+                                          fmt::join(units, " or "), row.per));
+}
+
 // Trap 1: cents taken for dollars, dollars for cents, per second for per hour.
 void check_band(const Scope& scope, const PriceRow& row) {
   const auto band = scope.rules.bands.find(row.per);
@@ -46,8 +71,10 @@ void check_band(const Scope& scope, const PriceRow& row) {
 
 // Trap 1, inside the band: the same price moved by a factor that only a unit explains.
 void check_slip(const Scope& scope, const PriceRow& row) {
-  for (const PriceRow& other : scope.known) {
-    if (other.key() != row.key() || !is_apart(row.rate, other.rate, scope.rules.slip_ratio)) continue;
+  const std::string key = folded(row.key());
+  for (std::size_t i = 0; i < scope.known.size(); ++i) {
+    const PriceRow& other = scope.known[i];
+    if (scope.known_keys[i] != key || !is_apart(row.rate, other.rate, scope.rules.slip_ratio)) continue;
     scope.add(row, Severity::refused, "unit_slip",
               fmt::format("{} is {} times or more away from {} of {}: are cents taken for dollars?",
                           row.rate.text(), scope.rules.slip_ratio, other.rate.text(), other.read_on));
@@ -61,11 +88,13 @@ void check_swap(const Scope& scope, const PriceRow& row) {
     return other.provider == row.provider && other.per == row.per && other.kind == row.kind &&
            other.dim("product") == row.dim("product");
   };
+  const std::string sku = folded(row.sku);
   const PriceRow* other_product = nullptr;
   bool known_otherwise = false, known_alike = false;
-  for (const PriceRow& other : scope.known) {
+  for (std::size_t i = 0; i < scope.known.size(); ++i) {
+    const PriceRow& other = scope.known[i];
     if (!is_sibling(other)) continue;
-    if (other.sku == row.sku)
+    if (scope.known_skus[i] == sku)
       (same_rates(other, row) ? known_alike : known_otherwise) = true;
     else if (same_rates(other, row))
       other_product = &other;
@@ -120,7 +149,9 @@ void check_name(const Scope& scope, const PriceRow& row) {
   for (const PriceRules::Ambiguous& product : scope.rules.ambiguous) {
     if (!has_word(names, product.word)) continue;
     const auto named = [&](const std::string& variant) {
-      return lower_ascii(names).find(lower_ascii(variant)) != std::string::npos;
+      std::string joined = folded(names); // "80 GB" is 80GB
+      std::erase(joined, ' ');
+      return joined.find(lower_ascii(variant)) != std::string::npos;
     };
     if (std::none_of(product.variants.begin(), product.variants.end(), named))
       scope.add(row, Severity::warning, "ambiguous_sku",
@@ -195,7 +226,7 @@ void check_date(const Scope& scope, const PriceRow& row) {
 
 // The list of rules: a new trap is a function and a line here.
 constexpr void (*k_rules[])(const Scope&, const PriceRow&) = {
-    check_band, check_slip,      check_swap,   check_gpu,         check_count,
+    check_kind, check_band,      check_slip,   check_swap,        check_gpu, check_count,
     check_name, check_marketing, check_source, check_granularity, check_date};
 
 } // namespace
@@ -203,12 +234,16 @@ constexpr void (*k_rules[])(const Scope&, const PriceRow&) = {
 std::vector<PriceFinding> check_prices(const PriceRules& rules, const std::vector<PriceRow>& book,
                                        const std::vector<PriceRow>& known, std::string_view today) {
   std::vector<PriceFinding> findings;
-  const Scope scope{rules, known, today, findings};
+  Scope scope{rules, known, today, findings};
+  for (const PriceRow& row : known) {
+    scope.known_keys.push_back(folded(row.key()));
+    scope.known_skus.push_back(folded(row.sku));
+  }
   std::map<std::string, const PriceRow*> seen;
   for (const PriceRow& row : book) {
     for (const auto rule : k_rules)
       rule(scope, row);
-    const auto [first, is_new] = seen.emplace(row.key() + "\n" + row.read_on, &row);
+    const auto [first, is_new] = seen.emplace(folded(row.key()) + "\n" + row.read_on, &row);
     if (!is_new && !same_rates(*first->second, row))
       scope.add(row, Severity::refused, "conflict",
                 fmt::format("{} and, at {}, {} on the same day", row.rate.text(), first->second->place,
@@ -224,14 +259,24 @@ std::string price_name(const PriceRow& row) {
 }
 
 bool has_word(std::string_view name, std::string_view word) {
-  const auto is_part = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  const std::string text = lower_ascii(name), wanted = lower_ascii(word);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_part = [&](char c) { return is_digit(c) || (c >= 'a' && c <= 'z'); };
+  // "8x" before it, "x8" after it.
+  const auto begins = [&](std::size_t at) {
+    if (at > 1 && text[at - 1] == 'x' && is_digit(text[at - 2]))
+      for (--at; at > 0 && is_digit(text[at - 1]);)
+        --at;
+    return at == 0 || !is_part(text[at - 1]);
   };
-  for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1)) {
-    const bool begins = at == 0 || !is_part(name[at - 1]);
-    const std::size_t end = at + word.size();
-    if (begins && (end == name.size() || !is_part(name[end]))) return true;
-  }
+  const auto ends = [&](std::size_t at) {
+    if (at + 1 < text.size() && text[at] == 'x' && is_digit(text[at + 1]))
+      for (++at; at < text.size() && is_digit(text[at]);)
+        ++at;
+    return at == text.size() || !is_part(text[at]);
+  };
+  for (std::size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1))
+    if (begins(at) && ends(at + wanted.size())) return true;
   return false;
 }
 

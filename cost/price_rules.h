@@ -28,7 +28,8 @@ struct PriceRules {
     std::string word;
     std::vector<std::string> variants; // that have prices of their own
   };
-  std::map<std::string, PriceBand> bands; // of each unit
+  std::map<std::string, PriceBand> bands;                // of each unit
+  std::map<std::string, std::vector<std::string>> kinds; // the units that each kind of price can have
   std::vector<Gpu> gpus;
   std::vector<Ambiguous> ambiguous;
   std::vector<std::string> marketing_words, trap_sources;
@@ -56,7 +57,8 @@ std::vector<PriceFinding> check_prices(const PriceRules& rules, const std::vecto
 
 // "provider sku (product), per unit".
 std::string price_name(const PriceRow& row);
-// Whether the product's name has that word, whole: "A100 80GB" has A100, "RTX A1000" has not.
+// Whether the product's name has that word, whole, in any case, alone or counted: "A100 80GB",
+// "nvidia-a100-80gb", "A100x8" and "8xA100" have A100, "RTX A1000" has not.
 bool has_word(std::string_view name, std::string_view word);
 // Dollars per hour of one GPU or instance; nullopt for units that are no time.
 std::optional<Money> hourly_rate(const PriceRow& row);

@@ -62,6 +62,10 @@ Result<PriceRules> PriceRules::parse(std::string_view text) {
   for (const auto& [unit, band] : root["bands"].items()) {
     MRUN_ASSIGN(rules.bands[unit], read_band(band, unit));
   }
+  if (!root.value("kinds", Json()).is_object()) return not_valid("kinds");
+  for (const auto& [kind, units] : root["kinds"].items()) {
+    MRUN_ASSIGN(rules.kinds[kind], read_texts(root["kinds"], kind.c_str()));
+  }
   MRUN_TRY(read_products(root, rules));
   MRUN_ASSIGN(rules.marketing_words, read_texts(root, "marketing_words"));
   MRUN_ASSIGN(rules.trap_sources, read_texts(root, "trap_sources"));

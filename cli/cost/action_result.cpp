@@ -19,20 +19,22 @@ Json sources_json(const CallCost& call) {
     sources.push_back({{"price", price_name(*row)},
                        {"usd", row->rate.text()},
                        {"read_on", row->read_on},
-                       {"age_days", age_days(row->read_on)},
+                       {"age_days", age_json(row->read_on)},
                        {"source", row->source}});
   return sources;
 }
 
 Json call_json(const CallCost& call) {
-  Json json = {{"name", call.name},
-               {"price", call.price_name},
-               {"amount", expected_json(call.amount, 12)},
-               {"first", expected_json(call.first, 12)},
-               {"retries", expected_json(call.retries, 12)},
-               {"fallback", expected_json(call.fallback, 12)},
-               {"formula", call.formula},
-               {"sources", sources_json(call)}};
+  Json json = {
+      {"name", call.name},
+      {"price", call.price_name},
+      {"amount", expected_json(call.amount, 12)},
+      {"first", expected_json(call.first, 12)},
+      {"retries", expected_json(call.retries, 12)},
+      {"fallback", expected_json(call.fallback, 12)},
+      {"always_on_month", call.always_on_month > 0 ? Json(money_text(call.always_on_month)) : Json()},
+      {"formula", call.formula},
+      {"sources", sources_json(call)}};
   const auto parts = [](const Breakdown& part) {
     return Json{{"active", money_text(part.active)},
                 {"setup", money_text(part.setup)},
@@ -57,14 +59,23 @@ std::string parts_text(const CallCost& call) {
                      words(*call.worst_parts));
 }
 
+// Where it moves a month otherwise than an action.
+std::string month_words(const Sensitivity& knob) {
+  if (!knob.month_change || *knob.month_change == knob.change) return "";
+  return fmt::format(", a month {:+.1f} %", static_cast<double>(*knob.month_change * 100));
+}
+
 std::string knobs_text(const FeatureCost& cost) {
   if (cost.sensitivity.empty()) return "";
   std::string text = "\nwhat moves the worst case, each half as much again:\n";
   for (std::size_t i = 0; i < std::min(k_shown_knobs, cost.sensitivity.size()); ++i) {
     const Sensitivity& knob = cost.sensitivity[i];
-    text += fmt::format(
-        "  {:+.1f} %  {}{}\n", static_cast<double>(knob.change * 100), printable(knob.what, 80),
-        knob.flip_at ? fmt::format("; over the budget from {} times on", exact_text(*knob.flip_at, 2)) : "");
+    text += fmt::format("  {:+.1f} %{}  {}", static_cast<double>(knob.change * 100), month_words(knob),
+                        printable(knob.what, 80));
+    if (knob.flip_at) text += fmt::format("; over the budget from {} times on", exact_text(*knob.flip_at, 2));
+    if (knob.month_flip_at)
+      text += fmt::format("; over the month's budget from {} times on", exact_text(*knob.month_flip_at, 2));
+    text += "\n";
   }
   return text;
 }
@@ -74,14 +85,24 @@ std::string sources_text(const FeatureCost& cost) {
   for (const CallCost& call : cost.calls)
     for (const PriceRow* row : call.rows)
       text +=
-          fmt::format("  {} USD per {}: {}, read on {} ({} days ago), {}\n", row->rate.text(), row->per,
-                      price_name(*row), row->read_on, age_days(row->read_on), printable(row->source, 120));
+          fmt::format("  {} USD per {}: {}, read on {} ({}), {}\n", row->rate.text(), row->per,
+                      price_name(*row), row->read_on, age_words(row->read_on), printable(row->source, 120));
   return text.empty() ? "" : "\nprices:\n" + text;
 }
 
 bool uses_own(const FeatureCall& call) {
   return call.price.kind == PriceChoice::Kind::own ||
          std::any_of(call.fallback.begin(), call.fallback.end(), uses_own);
+}
+
+// A price of the file that was read on a day to come would never be stale.
+Result<void> check_date(const FeatureCall& call, const std::string& path) {
+  if (call.price.kind == PriceChoice::Kind::here && !age_days(call.price.here.read_on))
+    return fail_at(printable(path), call.price.place, ErrorCode::cost_feature,
+                   fmt::format("`read_on` is {}, today is {}", call.price.here.read_on, today()));
+  for (const FeatureCall& fallback : call.fallback)
+    MRUN_TRY(check_date(fallback, path));
+  return {};
 }
 
 // Providers' rows are in USD; amounts of two currencies are never summed.
@@ -99,13 +120,16 @@ Result<void> check_currency(const Feature& feature, const std::optional<OwnRate>
 
 Result<ActionResult> price_feature(const Context& context, const std::string& path) {
   ActionResult result;
-  MRUN_ASSIGN(result.feature, load_feature(path));
+  MRUN_ASSIGN(Feature feature, load_feature(path));
+  for (const FeatureCall& call : feature.calls)
+    MRUN_TRY(check_date(call, path));
+  result.feature = std::make_shared<const Feature>(std::move(feature));
   MRUN_ASSIGN(PriceBook book, load_books(context));
   result.book = std::make_shared<const PriceBook>(std::move(book));
   MRUN_ASSIGN(const std::optional<OwnRate> own, load_own_rate(context));
   result.currency = "USD";
-  MRUN_TRY(check_currency(result.feature, own, path));
-  MRUN_ASSIGN(result.cost, feature_cost(result.feature, *result.book, own, printable(path)));
+  MRUN_TRY(check_currency(*result.feature, own, path));
+  MRUN_ASSIGN(result.cost, feature_cost(*result.feature, *result.book, own, printable(path)));
   return result;
 }
 
@@ -118,9 +142,12 @@ Json action_json(const ActionResult& result) {
         {{"what", knob.what},
          {"factor", "1.5"},
          {"change_percent", exact_text(knob.change * 100, 4)},
-         {"over_budget_from_factor", knob.flip_at ? Json(exact_text(*knob.flip_at, 2)) : Json()}});
+         {"month_change_percent", knob.month_change ? Json(exact_text(*knob.month_change * 100, 4)) : Json()},
+         {"over_budget_from_factor", knob.flip_at ? Json(exact_text(*knob.flip_at, 2)) : Json()},
+         {"over_month_budget_from_factor",
+          knob.month_flip_at ? Json(exact_text(*knob.month_flip_at, 2)) : Json()}});
   return {{"schema", "mrun.cost_action/v1"},
-          {"feature", result.feature.name},
+          {"feature", result.feature->name},
           {"currency", result.currency},
           {"per_action", expected_json(result.cost.per_action, 12)},
           {"per_month", result.cost.per_month ? expected_json(*result.cost.per_month, 12) : Json()},
@@ -142,7 +169,7 @@ std::string action_text(const ActionResult& result) {
   if (result.cost.per_month)
     table.rows.push_back({"a month", "", short_money(result.cost.per_month->typical),
                           short_money(result.cost.per_month->worst), "", ""});
-  std::string text = fmt::format("{}, in {}\n\n", printable(result.feature.name, 100), result.currency);
+  std::string text = fmt::format("{}, in {}\n\n", printable(result.feature->name, 100), result.currency);
   text += render_table(table);
   for (const CallCost& call : result.cost.calls)
     text += parts_text(call);
@@ -162,26 +189,26 @@ Result<std::optional<Exact>> amount_flag(const Arguments& arguments, std::string
 
 Result<void> pass_age(const std::string& oldest_read_on, const Arguments& arguments) {
   MRUN_ASSIGN(const std::int64_t days, parse_days("max-age", arguments.value("max-age").value_or("180d")));
-  if (oldest_read_on.empty() || age_days(oldest_read_on) <= days) return {};
+  if (oldest_read_on.empty() || !is_older(oldest_read_on, days)) return {};
   return fail(ErrorCode::prices_stale,
-              fmt::format("a price was read on {}, {} days ago; more than {} days decide no budget",
-                          oldest_read_on, age_days(oldest_read_on), days));
+              fmt::format("a price was read on {}, {}; more than {} days decide no budget",
+                          printable(oldest_read_on, 40), age_words(oldest_read_on), days));
 }
 
 Result<void> pass_budgets(const ActionResult& result, const Arguments& arguments) {
   MRUN_ASSIGN(std::optional<Exact> budget, amount_flag(arguments, "budget"));
-  if (!budget) budget = result.feature.budget_action;
-  if (budget || result.feature.budget_month) MRUN_TRY(pass_age(result.cost.oldest_read_on, arguments));
+  if (!budget) budget = result.feature->budget_action;
+  if (budget || result.feature->budget_month) MRUN_TRY(pass_age(result.cost.oldest_read_on, arguments));
   if (budget && result.cost.per_action.worst > *budget)
     return fail(ErrorCode::cost_budget, fmt::format("one action costs {} {} at worst, the budget is {}",
                                                     short_money(result.cost.per_action.worst),
                                                     result.currency, exact_text(*budget, 12)));
-  if (result.feature.budget_month && result.cost.per_month &&
-      result.cost.per_month->worst > *result.feature.budget_month)
+  if (result.feature->budget_month && result.cost.per_month &&
+      result.cost.per_month->worst > *result.feature->budget_month)
     return fail(ErrorCode::cost_budget,
                 fmt::format("a month costs {} {} at worst, the budget is {}",
                             short_money(result.cost.per_month->worst), result.currency,
-                            exact_text(*result.feature.budget_month, 12)));
+                            exact_text(*result.feature->budget_month, 12)));
   return {};
 }
 

@@ -12,8 +12,8 @@
 namespace mrun::cli {
 
 struct ActionResult {
-  Feature feature;
-  std::shared_ptr<const PriceBook> book; // shared by copies of this: `cost` points into it
+  std::shared_ptr<const Feature> feature; // shared by copies of this: `cost` points into both
+  std::shared_ptr<const PriceBook> book;
   FeatureCost cost;
   std::string currency;
 };

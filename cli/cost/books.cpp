@@ -22,7 +22,13 @@ Result<PriceFiles> price_files(const Context& context) {
 
 Result<PriceBook> load_books(const Context& context) {
   MRUN_ASSIGN(const PriceFiles files, price_files(context));
-  return load_price_books(files);
+  MRUN_ASSIGN(PriceBook book, load_price_books(files));
+  for (const PriceRow& row : book.rows)
+    if (!age_days(row.read_on))
+      book.refused.push_back(
+          {0, row.place, fmt::format("it was read on {}, today is {}", row.read_on, today())});
+  std::erase_if(book.rows, [](const PriceRow& row) { return !age_days(row.read_on); });
+  return book;
 }
 
 Result<PriceRules> load_rules(const Context& context) {
@@ -39,10 +45,28 @@ std::string today() {
   return rfc3339_utc(system_clock().wall_ns()).substr(0, 10);
 }
 
-std::int64_t age_days(const std::string& date) {
+std::optional<std::int64_t> age_days(std::string_view date) {
   const std::optional<std::int64_t> read_ns = parse_rfc3339(date);
-  if (!read_ns) return 0;
-  return std::max<std::int64_t>(0, (system_clock().wall_ns() - *read_ns) / k_day_ns);
+  if (!read_ns) return std::nullopt;
+  const std::int64_t age_ns = system_clock().wall_ns() - *read_ns;
+  if (age_ns < -k_day_ns) return std::nullopt;
+  return std::max<std::int64_t>(0, age_ns / k_day_ns);
+}
+
+bool is_older(std::string_view date, std::int64_t days) {
+  const std::optional<std::int64_t> age = age_days(date);
+  return !age || *age > days;
+}
+
+Json age_json(std::string_view date) {
+  const std::optional<std::int64_t> age = age_days(date);
+  return age ? Json(*age) : Json();
+}
+
+std::string age_words(std::string_view date) {
+  const std::optional<std::int64_t> age = age_days(date);
+  if (!age) return "a day that is not known or to come";
+  return *age == 1 ? "1 day ago" : fmt::format("{} days ago", *age);
 }
 
 Result<std::int64_t> parse_days(std::string_view flag, std::string_view text) {
@@ -73,7 +97,7 @@ Json price_json(const PriceRow& row) {
           {"states", row.states.empty() ? Json() : states},
           {"granularity_ns", row.granularity_ns ? Json(*row.granularity_ns) : Json()},
           {"read_on", row.read_on},
-          {"age_days", age_days(row.read_on)},
+          {"age_days", age_json(row.read_on)},
           {"source", row.source},
           {"evidence", row.evidence.empty() ? Json() : Json(row.evidence)},
           {"confidence", row.confidence},

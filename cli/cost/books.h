@@ -1,7 +1,9 @@
 // The price books, rules and devices of this installation and this user, and today's date.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/context.h"
@@ -12,14 +14,18 @@
 namespace mrun::cli {
 
 Result<PriceFiles> price_files(const Context& context);
-// All three, laid over each other. Errors: io, price_file.
+// All three, laid over each other; a row that was read on a day to come is refused. Errors: io, price_file.
 Result<PriceBook> load_books(const Context& context);
 Result<PriceRules> load_rules(const Context& context);
 Result<std::vector<Device>> load_device_table(const Context& context);
 
 std::string today(); // YYYY-MM-DD, UTC
-// Whole days from that date until today; 0 for a date to come.
-std::int64_t age_days(const std::string& date);
+// Whole days from that date until today. nullopt: it is no date, or one to come by more than the day that
+// time zones explain.
+std::optional<std::int64_t> age_days(std::string_view date);
+bool is_older(std::string_view date, std::int64_t days); // true where the age is not known
+Json age_json(std::string_view date);                    // days, or null
+std::string age_words(std::string_view date);            // "3 days ago"
 // "30d", "30": days. Error flag_value.
 Result<std::int64_t> parse_days(std::string_view flag, std::string_view text);
 

@@ -30,7 +30,8 @@ Result<Expected> expected_of(const Json& value, const std::string& path) {
     if (!value.is_object() || !value.value(key, Json()).is_string())
       return fail(ErrorCode::cost_feature,
                   fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
-    return parse_exact(value[key].get_ref<const std::string&>(), ErrorCode::cost_feature);
+    return parse_exact(value[key].get_ref<const std::string&>(), ErrorCode::cost_feature,
+                       k_max_result_digits);
   };
   MRUN_ASSIGN(const Exact typical, number("typical"));
   MRUN_ASSIGN(const Exact worst, number("worst"));
@@ -130,8 +131,8 @@ Result<int> cost_action(Context& context, const Arguments& arguments) {
   else
     MRUN_TRY(context.terminal.out(action_text(result)));
   const std::string& oldest = result.cost.oldest_read_on;
-  if (!oldest.empty() && age_days(oldest) > k_old_days)
-    context.warn(fmt::format("a price was read {} days ago: `mrun prices status`", age_days(oldest)));
+  if (!oldest.empty() && is_older(oldest, k_old_days))
+    context.warn(fmt::format("a price was read {}: `mrun prices status`", age_words(oldest)));
   MRUN_TRY(pass_budgets(result, arguments));
   return 0;
 }

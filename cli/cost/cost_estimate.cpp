@@ -1,6 +1,6 @@
 // mrun cost estimate REF -i …
 #include <algorithm>
-#include <cmath>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include "cli/cost/kept_estimates.h"
 #include "cli/cost/number_format.h"
 #include "cli/cost/own_machine.h"
+#include "cli/cost/projections.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
@@ -19,7 +20,6 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::int64_t k_old_days = 90;
-constexpr double k_most_seconds = 9e9; // of a projection: nanoseconds have to fit
 
 struct Subject {
   std::optional<PredictTarget> target; // absent: everything is assumed
@@ -76,139 +76,54 @@ Result<Subject> find_subject(const Context& context, const Arguments& arguments,
   return subject;
 }
 
-// Whether time as measured says something of that row: a CPU's of CPU rows, a named device's of its rows.
-bool is_measured_there(const PriceRow& row, bool on_gpu, const std::string& device) {
-  const std::string names = row.sku + " " + std::string(row.dim("gpu"));
-  if (!device.empty()) {
-    for (const std::string_view word : split(device, ' '))
-      if (!has_word(names, word)) return false;
-    return true;
+// The device that was measured, if it is named; the tables that names are looked up in.
+struct Named {
+  std::vector<Device> devices;
+  PriceRules rules;
+  const Device* on = nullptr;
+};
+
+Result<std::unique_ptr<const Named>> read_named(const Context& context, const Arguments& arguments) {
+  auto named = std::make_unique<Named>(); // `on` points into it
+  MRUN_ASSIGN(named->devices, load_device_table(context));
+  MRUN_ASSIGN(named->rules, load_rules(context));
+  if (const auto name = arguments.value("on")) {
+    MRUN_ASSIGN(named->on, find_device(named->devices, *name));
   }
-  const bool is_cpu = device_count(row) == std::optional<std::int64_t>(0);
-  return !on_gpu && is_cpu;
+  return std::unique_ptr<const Named>(std::move(named));
 }
 
-Result<std::vector<OfferLine>> price_offers(const PriceBook& book, const Arguments& arguments,
-                                            const Work& work, bool on_gpu, bool is_assumed) {
+// Whether time as measured says something of that row: a CPU's of CPU rows, a named device's of its rows.
+bool is_measured_there(const PriceRow& row, bool on_gpu, const Named& named) {
+  if (named.on != nullptr) return is_row_of(row, *named.on, named.devices, named.rules);
+  return !on_gpu && device_count(row) == std::optional<std::int64_t>(0);
+}
+
+Result<std::vector<PricedOffer>> price_offers(const PriceBook& book, const Arguments& arguments,
+                                              const Work& work, bool on_gpu, bool is_assumed,
+                                              const Named& named) {
   const std::string style = arguments.value("style").value_or("all");
-  const std::string device = arguments.value("on").value_or("");
   std::vector<std::string> words;
   if (const auto word = arguments.value("provider")) words.push_back(*word);
   std::vector<const PriceRow*> rows = matching_rows(book, words, "");
   std::erase_if(rows, [](const PriceRow* row) { return is_withdrawn(*row); });
-  std::vector<OfferLine> lines;
+  std::vector<PricedOffer> lines;
   for (const Offer& offer : offers_of(rows)) {
     if (style != "all" && style != pricing_style_name(offer.style)) continue;
     const bool is_time = offer.style == PricingStyle::runtime || offer.style == PricingStyle::deployment;
-    if (is_time && !is_assumed && !is_measured_there(offer.first(), on_gpu, device)) continue;
+    if (is_time && !is_assumed && !is_measured_there(offer.first(), on_gpu, named)) continue;
     lines.push_back({offer, offer_amount(offer, work)});
   }
   return lines;
 }
 
-double figure(const OwnRate& rate, const char* name) {
-  const auto found = rate.basis.find(name);
-  return found == rate.basis.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
-}
-
-// What the measured device can do: by name, or as `mrun cost setup` noted it.
-Result<std::optional<Measured>> measured_device(const Arguments& arguments,
-                                                const std::vector<Device>& devices,
-                                                const std::optional<OwnRate>& own, std::string_view dtype) {
-  Measured measured;
-  measured.dtype = dtype;
-  if (const auto name = arguments.value("on")) {
-    MRUN_ASSIGN(const Device* device, find_device(devices, *name));
-    const std::optional<double> rate = device->rate(dtype);
-    if (!rate)
-      return fail(ErrorCode::cost_unknown,
-                  fmt::format("{} has no units for {}", device->name, printable(std::string(dtype), 20)),
-                  "--dtype is fp16, bf16, int8 or fp8");
-    measured.tflops = *rate;
-    measured.memory_gbs = device->memory_gbs;
-    return std::optional(measured);
-  }
-  if (own) {
-    measured.tflops = figure(*own, "tflops");
-    measured.memory_gbs = figure(*own, "memory-gbs");
-  }
-  if (measured.tflops <= 0 || measured.memory_gbs <= 0) return std::optional<Measured>();
-  return std::optional(measured);
-}
-
-// The cheapest row by time of that one device.
-const PriceRow* cheapest_row(const PriceBook& book, const std::string& device) {
-  const PriceRow* best = nullptr;
-  for (const PriceRow& row : book.rows) {
-    if (is_withdrawn(row) || !is_measured_there(row, true, device) || !hourly_rate(row)) continue;
-    // One device: of an instance the row has to say so, and one of a node of 8 is not sold alone.
-    if (device_count(row).value_or(row.per.starts_with("gpu_") ? 1 : 0) != 1) continue;
-    if (best == nullptr || *hourly_rate(row) < *hourly_rate(*best)) best = &row;
-  }
-  return best;
-}
-
-std::string money_of(const PriceRow& row, double seconds) {
-  const Exact time(std::llround(std::min(seconds, k_most_seconds) * 1e9), 1'000'000'000);
-  return short_money(exact_of(*hourly_rate(row)) / 3600 * time);
-}
-
-// --dtype, else what the weights are in, else fp16; the device that has run it can do it, whatever they are
-// in.
-Result<std::string> work_format(const Context& context, const Arguments& arguments, const Subject& subject,
-                                const std::vector<Device>& devices) {
-  if (const auto given = arguments.value("dtype")) return *given;
-  if (!subject.target) return std::string("fp16");
-  MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const std::optional<std::string> format, number_format_of(store, subject.target->bundle));
-  if (!format) return std::string("fp16");
-  if (const auto name = arguments.value("on")) {
-    MRUN_ASSIGN(const Device* device, find_device(devices, *name));
-    if (!device->rate(*format)) return std::string("fp16");
-  }
-  return *format;
-}
-
-Result<void> add_projections(const Context& context, const Arguments& arguments, const PriceBook& book,
-                             const std::optional<OwnRate>& own, const Subject& subject, Estimate& estimate) {
-  if (!estimate.seconds) {
-    estimate.no_projection = "the time here is not known";
-    return {};
-  }
-  MRUN_ASSIGN(const std::vector<Device> devices, load_device_table(context));
-  MRUN_ASSIGN(const std::string dtype, work_format(context, arguments, subject, devices));
-  MRUN_ASSIGN(std::optional<Measured> measured, measured_device(arguments, devices, own, dtype));
-  if (!measured) {
-    estimate.no_projection = "what the measured device can do is not known: --on DEVICE, or `mrun cost setup "
-                             "--tflops N --memory-gbs N`";
-    return {};
-  }
-  measured->seconds = static_cast<double>(estimate.seconds->typical);
-  measured->bytes = subject.measured.peak_bytes;
-  if (subject.target)
-    measured->bytes = std::max(measured->bytes, static_cast<double>(subject.target->bundle.size_bytes));
-  const std::string to = arguments.value("to").value_or("T4,A100 80GB SXM,H100 SXM");
-  for (const std::string_view name : split(to, ',')) {
-    MRUN_ASSIGN(const Device* device, find_device(devices, trim(name)));
-    ProjectedLine line;
-    line.projection = project(*measured, *device);
-    if (!line.projection.not_feasible) line.row = cheapest_row(book, device->name);
-    if (line.row != nullptr) {
-      line.least = money_of(*line.row, line.projection.least_s);
-      line.most = money_of(*line.row, line.projection.most_s);
-    }
-    estimate.projected.push_back(std::move(line));
-  }
-  return {};
-}
-
 void warn_of_age(const Context& context, const Estimate& estimate) {
   std::string oldest;
-  for (const OfferLine& line : estimate.offers)
+  for (const PricedOffer& line : estimate.offers)
     if (line.amount.worst && (oldest.empty() || line.offer.first().read_on < oldest))
       oldest = line.offer.first().read_on;
-  if (!oldest.empty() && age_days(oldest) > k_old_days)
-    context.warn(fmt::format("prices were read up to {} days ago: `mrun prices status`", age_days(oldest)));
+  if (!oldest.empty() && is_older(oldest, k_old_days))
+    context.warn(fmt::format("prices were read up to {}: `mrun prices status`", age_words(oldest)));
   for (const std::string& note : estimate.workload.notes)
     context.warn(note);
 }
@@ -230,9 +145,23 @@ Result<Estimate> make_estimate(const Context& context, const Arguments& argument
   estimate.own_units = own_unit_costs(estimate.own, estimate.workload.work);
   estimate.own_deployment = own_deployment_amount(own, estimate.workload.work);
   if (own) estimate.currency = own->currency;
+  MRUN_ASSIGN(const std::unique_ptr<const Named> named, read_named(context, arguments));
   MRUN_ASSIGN(estimate.offers, price_offers(book, arguments, estimate.workload.work,
-                                            subject.measured.device == "cuda", !subject.target));
-  MRUN_TRY(add_projections(context, arguments, book, own, subject, estimate));
+                                            subject.measured.device == "cuda", !subject.target, *named));
+  estimate.even = break_even(estimate.offers, estimate.workload.work);
+  ProjectionBase base{.book = book,
+                      .own = own,
+                      .devices = named->devices,
+                      .rules = named->rules,
+                      .on = named->on,
+                      .dtype = {},
+                      .bytes = subject.measured.peak_bytes};
+  if (subject.target) {
+    base.bytes = std::max(base.bytes, static_cast<double>(subject.target->bundle.size_bytes));
+    MRUN_ASSIGN(const Store store, open_store_to_read(context));
+    MRUN_ASSIGN(base.dtype, number_format_of(store, subject.target->bundle));
+  }
+  MRUN_TRY(add_projections(arguments, base, estimate));
   return estimate;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/cost/books.h"
 #include "cli/cost/config_edit.h"
 #include "cli/cost/dispatch.h"
+#include "cli/cost/estimate_result.h"
 #include "cli/cost/own_machine.h"
 #include "cli/predict/file_saver.h"
 #include "cli/render/json_text.h"
@@ -139,8 +140,8 @@ Result<void> write_config(const Context& context, const std::string& block) {
 std::string busy_hours(const Setup& setup) {
   std::string text = "a busy hour, when the busy ones pay for all:";
   for (const int percent : {100, 50, 25, 5})
-    text += fmt::format("  {} at {} %", exact_text(busy_hour_cost(setup.machine, Exact(percent, 100)), 2),
-                        percent);
+    text +=
+        fmt::format("  {} at {} %", short_money(busy_hour_cost(setup.machine, Exact(percent, 100))), percent);
   return text + "\n";
 }
 
@@ -162,7 +163,7 @@ Result<int> cost_setup(Context& context, const Arguments& arguments) {
     return 0;
   }
   MRUN_TRY(context.terminal.out(fmt::format("an hour at work costs {} {}, an hour of waiting {} {}\n{}",
-                                            exact_text(busy, 4), setup.currency, idle.text().substr(0, 8),
+                                            short_money(busy), setup.currency, short_money(exact_of(idle)),
                                             setup.currency, busy_hours(setup))));
   context.say("kept in config.yaml; a running daemon reads it at its next start: `mrun daemon stop`");
   return 0;

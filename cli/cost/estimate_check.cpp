@@ -99,13 +99,14 @@ Result<Json> check_estimate(const Context& context, const Json& estimate) {
   if (seconds.is_object() && seconds.value("typical_ns", Json()).is_number_integer()) {
     const Exact typical = Exact(seconds.value("typical_ns", std::int64_t{0})) * share;
     const Exact worst = Exact(seconds.value("worst_ns", std::int64_t{0})) * share;
-    check["estimated_ns"] = static_cast<std::int64_t>(static_cast<double>(typical));
+    if (const auto estimated_ns = nearest_integer(typical)) check["estimated_ns"] = *estimated_ns;
     check["time_off_percent"] = off_percent(typical, Exact(actual.predict_ns));
     check["over_worst"] = Exact(actual.predict_ns) > worst;
   }
   const Json own = estimate.value("own", Json());
   if (own.is_object() && own.value("typical", Json()).is_string() && actual.unknown_amounts == 0) {
-    MRUN_ASSIGN(Exact amount, parse_exact(own["typical"].get_ref<const std::string&>(), ErrorCode::internal));
+    MRUN_ASSIGN(Exact amount, parse_exact(own["typical"].get_ref<const std::string&>(),
+                                          ErrorCode::cost_unknown, k_max_result_digits));
     amount *= share;
     check["estimated_amount"] = money_text(amount);
     check["amount_off_percent"] = off_percent(amount, actual.amount);

@@ -19,9 +19,7 @@ Json parts_json(const std::optional<Breakdown>& parts) {
 }
 
 std::optional<std::int64_t> whole_ns(const Exact& seconds) {
-  const Result<Exact> value = parse_exact(exact_text(seconds * 1'000'000'000, 0), ErrorCode::internal);
-  if (!value || *value > 9'000'000'000'000'000'000) return std::nullopt;
-  return static_cast<std::int64_t>(boost::multiprecision::numerator(*value));
+  return nearest_integer(seconds * 1'000'000'000);
 }
 
 Json seconds_json(const std::optional<Expected>& seconds) {
@@ -30,7 +28,7 @@ Json seconds_json(const std::optional<Expected>& seconds) {
   return {{"typical_ns", number(whole_ns(seconds->typical))}, {"worst_ns", number(whole_ns(seconds->worst))}};
 }
 
-Json line_json(const OfferLine& line) {
+Json line_json(const PricedOffer& line) {
   const PriceRow& row = line.offer.first();
   Json rates = Json::object();
   std::string read_on = row.read_on;
@@ -47,8 +45,35 @@ Json line_json(const OfferLine& line) {
                {"currency", "USD"},
                {"source", row.source},
                {"read_on", read_on},
-               {"age_days", age_days(read_on)}});
+               {"age_days", age_json(read_on)}});
   return json;
+}
+
+Json even_json(const std::optional<BreakEven>& even) {
+  if (!even) return nullptr;
+  const auto number = [](const std::optional<Exact>& value, int places) {
+    return value ? Json(exact_text(*value, places)) : Json();
+  };
+  return {
+      {"always_on", {{"name", price_name(*even->always_on)}, {"an_hour", money_text(even->hour)}}},
+      {"by_use", {{"name", price_name(*even->by_use)}, {"a_prediction", money_text(even->prediction)}}},
+      {"predictions_per_hour", number(even->per_hour, 6)},
+      {"instances", number(even->instances, 0)},
+      {"busy_percent", number(even->utilisation ? std::optional(*even->utilisation * 100) : std::nullopt, 4)},
+      {"currency", "USD"}};
+}
+
+std::string even_text(const std::optional<BreakEven>& even) {
+  if (!even) return "";
+  std::string text =
+      fmt::format("always on pays from {} predictions an hour on: {} at {} an hour, against {} at {} "
+                  "each\n",
+                  exact_text(even->per_hour, 1), price_name(*even->always_on), short_money(even->hour),
+                  price_name(*even->by_use), short_money(even->prediction));
+  if (even->instances && *even->instances > 1)
+    text += fmt::format("but so many take {} of it: one that is always on does not pay\n",
+                        exact_text(*even->instances, 0));
+  return text;
 }
 
 Json projected_json(const ProjectedLine& line) {
@@ -57,19 +82,24 @@ Json projected_json(const ProjectedLine& line) {
     json["not_feasible"] = *line.projection.not_feasible;
     return json;
   }
-  json["seconds"] = {{"least", line.projection.least_s}, {"most", line.projection.most_s}};
+  const auto time = [](const Exact& seconds) {
+    const std::optional<std::int64_t> value = whole_ns(seconds);
+    return value ? Json(*value) : Json();
+  };
+  json["seconds"] = {{"least_ns", time(line.seconds.typical)}, {"most_ns", time(line.seconds.worst)}};
   json["basis"] = line.projection.basis;
-  if (line.row != nullptr)
-    json["price"] = {{"name", price_name(*line.row)},
-                     {"least", line.least},
-                     {"most", line.most},
-                     {"read_on", line.row->read_on},
-                     {"source", line.row->source}};
+  if (line.row == nullptr)
+    json["no_price"] = line.no_price;
+  else
+    json["price"] = {{"name", price_name(*line.row)},       {"least", money_text(line.cost.typical)},
+                     {"most", money_text(line.cost.worst)}, {"formula", line.formula},
+                     {"read_on", line.row->read_on},        {"source", line.row->source}};
   return json;
 }
 
 std::string seconds_words(const Exact& seconds) {
-  return format_duration(whole_ns(seconds).value_or(0));
+  const std::optional<std::int64_t> time_ns = whole_ns(seconds);
+  return time_ns ? format_duration(*time_ns) : "unknown (beyond 292 years)";
 }
 
 std::string work_text(const Estimate& estimate) {
@@ -84,14 +114,15 @@ std::string work_text(const Estimate& estimate) {
     text += fmt::format("  a load    typical {}, worst {}\n",
                         seconds_words(estimate.workload.work.setup_s->typical),
                         seconds_words(estimate.workload.work.setup_s->worst));
-  for (const auto& [name, first] : estimate.workload.work.cases.front().units) {
+  std::map<std::string, Expected> sums;
+  for (const CaseWork& one : estimate.workload.work.cases)
+    for (const auto& [name, value] : named_units(one.units)) {
+      Expected& sum = sums.try_emplace(name, Expected{0, 0}).first->second;
+      sum.typical += value.typical;
+      sum.worst += value.worst;
+    }
+  for (const auto& [name, sum] : sums) {
     if (name == "request") continue;
-    Expected sum{0, 0};
-    for (const CaseWork& one : estimate.workload.work.cases)
-      if (const auto found = one.units.find(name); found != one.units.end()) {
-        sum.typical += found->second.typical;
-        sum.worst += found->second.worst;
-      }
     text += fmt::format("  {:<9} typical {}, worst {}\n", name, exact_text(sum.typical, 3),
                         exact_text(sum.worst, 3));
   }
@@ -115,7 +146,7 @@ std::string offers_text(const Estimate& estimate) {
     table.rows.push_back({"deployment", "your machine", short_money(estimate.own_deployment.typical),
                           short_money(estimate.own_deployment.worst), estimate.currency, ""});
   std::size_t unknown = estimate.own.typical ? 0 : 1;
-  for (const OfferLine& line : estimate.offers) {
+  for (const PricedOffer& line : estimate.offers) {
     if (!line.amount.worst) {
       ++unknown;
       continue;
@@ -139,12 +170,11 @@ std::string projections_text(const Estimate& estimate) {
       text += fmt::format("not possible: {}\n", *line.projection.not_feasible);
       continue;
     }
-    const auto words = [](double seconds) {
-      return format_duration(static_cast<std::int64_t>(std::min(seconds, 9e9) * 1e9));
-    };
-    text += fmt::format("{} to {}", words(line.projection.least_s), words(line.projection.most_s));
-    if (line.row != nullptr)
-      text += fmt::format(", {} to {} USD at {}", line.least, line.most, price_name(*line.row));
+    text += fmt::format("{} to {}", seconds_words(line.seconds.typical), seconds_words(line.seconds.worst));
+    text += line.row == nullptr
+                ? fmt::format(", cost unknown: {}", line.no_price)
+                : fmt::format(", {} to {} USD at {}, read on {}", short_money(line.cost.typical),
+                              short_money(line.cost.worst), price_name(*line.row), line.row->read_on);
     text += "\n";
   }
   return text;
@@ -158,7 +188,7 @@ Json cases_json(const std::vector<CaseWork>& cases) {
   Json json = Json::array();
   for (const CaseWork& one : cases) {
     Json each = {{"seconds", seconds_json(one.seconds)}, {"units", Json::object()}};
-    for (const auto& [name, value] : one.units)
+    for (const auto& [name, value] : named_units(one.units))
       each["units"][name] = expected_json(value, 6);
     json.push_back(std::move(each));
   }
@@ -210,7 +240,7 @@ std::string short_money(const std::optional<Exact>& value) {
 Json estimate_json(const Estimate& estimate) {
   Json offers = Json::array(), projected = Json::array();
   std::size_t unknown = estimate.own.typical ? 0 : 1;
-  for (const OfferLine& line : estimate.offers) {
+  for (const PricedOffer& line : estimate.offers) {
     offers.push_back(line_json(line));
     unknown += line.amount.worst ? 0 : 1;
   }
@@ -229,6 +259,7 @@ Json estimate_json(const Estimate& estimate) {
                {"cases", cases_json(estimate.workload.work.cases)},
                {"offers", offers},
                {"not_estimated_count", unknown},
+               {"break_even", even_json(estimate.even)},
                {"projected", projected},
                {"no_projection", text_or_null(estimate.no_projection)}};
   add_own(json, estimate);
@@ -236,7 +267,8 @@ Json estimate_json(const Estimate& estimate) {
 }
 
 std::string estimate_text(const Estimate& estimate) {
-  return work_text(estimate) + "\n" + offers_text(estimate) + "\n" + projections_text(estimate);
+  return work_text(estimate) + "\n" + offers_text(estimate) + even_text(estimate.even) + "\n" +
+         projections_text(estimate);
 }
 
 } // namespace mrun::cli

@@ -6,19 +6,18 @@
 #include <vector>
 
 #include "cli/cost/workload.h"
+#include "cost/break_even.h"
 #include "cost/projection.h"
 
 namespace mrun::cli {
 
-struct OfferLine {
-  Offer offer;
-  Amount amount;
-};
 // A time on a device that was not measured, and what its rows would charge for it.
 struct ProjectedLine {
-  Projection projection;
-  const PriceRow* row = nullptr; // nullptr: no price of that device
-  std::string least, most;       // money; "" without
+  Projection projection;         // of one second here
+  Expected seconds{0, 0};        // least and most, of all cases
+  const PriceRow* row = nullptr; // nullptr: `no_price` says why
+  Expected cost{0, 0};           // least and most
+  std::string formula, no_price;
 };
 
 struct Estimate {
@@ -30,7 +29,8 @@ struct Estimate {
   Amount own, own_deployment;
   std::map<std::string, Expected> own_units; // one unit on this machine
   std::string currency;                      // of both
-  std::vector<OfferLine> offers;
+  std::vector<PricedOffer> offers;
+  std::optional<BreakEven> even;
   std::vector<ProjectedLine> projected;
   std::string no_projection; // why there is none
 };

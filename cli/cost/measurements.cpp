@@ -5,6 +5,7 @@
 #include "common/fd.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "cost/estimate.h"
 #include "daemon/api/tags.h"
 
 namespace mrun::cli {
@@ -73,6 +74,10 @@ Result<Measurement> measurement_of_line(const Manifest& manifest, const Json& li
   if (!units.is_object())
     return fail(ErrorCode::cost_unknown, fmt::format("{}: `units` is not an object", place));
   for (const auto& [name, value] : units.items()) {
+    if (!is_cost_unit(name))
+      return fail(ErrorCode::cost_unknown,
+                  fmt::format("{}: there is no unit `{}`", place, printable(name, 60)),
+                  "units are image, megapixel, video_s, request, input_tokens, cached_tokens, output_tokens");
     if (!value.is_number() || !(value.get<double>() >= 0 && value.get<double>() <= k_most_units))
       return fail(ErrorCode::cost_unknown,
                   fmt::format("{}: unit `{}` is not a number", place, printable(name, 60)));

@@ -44,8 +44,8 @@ std::string row_text(const PriceRow& row) {
   if (!dims_words(row).empty()) text += fmt::format("  of           {}\n", dims_words(row));
   if (seconds_of_unit(row.per))
     text += fmt::format("  billed       {}\n  rounded to   {}\n", states_words(row), granularity_words(row));
-  text += fmt::format("  read on      {} ({} days ago), confidence {}, {}\n  source       {}\n", row.read_on,
-                      age_days(row.read_on), printable(row.confidence, 10), price_origin_name(row.origin),
+  text += fmt::format("  read on      {} ({}), confidence {}, {}\n  source       {}\n", row.read_on,
+                      age_words(row.read_on), printable(row.confidence, 10), price_origin_name(row.origin),
                       printable(row.source, 300));
   if (!row.evidence.empty()) text += fmt::format("  it says      {}\n", printable(row.evidence, 300));
   return text;
@@ -91,7 +91,7 @@ Result<int> prices_ls(Context& context, const Arguments& arguments) {
   for (const PriceRow* row : rows)
     table.rows.push_back({printable(row->provider, 60), printable(row->sku, 60), row->rate.text(), row->per,
                           printable(fmt::format("{} {}", row->dim("product"), dims_words(*row)), 60),
-                          row->read_on, fmt::format("{} d", age_days(row->read_on)),
+                          row->read_on, fmt::format("{} d", *age_days(row->read_on)),
                           std::string(price_origin_name(row->origin))});
   if (table.rows.empty()) return none_such(book, words_of(arguments));
   MRUN_TRY(context.terminal.out(render_table(table)));

@@ -24,7 +24,7 @@ std::map<std::string, Age> ages_of(const PriceBook& book, std::optional<std::int
     ++age.rows;
     if (age.oldest.empty() || row.read_on < age.oldest) age.oldest = row.read_on;
     if (row.read_on > age.newest) age.newest = row.read_on;
-    if (max_days && age_days(row.read_on) > *max_days) ++age.too_old;
+    if (max_days && is_older(row.read_on, *max_days)) ++age.too_old;
   }
   return ages;
 }
@@ -36,7 +36,7 @@ Json status_json(const std::map<std::string, Age>& ages, const PriceBook& book) 
                          {"row_count", age.rows},
                          {"oldest", age.oldest},
                          {"newest", age.newest},
-                         {"oldest_age_days", age_days(age.oldest)},
+                         {"oldest_age_days", age_json(age.oldest)},
                          {"too_old_count", age.too_old}});
   return {{"schema", "mrun.prices_status/v1"},
           {"providers", providers},
@@ -48,8 +48,8 @@ std::string status_text(const std::map<std::string, Age>& ages) {
               .rows = {},
               .right_aligned = {1, 4}};
   for (const auto& [name, age] : ages)
-    table.rows.push_back({printable(name, 60), std::to_string(age.rows), age.oldest, age.newest,
-                          fmt::format("{} d", age_days(age.oldest))});
+    table.rows.push_back(
+        {printable(name, 60), std::to_string(age.rows), age.oldest, age.newest, age_words(age.oldest)});
   return render_table(table);
 }
 

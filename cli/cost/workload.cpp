@@ -10,6 +10,8 @@
 namespace mrun::cli {
 namespace {
 
+constexpr double k_poor_fit = 0.10;
+
 // Measured times to the nanosecond, units to the millionth. A fit that was led astray by a huge input ends at
 // what an integer holds.
 Exact exact_of_double(double value, std::int64_t parts) {
@@ -69,8 +71,8 @@ class Fits {
     }
     for (const auto& [name, fit] : m_units) {
       const Fitted fitted = fit.at(drivers);
-      work.units[name] = {exact_of_double(fitted.typical, 1'000'000),
-                          exact_of_double(fitted.worst, 1'000'000)};
+      set_unit(work.units, name,
+               {exact_of_double(fitted.typical, 1'000'000), exact_of_double(fitted.worst, 1'000'000)});
     }
     return work;
   }
@@ -95,9 +97,9 @@ void assume(const Assumptions& assumed, CaseWork& work) {
     if (name == "seconds")
       work.seconds = value;
     else if (name != "setup")
-      work.units[name] = value;
+      set_unit(work.units, name, value);
   }
-  work.units.emplace("request", Expected{1, 1});
+  if (!work.units.request) work.units.request = Counted<RequestsUnit>{{1}, {1}};
 }
 
 void add_notes(const Fits& fits, bool is_beyond, Workload& result) {
@@ -108,6 +110,10 @@ void add_notes(const Fits& fits, bool is_beyond, Workload& result) {
                                        fits.seconds()->sample_count() == 1
                                            ? "1 run was"
                                            : fmt::format("{} runs were", fits.seconds()->sample_count())));
+  if (const double error = fits.seconds()->left_out_error(); error > k_poor_fit)
+    result.notes.push_back(fmt::format(
+        "the fit is poor: of what was measured, a run that is left out is {:.0f} % off on average",
+        error * 100));
   if (is_beyond)
     result.notes.push_back(
         fmt::format("{} goes beyond twice what was measured: its time is a guess", result.driver));

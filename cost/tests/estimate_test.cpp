@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "cost/break_even.h"
+#include "cost/device_price.h"
 #include "cost/estimate.h"
 #include "cost/projection.h"
 #include "cost/service_time.h"
@@ -19,6 +21,13 @@ PriceRow row(std::string sku, std::string per, const char* usd, std::map<std::st
   made.rate = Money::parse(usd, ErrorCode::price_file).value();
   made.states = std::move(states);
   made.read_on = "2026-11-01";
+  return made;
+}
+
+CaseWork one_case(const Expected& seconds, const std::map<std::string, Expected>& units) {
+  CaseWork made{seconds, {}};
+  for (const auto& [name, value] : units)
+    set_unit(made.units, name, value);
   return made;
 }
 
@@ -78,11 +87,66 @@ TEST_CASE("tokens of a model are one offer; of two dates the newer counts") {
   const std::vector<Offer> offers = offers_of({&in, &out, &newer});
   REQUIRE(offers.size() == 1);
   Work work;
-  work.cases.push_back(
-      {std::nullopt, {{"input_tokens", {1'000'000, 1'000'000}}, {"output_tokens", {500'000, 500'000}}}});
+  work.cases = {
+      one_case({0, 0}, {{"input_tokens", {1'000'000, 1'000'000}}, {"output_tokens", {500'000, 500'000}}})};
   CHECK(*offer_amount(offers[0], work).typical == 3);
   const std::vector<Offer> half = offers_of({&in});
   CHECK_FALSE(offer_amount(half[0], work).typical);
+}
+
+TEST_CASE("units by name are those by type") {
+  CaseUnits units;
+  CHECK(named_units(units).empty());
+  for (const char* name :
+       {"image", "megapixel", "video_s", "request", "input_tokens", "cached_tokens", "output_tokens"}) {
+    CHECK(is_cost_unit(name));
+    set_unit(units, name, {1, 2});
+  }
+  CHECK_FALSE(is_cost_unit("images"));
+  CHECK(named_units(units).size() == 7);
+  CHECK(units.video_s->worst.value == 2);
+  CHECK(named_units(units).at("cached_tokens").typical == 1);
+}
+
+TEST_CASE("always on pays from the hour's price over a prediction's") {
+  PriceRow use = row("by use", "gpu_s", "0.001", {{"active", true}, {"idle", false}});
+  PriceRow whole = row("whole", "gpu_h", "1.8", {{"active", true}, {"idle", true}});
+  PriceRow dearer = row("dearer", "gpu_h", "3", {{"active", true}, {"idle", true}});
+  Work work;
+  work.cases = {CaseWork{Expected{4, 9}, {}}, CaseWork{Expected{6, 9}, {}}}; // 5 s on average
+  std::vector<PricedOffer> offers;
+  for (const Offer& offer : offers_of({&dearer, &use, &whole}))
+    offers.push_back({offer, offer_amount(offer, work)});
+  const std::optional<BreakEven> even = break_even(offers, work);
+  REQUIRE(even);
+  CHECK(even->always_on == &whole);
+  CHECK(even->by_use == &use);
+  CHECK(even->per_hour == 360); // 1.8 / 0.005
+  CHECK(*even->utilisation == Exact(1, 2));
+  CHECK(*even->instances == 1); // 1,800 s of 2,880
+  offers.pop_back();
+  offers.erase(offers.begin());
+  CHECK_FALSE(break_even(offers, work));
+}
+
+TEST_CASE("rows of a device: what the rules tell apart has to be said, what only another one has must not") {
+  const std::vector<Device> devices = load_devices(MRUN_HARDWARE).value();
+  const PriceRules rules = PriceRules::load(MRUN_PRICE_RULES).value();
+  const auto fits = [&](const char* sku, const char* device, std::map<std::string, std::string> dims = {}) {
+    PriceRow made = row(sku, "gpu_h", "1");
+    made.dims = std::move(dims);
+    return is_row_of(made, **find_device(devices, device), devices, rules);
+  };
+  CHECK(fits("A100 80GB", "A100 80GB SXM")); // no price of its own for the form
+  CHECK(fits("A100 SXM", "A100 80GB SXM", {{"memory_gb", "80"}}));
+  CHECK_FALSE(fits("A100 SXM", "A100 80GB SXM"));
+  CHECK_FALSE(fits("A100 80GB PCIe", "A100 80GB SXM"));
+  CHECK_FALSE(fits("A100 40GB", "A100 80GB SXM"));
+  CHECK(fits("H100 SXM", "H100 SXM"));
+  CHECK_FALSE(fits("H100", "H100 SXM"));
+  CHECK(fits("nvidia-t4", "t4"));
+  CHECK(fits("RTX 4090", "RTX 4090"));
+  CHECK_FALSE(fits("L40S", "L4"));
 }
 
 TEST_CASE("a fit finds what the time hangs on") {
@@ -92,6 +156,17 @@ TEST_CASE("a fit finds what the time hangs on") {
   CHECK(line.at({{"a", 100}, {"b", 1}}).beyond);
   const Fit product = Fit::of(samples(10, [](double a, double b) { return 1 + a * b; }));
   CHECK(product.driver() == "a*b");
+  const Fit sum = Fit::of(samples(10, [](double a, double b) { return 2 + 3 * a + 5 * b; }));
+  CHECK(sum.driver() == "a + b");
+  CHECK(sum.at({{"a", 20}, {"b", 30}}).typical == doctest::Approx(212));
+  CHECK(sum.at({{"a", 1}, {"b", 30}}).beyond);
+  CHECK(sum.left_out_error() < 1e-6);
+  const Fit square = Fit::of(samples(10, [](double a, double) { return 1 + a * a; }));
+  CHECK(square.driver() == "a*a");
+  // A law that is none of these: the error is told.
+  const Fit poor =
+      Fit::of(samples(10, [](double a, double b) { return 1 + std::abs(std::sin(7 * a + b)) * 9; }));
+  CHECK(poor.left_out_error() > 0.1);
   const Fit mean = Fit::of(samples(10, [](double, double) { return 5.0; }));
   CHECK(mean.driver().empty());
   CHECK(mean.at({}).typical == doctest::Approx(5));
@@ -182,11 +257,11 @@ TEST_CASE("the user's machine as a deployment: work and loads at the rate, waiti
 TEST_CASE("the user's machine by the unit: what an image, a second of video, a million tokens cost there") {
   const OwnRate rate{Money::parse("3.6", ErrorCode::cost_setup).value(), "instance_h", "USD", {}, {}};
   Work work;
-  work.cases.push_back(
-      {Expected{4, 8}, {{"image", {2, 5}}, {"input_tokens", {1000, 1000}}, {"output_tokens", {250, 900}}}});
-  work.cases.push_back(
-      {Expected{6, 6},
-       {{"image", {3, 3}}, {"video_s", {5, 5}}, {"input_tokens", {0, 0}}, {"output_tokens", {0, 0}}}});
+  work.cases = {
+      one_case({4, 8}, {{"image", {2, 5}}, {"input_tokens", {1000, 1000}}, {"output_tokens", {250, 900}}}),
+      one_case(
+          {6, 6},
+          {{"image", {3, 3}}, {"video_s", {5, 5}}, {"input_tokens", {0, 0}}, {"output_tokens", {0, 0}}})};
   const auto costs = own_unit_costs(own_amount(rate, work), work); // 0.01, worst 0.014
   CHECK(exact_text(costs.at("image").typical, 6) == "0.002");
   CHECK(exact_text(costs.at("image").worst, 6) == "0.0028");

@@ -30,6 +30,11 @@ TEST_CASE("exact numbers: read, written, rounded once") {
   CHECK_FALSE(to_money(number("10000000")));
   CHECK(round_up_to(number("2.1"), 1) == 3);
   CHECK(round_up_to(2, 1) == 2);
+  CHECK(nearest_integer(number("2.5")) == 2);
+  CHECK(nearest_integer(number("1000") * 1'000'000'000) == 1'000'000'000'000);
+  CHECK_FALSE(nearest_integer(Exact(10'000'000'000) * 1'000'000'000)); // beyond 64 bits
+  CHECK(text(parse_exact("1234567890123.5", ErrorCode::cost_setup, k_max_result_digits).value(), 1) ==
+        "1234567890123.5");
   for (const char* bad :
        {"", ".", "1.", ".5", "-1", "1e3", "1,5", "1.2.3", "1234567890123", "0.1234567890123"})
     CHECK_FALSE(parse_exact(bad, ErrorCode::cost_setup));
@@ -100,7 +105,7 @@ TEST_CASE("units an hour that a dedicated machine must make") {
 
 TEST_CASE("an action: price, retries, fallback") {
   // 4 images at 0.003; 5 % again; 10 % go on to a model at ten times the price.
-  const Exact first = UnitPrice<struct ImagesUnit>{number("0.003")} * Images{4};
+  const Exact first = UnitPrice<ImagesUnit>{number("0.003")} * Images{4};
   CHECK(text(action_cost(first, number("0.05"), number("0.1"), first * 10), 12) == "0.0252");
 }
 
@@ -121,9 +126,9 @@ TEST_CASE("a conversation grows: quadratic without a cache") {
   CHECK(tokens.output.value == 600);
   Conversation cached = talk;
   cached.cached = true;
-  tokens = conversation_tokens(cached); // again: 0 + 350 + 600
-  CHECK(tokens.cached.value == 950);
-  CHECK(tokens.fresh.value == 250);
+  tokens = conversation_tokens(cached); // again: 0 + 150 + 400; a reply is new when it is first sent
+  CHECK(tokens.cached.value == 550);
+  CHECK(tokens.fresh.value == 650);
   Conversation narrow = talk;
   narrow.window = Exact(300);
   CHECK(conversation_tokens(narrow).fresh.value == 150 + 300 + 300);
@@ -133,13 +138,14 @@ TEST_CASE("a conversation's sums are those of its turns, one by one") {
   // The definition, turn by turn; the function has closed forms, so that a hostile file costs no time.
   const auto by_turns = [](const Conversation& talk) {
     ConversationTokens tokens{{0}, {0}, {0}};
-    Exact said = 0;
+    Exact said = 0, before = 0;
     for (std::int64_t turn = 0; turn < talk.turns; ++turn) {
       Exact sent = talk.system + said + talk.user;
       const bool is_full = talk.window && sent > *talk.window;
       if (is_full) sent = *talk.window;
-      const Exact known = is_full ? talk.system : talk.system + said;
+      const Exact known = is_full ? talk.system : before;
       const Exact again = talk.cached && turn > 0 ? std::min(known, sent) : Exact(0);
+      before = sent;
       tokens.cached.value += again;
       tokens.fresh.value += sent - again;
       tokens.output.value += talk.reply;

@@ -61,6 +61,10 @@ TEST_CASE("a row that can't be trusted is refused, with its reason") {
   CHECK(reason(changed(R"("source":"a page")", R"("source":"")")) == "`source` is missing");
   CHECK(reason(changed(R"("source":"a page")", R"("source":null)")) == "`source` is missing");
   CHECK(reason(changed(R"("read_on":"2026-11-18")", R"("read_on":null)")) == "`read_on` is missing");
+  for (const char* day : {"2026-02-31", "2026-13-01", "2025-02-29", "2026-1-1", "long ago"})
+    CHECK_MESSAGE(reason(changed(R"("read_on":"2026-11-18")", fmt::format(R"("read_on":"{}")", day))) ==
+                      fmt::format("`read_on` '{}' is not a date", day),
+                  day);
   CHECK(reason(changed("2026-11-18", "2026-13-18")).find("is not a date") != std::string::npos);
   CHECK(reason(changed("2026-11-18", "18.11.2026")).find("is not a date") != std::string::npos);
   CHECK(reason(changed("0.0001", "0")).find("must not be free") != std::string::npos);

@@ -120,6 +120,28 @@ TEST_CASE("trap: an hour shown for a second, a node for a device") {
   CHECK(verdict(row("x", "A100 80GB", "instance_h", "27.45", {{"gpu_count", "8"}})).empty());
 }
 
+TEST_CASE("a trap is one in any spelling") {
+  for (const char* sku : {"A100 80GB", "a100 80gb", "nvidia-a100-80gb", "NVIDIA_A100_80GB", "A100x8 80GB",
+                          "8xA100 80GB", "A100-SXM4-80GB", "A100SXM4 80GB"})
+    CHECK_MESSAGE(verdict(row("x", sku, "gpu_h", "15")) == "refused:gpu_band", sku);
+  CHECK(verdict(row("x", "RTX A1000", "gpu_h", "15")).empty()); // another product
+  CHECK(verdict(row("x", "h100", "gpu_h", "3.5")) == "warning:ambiguous_sku");
+  CHECK(verdict(row("x", "a100 80 GB", "gpu_h", "1.5")).empty());
+  const PriceRow known = row("x", "FLUX.1-schnell", "image", "0.0027");
+  CHECK(verdict(row("x", "flux 1 schnell", "image", "0.27"), {known}) == "refused:unit_slip");
+  const PriceRow one = row("x", "T4", "gpu_h", "0.5"), other = row("x", "t4", "gpu_h", "0.6");
+  CHECK(check_prices(rules(), {one, other}, {}, k_today).size() == 1);
+}
+
+TEST_CASE("trap: the price of one thing in the unit of another") {
+  PriceRow slipped = row("x", "llama", "gpu_h", "0.5");
+  slipped.kind = "token";
+  CHECK(verdict(slipped) == "refused:kind_unit");
+  slipped = row("x", "flux", "video_s", "0.05");
+  slipped.kind = "image";
+  CHECK(verdict(slipped) == "refused:kind_unit");
+}
+
 TEST_CASE("a date to come, and two figures of one day") {
   PriceRow late = row("x", "T4", "gpu_h", "0.5");
   late.read_on = "2027-01-01";

@@ -70,6 +70,11 @@ void Service::on_started(RunKey key) {
     live->prediction.status = PredictionStatus::processing;
     live->prediction.started_ns = m_clock.wall_ns();
     add_event(live, EventType::started, {{"at", rfc3339_utc(*live->prediction.started_ns)}});
+    // After a kill the ledger has to know what ran, so that it does not call it free.
+    if (live->row_asked)
+      write_line([id = live->prediction.id, at = *live->prediction.started_ns](WriterDatabase& database) {
+        return database.mark_started(id, at);
+      });
   });
 }
 
@@ -185,7 +190,7 @@ void Service::take_log(const LivePtr& live, const std::string& level, std::strin
 
 void Service::on_metric(RunKey key, const std::string& name, double value) {
   const LivePtr live = by_key(key);
-  if (live == nullptr) return;
+  if (live == nullptr || is_metered(name)) return; // units are measured, never said
   in_order(live, [this, live, name, value] {
     Json& metrics = live->prediction.metrics;
     if (!metrics.contains(name) && metrics.size() >= k_max_metrics) return;

@@ -98,6 +98,8 @@ Result<void> WriterDatabase::prepare() {
                 "INSERT INTO predictions (id, model, version, status, durable, created_ns, started_ns, "
                 "deadline_ns, input, tags) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
   MRUN_TRY(make(m_mark_durable, "UPDATE predictions SET durable = durable + 1 WHERE id = ?1"));
+  MRUN_TRY(make(m_mark_started, "UPDATE predictions SET started_ns = ?2 WHERE id = ?1 AND status IN "
+                                "('starting', 'processing')"));
   MRUN_TRY(make(m_end,
                 "UPDATE predictions SET status = ?2, started_ns = ?3, completed_ns = ?4, output = ?5, "
                 "error = ?6, logs = ?7, metrics = ?8, log_path = ?9, last_log_lines = ?10, events = ?11 "
@@ -136,8 +138,8 @@ Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
       m_connection.integer("SELECT count(*) FROM predictions WHERE status IN ('starting', 'processing')"));
   MRUN_ASSIGN(const std::int64_t stretches, m_connection.integer("SELECT count(*) FROM open_stretches"));
   if (open == 0 && stretches == 0) return 0U;
-  // Nothing ran to an end that anybody was told of, so nothing is billed; `error` is what decode_error()
-  // reads.
+  // What had not started used nothing. How long the rest ran, nobody knows: no number is made up. `error` is
+  // what decode_error() reads.
   const Error interrupted =
       fail(ErrorCode::interrupted, "the daemon stopped before the prediction ended").value();
   MRUN_TRY(m_connection.execute("PRAGMA synchronous=FULL; BEGIN IMMEDIATE"));
@@ -148,9 +150,13 @@ Result<std::size_t> WriterDatabase::fail_interrupted(std::int64_t wall_ns) {
                   "reference_amount_pico, reference_currency, reference_per, reference_formula, "
                   "reference_reason, provider, sku, product, source, read_on) "
                   "SELECT id, 'prediction', 'failed', ?1, started_ns, model, version, '', '', '', tags, '', "
-                  "'', 0, '', '', '', 'interrupted: not billed', 0, '', '', '', 'interrupted: not billed', "
+                  "'', iif(started_ns IS NULL, 0, NULL), '', '', '', iif(started_ns IS NULL, ?2, ?3), "
+                  "iif(started_ns IS NULL, 0, NULL), '', '', '', iif(started_ns IS NULL, ?2, ?3), "
                   "'', '', '', '', '' FROM predictions WHERE status IN ('starting', 'processing')"));
-  MRUN_TRY(bill.bind(1, wall_ns).run());
+  MRUN_TRY(bill.bind(1, wall_ns)
+               .bind(2, std::string_view("interrupted before it began"))
+               .bind(3, std::string_view("the daemon was killed while it ran: how long it ran is not known"))
+               .run());
   MRUN_ASSIGN(Statement end,
               m_connection.prepare("UPDATE predictions SET status = 'failed', completed_ns = ?1, error = ?2 "
                                    "WHERE status IN ('starting', 'processing')"));
@@ -218,6 +224,10 @@ Result<void> WriterDatabase::mark_durable(const std::string& id) {
   MRUN_TRY(m_mark_durable.bind(1, std::string_view(id)).run());
   if (m_connection.changes() == 1) return {};
   return fail(ErrorCode::database, fmt::format("prediction '{}' has no row: an earlier write failed", id));
+}
+
+Result<void> WriterDatabase::mark_started(const std::string& id, std::int64_t wall_ns) {
+  return m_mark_started.bind(1, std::string_view(id)).bind(2, wall_ns).run();
 }
 
 Result<void> WriterDatabase::finish(const FinishedPrediction& finished) {

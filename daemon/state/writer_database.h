@@ -17,9 +17,10 @@ class WriterDatabase {
   // use. Errors: database_newer, database_corrupt (names the file and the way out), disk_full, database.
   static Result<WriterDatabase> open(const std::string& path, std::string_view build);
 
-  // Every prediction that has not ended becomes failed with `interrupted`, costs nothing and gets its ledger
-  // row; every stretch of a worker that was open gets a line whose length and cost are unknown; in one
-  // durable transaction. Returns how many predictions. Called once, at start, before any other use.
+  // Every prediction that has not ended becomes failed with `interrupted` and gets its ledger row: what had
+  // started costs an unknown amount, the rest nothing. Every stretch of a worker that was open gets a line
+  // whose length and cost are unknown. All in one durable transaction. Returns how many predictions. Called
+  // once, at start, before any other use.
   Result<std::size_t> fail_interrupted(std::int64_t wall_ns);
   // Notes that this was a clean stop, and empties the write-ahead log.
   Result<void> close_cleanly();
@@ -31,6 +32,8 @@ class WriterDatabase {
   // Makes a row that is there durable by changing it (a batch without a change would not be synced). Error
   // database when there is none: an earlier write of it failed.
   Result<void> mark_durable(const std::string& id);
+  // The model has begun with it. Nothing where there is no open row of that id.
+  Result<void> mark_started(const std::string& id, std::int64_t wall_ns);
   // Ends a prediction: its row (made if it was never there), outputs, ledger and statistics. A prediction
   // that has ended already is left as it is: the first end stands, and the ledger keeps one row.
   Result<void> finish(const FinishedPrediction& finished);
@@ -54,8 +57,8 @@ class WriterDatabase {
   Result<void> add_statistics(const FinishedPrediction& finished);
 
   Sqlite m_connection;
-  Statement m_begin, m_commit, m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger,
-      m_statistics, m_insert_file, m_remove_file, m_touch, m_open_stretch, m_close_stretch;
+  Statement m_begin, m_commit, m_insert, m_mark_durable, m_mark_started, m_end, m_insert_ended, m_output,
+      m_ledger, m_statistics, m_insert_file, m_remove_file, m_touch, m_open_stretch, m_close_stretch;
 };
 
 } // namespace mrun

@@ -27,6 +27,8 @@ TEST_CASE("a waiting caller gets its prediction after one commit, without a sync
   fixture.output_text(key, "i");
   fake_runner().listener->on_log(key, "info", "a line");
   fake_runner().listener->on_metric(key, "tokens", 2);
+  fake_runner().listener->on_metric(key, "image_count", 500); // units are measured, never said
+  fake_runner().listener->on_metric(key, "video_ns", 1e15);
   const Result<Prediction> ended = fixture.end(accepted.id, key);
   REQUIRE(ended);
   CHECK(ended->status == PredictionStatus::succeeded);
@@ -35,6 +37,8 @@ TEST_CASE("a waiting caller gets its prediction after one commit, without a sync
   CHECK(ended->started_ns);
   const Json& metrics = ended->metrics;
   CHECK(metrics["tokens"] == 2.0);
+  CHECK_FALSE(metrics.contains("image_count"));
+  CHECK_FALSE(metrics.contains("video_ns"));
   CHECK(metrics["predict_time"] == 0.005);
   CHECK(metrics["phases_ns"]["predict"] == 5'000'000);
   CHECK(metrics["output_bytes"] == 4); // "hi" as JSON

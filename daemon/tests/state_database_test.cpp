@@ -154,6 +154,33 @@ TEST_CASE("a crash ends what was open, once, and bills nothing for it") {
   CHECK(reader(folder).check_ledger());
 }
 
+TEST_CASE("what had started when the daemon was killed costs an unknown amount, what waited costs nothing") {
+  const TempFolder folder;
+  const Prediction waiting = new_prediction(k_now), running = new_prediction(k_now + 1),
+                   ended = new_prediction(k_now + 2);
+  {
+    WriterDatabase database = open(folder);
+    for (const Prediction* one : {&waiting, &running, &ended})
+      REQUIRE(database.insert(*one, true));
+    REQUIRE(database.mark_started(running.id, k_now + 3));
+    REQUIRE(database.finish(finished(ended)));
+    REQUIRE(database.mark_started(ended.id, k_now + 4)); // too late: nothing changes
+  }
+  WriterDatabase database = open(folder);
+  CHECK(*database.fail_interrupted(k_now + 5) == 2);
+  const auto count = [&](const std::string& where) {
+    return *database.connection().integer("SELECT count(*) FROM ledger WHERE " + where);
+  };
+  CHECK(count("id = '" + waiting.id + "' AND amount_pico = 0 AND reference_amount_pico = 0") == 1);
+  CHECK(count("id = '" + running.id +
+              "' AND amount_pico IS NULL AND reference_amount_pico IS NULL AND reason "
+              "LIKE '%not known%' AND reference_reason = reason AND began_ns = " +
+              std::to_string(k_now + 3)) == 1);
+  CHECK(reader(folder).get(running.id)->started_ns == k_now + 3);
+  CHECK(reader(folder).get(ended.id)->started_ns == ended.started_ns);
+  CHECK(reader(folder).check_ledger());
+}
+
 TEST_CASE("the ledger check finds an end without a bill and a bill without an end") {
   const TempFolder folder;
   WriterDatabase database = open(folder);

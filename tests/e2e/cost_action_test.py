@@ -111,6 +111,86 @@ def old_prices_decide_nothing(home):
     home.mrun("cost", "action", path, "--budget", "1", "--max-age", "90000d")
 
 
+def prices_of_the_file_are_prices(home):
+    good = IMAGE.format(usd="0.01", day=TODAY, worst=4)
+    for old, new in ((TODAY, "long ago"), (TODAY, "2026-02-31"), (TODAY, "2199-01-01"), ('usd: "0.01"', 'usd: "0"'), ('usd: "0.01"', 'usd: "0.000"')):
+        outcome = home.fails("M1913", 2, "cost", "action", write(home, "here.yaml", good.replace(old, new)), "--budget", "1")
+        assert "here.yaml:5:" in outcome.err, outcome
+    path = write(home, "here.yaml", IMAGE.format(usd="0.01", day="2001-01-01", worst=4))
+    shown = home.mrun("cost", "action", path)
+    assert "read on 2001-01-01" in shown.out and "contract" in shown.out and "days ago" in shown.err, shown
+    result = home.mrun("cost", "action", path, "--json").json()
+    assert result["oldest_read_on"] == "2001-01-01" and result["calls"][0]["sources"][0]["source"] == "contract", result
+    home.fails("M1912", 4, "cost", "action", path, "--budget", "1", "--max-age", "1d")
+    # Nor do dates in a book or a saved result that nobody can read.
+    row = {"provider": "old", "sku": "x", "kind": "image", "per": "image", "usd": 0.01, "dims": {}, "states": None, "granularity_s": None,
+           "source": "seed", "confidence": "A"}
+    book = home.home / "prices.json"
+    uses = write(home, "old.yaml", "feature: 1\nname: x\ncalls: [{name: a, price: {provider: old, sku: x}, units: {image: 1}}]\n")
+    for day in ("2026-02-31", "2199-01-01"):
+        book.write_text(json.dumps([row | {"read_on": day}]))
+        home.fails("M1911", 5, "cost", "action", uses, "--budget", "1")
+    book.unlink()
+    saved = result | {"oldest_read_on": "2026-02-31"}
+    path = write(home, "saved.json", json.dumps(saved))
+    home.fails("M1912", 4, "cost", "diff", path, path, "--budget", "1")
+
+
+ALWAYS = """feature: 1
+name: always
+actions_per_month: {actions}
+spike: {{factor: {factor}, days: {days}}}
+{budget}
+calls:
+  - name: main
+    price: {{provider: seeded, sku: box}}
+    seconds: 3
+    requests_per_hour: 100
+    instances: {instances}
+    retry_rate: 1
+    fallback:
+      name: other
+      share: 0.5
+      retry_rate: 0.5
+      {other}
+"""
+PICTURE = 'price: {{usd: "2", per: image, source: contract, read_on: "{day}"}}\n      units: {{image: 1}}'
+SECOND = "price: {provider: seeded, sku: box}\n      seconds: 3\n      requests_per_hour: 100\n      instances: 1"
+
+
+def months_beside_instances(home):
+    row = {"provider": "seeded", "sku": "box", "kind": "runtime", "per": "instance_s", "usd": 0.000975, "dims": {"gpu_count": 1}, "granularity_s": None,
+           "states": {"active": 1, "setup": 1, "idle": 1}, "read_on": TODAY, "source": "seed", "confidence": "A"}
+    (home.home / "prices.json").write_text(json.dumps([row]))
+    box = F("0.000975") * 86400 * 30
+
+    def action(**changes):
+        values = {"actions": 1000, "factor": 1, "days": 0, "budget": "", "instances": 1, "other": PICTURE.format(day=TODAY)} | changes
+        return write(home, "always.yaml", ALWAYS.format(**values))
+    result = home.mrun("cost", "action", action(), "--json").json()
+    # The instance, and for each of 1,000 actions twice half a picture, half of these again.
+    assert result["per_month"]["worst"] == model.text(box + 1000 * 2 * F("0.5") * 2 * F("1.5")), result["per_month"]
+    assert result["calls"][0]["always_on_month"] == "2527.2", result["calls"]
+    # An instance as the fallback is one more instance.
+    assert home.mrun("cost", "action", action(other=SECOND), "--json").json()["per_month"]["worst"] == model.text(2 * box)
+    # 0.8 x 3600 / 3 = 960 requests an hour fit, two an action: 345,600 actions a month.
+    home.mrun("cost", "action", action(actions=345600))
+    for changes in ({"actions": 345601}, {"actions": 3457, "factor": 100, "days": 10}):
+        outcome = home.fails("M1914", 4, "cost", "action", action(**changes))
+        assert "can't serve that many" in outcome.err and "instances: 2" in outcome.err, outcome
+    home.mrun("cost", "action", action(actions=345601, instances=2))
+    # Spikes and actions are knobs, and a month's budget has its breaking points.
+    path = action(factor=4, days=3, budget=f"budget: {{per_month: {model.text(box + 6000)}}}")
+    knobs = {knob["what"]: knob for knob in home.mrun("cost", "action", path, "--json").json()["sensitivity"]}
+    assert {"actions_per_month", "spike factor", "spike days", "main: times", "main: retry_rate"} <= set(knobs), knobs
+    # By use it is 3,000 times 1 + 3 x 0.1: over 6,000 from 1.54 times the actions on.
+    assert knobs["actions_per_month"]["over_month_budget_from_factor"] == "1.54", knobs
+    assert knobs["actions_per_month"]["change_percent"] == "0" and F(knobs["actions_per_month"]["month_change_percent"]) > 0, knobs
+    # 1 + (4f - 1) x 0.1 = 2.
+    assert knobs["spike factor"]["over_month_budget_from_factor"] == "2.76", knobs
+    assert "over the month's budget from 1.54 times on" in home.mrun("cost", "action", path).out
+
+
 def hostile_files(home):
     call = "calls: [{name: a, price: {provider: groq, sku: gpt-oss-120b}, units: {input_tokens: 1, output_tokens: 1}}]\n"
     good = "feature: 1\nname: x\n" + call
@@ -141,6 +221,8 @@ def main(home):
     seeded_conversations(home)
     budgets_and_diffs(home)
     old_prices_decide_nothing(home)
+    prices_of_the_file_are_prices(home)
+    months_beside_instances(home)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,12 @@ def main(home):
     (home.path / "measured.jsonl").write_text("".join('{"input": {"steps": %d}, "predict_ns": %d}\n' % (n, n * 10**9) for n in range(1, 6)))
     for steps in ("1e300", "-1e300", "0"):
         made = home.mrun("cost", "estimate", "test/work", "-i", f"steps={steps}", "--measured", home.path / "measured.jsonl", "--on", "L4", "--json").json()
-        assert made["seconds"]["typical_ns"] is None or made["seconds"]["typical_ns"] >= 0, (steps, made["seconds"])
+        assert made["seconds"]["typical_ns"] >= 0 and (steps != "1e300" or made["seconds"]["worst_ns"] > 10**18), (steps, made["seconds"])
+    # Many of them are more than an integer of nanoseconds holds: unknown, never 0.
+    (home.path / "many.jsonl").write_text('{"steps": 1e300}\n' * 20)
+    many = ["cost", "estimate", "test/work", "--inputs", home.path / "many.jsonl", "--measured", home.path / "measured.jsonl"]
+    assert home.mrun(*many, "--json").json()["seconds"]["typical_ns"] is None
+    assert "typical unknown" in home.mrun(*many).out
     (home.path / "measured.jsonl").write_text('{"predict_ns": 1e300}\n')
     home.fails("M1914", 4, "cost", "estimate", "test/work", "--measured", home.path / "measured.jsonl")
 

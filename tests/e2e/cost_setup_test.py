@@ -16,13 +16,15 @@ def main(home):
     config = home.home / "config.yaml"
     config.write_text("# mine\nmax_queue: 7\ncost: {rate: \"9\",\n  per: instance_h, currency: EUR}\n# below\nidle_unload: 10m\n")
     said = home.mrun("cost", "setup", *flags())
-    assert "0.14 at 100 %  0.23 at 50 %  0.4 at 25 %  1.76 at 5 %" in said.out, said
+    assert "0.1436 at 100 %  0.2287 at 50 %  0.3989 at 25 %  1.761 at 5 %" in said.out, said
     text = config.read_text()
     assert all(line in text for line in ("# mine", "max_queue: 7", "# below", "idle_unload: 10m")) and "EUR" not in text, text
     # 2000 / 26280 h + 0.45 kW x 0.15, and + 0.06 kW x 0.15.
     setup = home.mrun("cost", "setup", *flags(), "--json").json()
     assert (setup["rate"], setup["idle_rate"]) == ("0.143603500761", "0.085103500761"), setup
     assert config.read_text().count("cost:") == 1
+    small = home.mrun("cost", "setup", *flags(price="1", years="30", watts_active="0.01", watts_idle="0.001", kwh="0.01"))
+    assert "work costs 0.000003905 USD, an hour of waiting 0.000003815 USD" in small.out, small
     spread = home.mrun("cost", "setup", *flags(utilisation="5%"), "--json").json()
     assert spread["rate"].startswith("1.7605") and spread["idle_rate"] == "0", spread
 
@@ -45,10 +47,34 @@ def main(home):
     off = (made["seconds"]["typical_ns"] - check["actual_ns"]) / check["actual_ns"] * 100
     assert abs(float(check["time_off_percent"]) - off) < 0.01, (check, off)
     assert made["driver"] == "ms" and made["own"]["currency"] == "USD", made
+    # Above a thousand seconds too.
+    long = home.mrun("cost", "estimate", "test/work", "--assume", "seconds=1000..2000", "--json").json()
+    assert long["seconds"] == {"typical_ns": 10**12, "worst_ns": 2 * 10**12}, long["seconds"]
+    assert "typical 0" not in home.mrun("cost", "estimate", "--assume", "seconds=1000").out
+    home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={long['id']}")
+    late = home.mrun("cost", "check", long["id"], "--json").json()
+    assert late["estimated_ns"] == 10**12 and late["time_off_percent"], late
     # Projections are ranges, marked, and feasible first.
     projected = {line["device"]: line for line in made["projected"]}
     assert len(projected) == 3 and all(p["label"] == "projected" for p in projected.values()), projected
-    assert all(p["seconds"]["least"] < p["seconds"]["most"] for p in projected.values()), projected
+    assert all(isinstance(p["seconds"]["least_ns"], int) and p["seconds"]["least_ns"] < p["seconds"]["most_ns"] for p in projected.values()), projected
+    # Each has a price, by the row's own billing, or says why it has none.
+    t4 = projected["T4"]["price"]
+    assert "rounded up" in t4["formula"] and float(t4["least"]) >= 4 * 0.000225, t4  # four predictions, a second each at least
+    assert "80GB" in projected["A100 80GB SXM"]["price"]["name"], projected
+    assert "--keep-warm" in projected["H100 SXM"]["no_price"], projected["H100 SXM"]
+    warm = home.mrun("cost", "estimate", "test/work", "--inputs", cases, "--keep-warm", "60s", "--json").json()["projected"][2]
+    hourly = home.mrun("prices", "ls", "h100", "sxm", "--per", "gpu_h", "--json").json()
+    assert "setup" in warm["price"]["formula"] and float(warm["price"]["least"]) > 4 * 60 * 2 / 3600, (warm, hourly)
+    # A device's name is the table's, however it is spelled.
+    def offered(name):
+        return {(line["provider"], line["sku"]) for line in home.mrun("cost", "estimate", "test/work", "--on", name, "--json").json()["offers"] if line["style"] in ("runtime", "deployment")}
+    assert offered("t4") == offered("T4") != set(), offered("t4")
+    assert any("80GB" in sku for _, sku in offered("a100 80gb sxm")), offered("a100 80gb sxm")
+    even = home.mrun("cost", "estimate", "test/work", "--on", "T4", "--assume", "seconds=2")
+    assert "always on pays from" in even.out, even
+    even = home.mrun("cost", "estimate", "test/work", "--on", "T4", "--assume", "seconds=2", "--json").json()["break_even"]
+    assert abs(float(even["predictions_per_hour"]) - float(even["always_on"]["an_hour"]) / float(even["by_use"]["a_prediction"])) < 1e-5, even
     odd = home.mrun("cost", "estimate", "test/work", "--dtype", "bf16", "--json").json()["projected"]
     assert "no units for bf16" in odd[0]["not_feasible"], odd
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from decimal import Decimal
 
 from harness import run, wait_for
@@ -45,12 +46,24 @@ def main(home):
     assert new["setup", "test/slow"]["prediction"] == reply.json()["id"]
     assert new["prediction", "test/slow"]["status"] == "failed" and Decimal(new["prediction", "test/slow"]["cost"]["amount"]) == 0
 
+    # What ran when it was killed used a time that nobody knows: it is not free.
+    running = home.predict("test/echo", wait=False, mode="slow:60000")
+    wait_for(lambda: home.api("GET", f"/v1/predictions/{running.json()['id']}").json()["status"] == "processing", what="the prediction to run")
+    wait_for(lambda: sqlite3.connect(home.home / "state/mrun.db").execute("SELECT started_ns FROM predictions WHERE id = ?", (running.json()["id"],)).fetchone()[0],
+             what="its start to be written")
+    kill_daemon(home)
+    home.mrun("daemon", "start")
+    row = next(row for row in rows(home) if row["id"] == running.json()["id"])
+    assert row["status"] == "failed" and row["cost"]["amount"] is None and row["cost_reference"]["amount"] is None, row
+    assert "not known" in row["cost"]["reason"] and row["began_at"] is not None, row
+    after = rows(home)
+
     # Again, with nothing loaded: nothing is added.
     kill_daemon(home)
     home.mrun("daemon", "start")
     assert rows(home) == after
     totals = home.mrun("ledger", "--json").json()["totals"]["cost"]["total"]
-    assert totals["unknown"] == 2 and Decimal(totals["amounts"]["USD"]) == sum(
+    assert totals["unknown"] == sum(row["cost"]["amount"] is None for row in after) >= 3 and Decimal(totals["amounts"]["USD"]) == sum(
         Decimal(row["cost"]["amount"]) for row in after if row["cost"]["amount"] is not None), totals
 
 
