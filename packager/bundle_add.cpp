@@ -20,10 +20,13 @@ Result<Digest> add_bundle(Store::Writer& writer, const Manifest& manifest, Bundl
   MRUN_ASSIGN(const BlobClaim config, add(encode_config(manifest, parts)));
   const std::string text = encode_bundle(parts, config);
   if (text.size() > k_max_oci_manifest_bytes)
-    return fail(ErrorCode::manifest_limit,
-                fmt::format("the bundle's manifest has {}, at most {} are allowed", format_bytes(text.size()),
-                            format_bytes(k_max_oci_manifest_bytes)),
-                "pack fewer files, or shorter names");
+    return fail(
+        ErrorCode::manifest_limit,
+        fmt::format("the bundle's manifest has {}, at most {} are allowed", format_bytes(text.size()),
+                    format_bytes(k_max_oci_manifest_bytes)),
+        fmt::format("each of its {} larger files takes a line of it: join them, as into one safetensors "
+                    "file or archive; those below 1 MiB are joined by mrun",
+                    parts.files.size()));
   MRUN_ASSIGN(const BlobClaim bundle, add(text));
   return bundle.digest;
 }

@@ -14,7 +14,7 @@ namespace mrun::cli {
 namespace {
 
 Result<LockEntry> remote_version(const Reference& remote, int interrupt_fd) {
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt_fd));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt_fd));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));

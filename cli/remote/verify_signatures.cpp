@@ -14,7 +14,7 @@ namespace {
 
 Result<SignedReference> verify_remote(const Reference& remote, const SignatureDemand& demand) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
