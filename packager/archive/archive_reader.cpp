@@ -181,8 +181,8 @@ Result<ArchiveReader> ArchiveReader::open(ArchiveSource source, ArchiveCompressi
       return invalid(fmt::format("the archive takes {} of memory to unpack, at most {} are given",
                                  format_bytes(window), format_bytes(k_max_window_bytes)),
                      "its maker can compress it with `zstd --long=27` or less");
-    source = [head, rest = std::move(source)]() mutable {
-      return head.empty() ? rest() : Result<std::string_view>(std::exchange(head, {}));
+    source = [first = std::string_view(head), rest = std::move(source)]() mutable {
+      return first.empty() ? rest() : Result<std::string_view>(std::exchange(first, {}));
     };
   }
   impl->source = std::move(source);

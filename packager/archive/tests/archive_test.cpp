@@ -210,6 +210,25 @@ TEST_CASE("archive: bombs are refused before they unfold") {
   }
 }
 
+TEST_CASE("archive: a zstd window that takes too much memory is named") {
+  const auto problem = [](const std::string& head) {
+    const auto opened = ArchiveReader::open(
+        [head]() -> Result<std::string_view> { return std::string_view(head); }, ArchiveCompression::zstd);
+    REQUIRE_FALSE(opened);
+    return opened.error().message;
+  };
+  const std::string magic = "\x28\xb5\x2f\xfd", rest(20, '\0');
+  const auto window = [&](unsigned log) { // of 2^log bytes
+    return magic + '\0' + static_cast<char>((log - 10) << 3) + rest;
+  };
+  CHECK(problem(window(31)).find("2.0 GiB of memory") != std::string::npos);
+  CHECK(problem(window(28)).find("256.0 MiB of memory") != std::string::npos);
+  CHECK(problem(window(27)).find("of memory") == std::string::npos); // damaged, and no more than that
+  // A single segment of 300 MiB, as `zstd --long=31` makes of a file.
+  const std::string segment = magic + '\xa0' + std::string("\x00\x00\xc0\x12", 4) + rest;
+  CHECK(problem(segment).find("300.0 MiB of memory") != std::string::npos);
+}
+
 TEST_CASE("archive: damage and other formats are an error, never a crash") {
   const std::string good =
       make_archive({{"a", std::string(5000, 'a')}, {"b", "b"}}, ArchiveCompression::none);
