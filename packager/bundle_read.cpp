@@ -133,7 +133,8 @@ Result<void> decode_recipe(std::string_view text, BundleLayout& layout) {
   std::uint64_t budget = 0; // 100,000 layers of 2^53 bytes would overflow: no budget is above 2^62
   for (const BlobClaim& layer : layout.layers)
     if (layers.of.insert_or_assign(layer.digest, layer.size).second)
-      budget = std::min(budget + std::min(layer.size, k_max_blob_bytes) * k_max_repetition, std::uint64_t{1} << 62);
+      budget = std::min(budget + std::min(layer.size, k_max_blob_bytes) * k_max_repetition,
+                        std::uint64_t{1} << 62);
   MRUN_ASSIGN(const Json* files, need_member(root, "files", Json::value_t::array, "the recipe"));
   std::size_t segment_count = 0;
   for (const Json& entry : *files) {

@@ -20,17 +20,17 @@ constexpr std::string_view k_schema = "mrun.token-servers/v1";
 // Domains below which anybody gets a name, as far as registries or token servers are run there. The public
 // suffix list has thousands; the rest of its kind is caught by the rules of is_shared().
 constexpr std::array<std::string_view, 28> k_shared_domains = {
-    "azurecr.cn",    "azurecr.io",     "azurecr.us",     "azurewebsites.net", "cloudapp.net",
-    "cloudfront.net", "duckdns.org",   "fly.dev",        "github.io",         "gitlab.io",
-    "herokuapp.com", "hf.space",       "jfrog.io",       "netlify.app",       "ngrok-free.app",
-    "ngrok.app",     "ngrok.io",       "nip.io",         "onrender.com",      "pages.dev",
-    "railway.app",   "run.app",        "s3.amazonaws.com", "sslip.io",        "vercel.app",
-    "web.app",       "workers.dev",    "amazonaws.com"};
+    "azurecr.cn",     "azurecr.io",  "azurecr.us",       "azurewebsites.net", "cloudapp.net",
+    "cloudfront.net", "duckdns.org", "fly.dev",          "github.io",         "gitlab.io",
+    "herokuapp.com",  "hf.space",    "jfrog.io",         "netlify.app",       "ngrok-free.app",
+    "ngrok.app",      "ngrok.io",    "nip.io",           "onrender.com",      "pages.dev",
+    "railway.app",    "run.app",     "s3.amazonaws.com", "sslip.io",          "vercel.app",
+    "web.app",        "workers.dev", "amazonaws.com"};
 
 // What countries sell names below: co.uk, com.au, gouv.fr.
-constexpr std::array<std::string_view, 17> k_second_levels = {"ac",  "asso", "co",  "com", "edu", "go",
-                                                              "gob", "gouv", "gov", "govt", "id", "mil",
-                                                              "ne",  "net",  "nom", "or",  "org"};
+constexpr std::array<std::string_view, 17> k_second_levels = {"ac",  "asso", "co",  "com",  "edu", "go",
+                                                              "gob", "gouv", "gov", "govt", "id",  "mil",
+                                                              "ne",  "net",  "nom", "or",   "org"};
 
 bool is_shared(std::string_view domain) {
   const std::size_t dot = domain.find('.');

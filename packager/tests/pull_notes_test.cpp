@@ -77,13 +77,12 @@ TEST_CASE("noise in place of a note names nothing") {
   Pulling pulling;
   const Digest archive = Sha256::of("archive");
   const std::string hex = put_blob(pulling.folder, "one").hex();
-  for (const std::string& text :
-       {std::string(), std::string("{"), std::string("[]"), std::string(R"({"schema":"x","blobs":[]})"),
-        std::string(R"({"schema":"mrun.pull-note/v1"})"),
-        R"({"schema":"mrun.pull-note/v1","blobs":[["../../x",3,420,"a"]]})",
-        R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",3,420,"../a"]]})",
-        R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",4,420,"a"]]})",
-        R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",-1,420,"a"]]})"}) {
+  for (const std::string& text : std::vector<std::string>{
+           "", "{", "[]", R"({"schema":"x","blobs":[]})", R"({"schema":"mrun.pull-note/v1"})",
+           R"({"schema":"mrun.pull-note/v1","blobs":[["../../x",3,420,"a"]]})",
+           R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",3,420,"../a"]]})",
+           R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",4,420,"a"]]})",
+           R"({"schema":"mrun.pull-note/v1","blobs":[[")" + hex + R"(",-1,420,"a"]]})"}) {
     pulling.folder.write("store/tmp/kept-" + archive.hex(), text);
     CHECK_FALSE_MESSAGE(find_unpacked(pulling.store, archive), text);
     CHECK_MESSAGE(noted_blobs(text).size() == (text.find(hex) == std::string::npos ? 0 : 1), text);
@@ -92,7 +91,8 @@ TEST_CASE("noise in place of a note names nothing") {
 
 TEST_CASE("a blob that came in ranges is gone on with in each of them") {
   Pulling pulling;
-  const std::string content = std::string(k_range, 'a') + std::string(k_range, 'b') + std::string(k_range, 'c');
+  const std::string content =
+      std::string(k_range, 'a') + std::string(k_range, 'b') + std::string(k_range, 'c');
   const Digest digest = Sha256::of(content);
   const std::string partial = "store/tmp/pull-" + digest.hex();
   { // the first range stopped in its middle, the second has nothing, the third is whole

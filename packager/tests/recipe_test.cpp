@@ -9,7 +9,8 @@ using namespace mrun;
 namespace {
 
 // One file that is the same piece so many times.
-Result<void> decode_repeated(std::uint64_t piece_bytes, std::uint64_t times, std::uint64_t other_layer_bytes = 0) {
+Result<void> decode_repeated(std::uint64_t piece_bytes, std::uint64_t times,
+                             std::uint64_t other_layer_bytes = 0) {
   BundleLayout layout;
   layout.layers = {{Sha256::of("piece"), piece_bytes}, {Sha256::of("piece"), piece_bytes}};
   if (other_layer_bytes > 0) layout.layers.push_back({Sha256::of("other"), other_layer_bytes});

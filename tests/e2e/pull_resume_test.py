@@ -35,7 +35,7 @@ def killed(home, remote, when, what):
     command.communicate()
     assert command.returncode == -signal.SIGKILL, "it must not have ended by itself"
     home.mrun("verify", "--all")
-    return [{path.name: path.stat().st_size for path in (home.home / "data" / part).iterdir()} for part in ("blobs/sha256", "tmp")]
+    return [{path.name: path.stat().st_size for path in (home.home / "data").glob(part)} for part in ("blobs/sha256/*", "tmp/pull-*")]
 
 
 def of_each_piece(home, digest, blobs):

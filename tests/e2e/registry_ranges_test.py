@@ -82,7 +82,8 @@ def goes_on_after_a_kill(home, content, large, digest):
         pulled = other.mrun("pull", remote, "--json", timeout=200).json()
         slack = 4 * 65536  # the block before a gap may have been begun only
         assert list(sent) == [MIB - 65536] and sum(sent.values()) <= 63 * MIB + slack, sent
-        assert pulled["fetched_bytes"] == said == sum(sent.values()), (pulled, said, sent)
+        small = said - sum(sent.values())  # the other files, as far as they had not come
+        assert pulled["fetched_bytes"] == said and 0 <= small < 20_000, (pulled, said, sent)
         stored(other, large)
     finally:
         killing.set()

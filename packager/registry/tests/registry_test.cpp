@@ -104,7 +104,7 @@ TEST_CASE("a token server is near by its name: the same, or one of the registry'
            {"http://localhost:5000/", "http://localhost:5001/"},
            {"http://localhost:5000/", "http://127.0.0.1:5000/"},
            {"https://registry/", "https://auth/"}})
-    CHECK_FALSE_MESSAGE(near(registry, realm), registry + " " + realm);
+    CHECK_FALSE_MESSAGE(near(registry, realm), (registry + " " + realm));
 }
 
 TEST_CASE("what a login agreed to is kept by registry, until logout") {
@@ -304,7 +304,8 @@ TEST_CASE("a credential helper that reads nothing holds nobody up") {
                       "\nexit 0\n");
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", (folder.path.string() + ":" + path).c_str(), 1);
-  CHECK(helper_store("deaf", "reg.example", {.username = std::string(30'000, 'u'), .secret = std::string(60'000, 's')}));
+  CHECK(helper_store("deaf", "reg.example",
+                     {.username = std::string(30'000, 'u'), .secret = std::string(60'000, 's')}));
   ::setenv("PATH", path.c_str(), 1);
   ::kill(std::stoi(folder.read("pid")), SIGKILL);
 }
