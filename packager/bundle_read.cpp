@@ -16,6 +16,9 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_max_segments = 400'000; // more have no room in k_max_recipe_values
+// Cut files may share pieces and repeat them (zeros do); they are no larger than so many times what is
+// fetched.
+constexpr std::uint64_t k_max_repetition = 200;
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
@@ -127,14 +130,21 @@ Result<void> decode_recipe(std::string_view text, BundleLayout& layout) {
     return invalid(
         fmt::format("the recipe has the schema {}, this mrun reads mrun.recipe/v1", printable(schema, 60)));
   LayerSizes layers;
+  std::uint64_t budget = 0; // 100,000 layers of 2^53 bytes would overflow: no budget is above 2^62
   for (const BlobClaim& layer : layout.layers)
-    layers.of[layer.digest] = layer.size;
+    if (layers.of.insert_or_assign(layer.digest, layer.size).second)
+      budget = std::min(budget + std::min(layer.size, k_max_blob_bytes) * k_max_repetition,
+                        std::uint64_t{1} << 62);
   MRUN_ASSIGN(const Json* files, need_member(root, "files", Json::value_t::array, "the recipe"));
   std::size_t segment_count = 0;
   for (const Json& entry : *files) {
     if (layout.files.size() >= k_max_bundle_files)
       return invalid(fmt::format("the bundle has more than {} files", k_max_bundle_files));
     MRUN_ASSIGN(BundleFile file, decode_recipe_file(entry, layers, segment_count));
+    if (file.size > budget)
+      return invalid(fmt::format("the recipe's files are over {} times as large as all blobs of the bundle",
+                                 k_max_repetition));
+    budget -= file.size;
     layout.files.push_back(std::move(file));
   }
   return {};

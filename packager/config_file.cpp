@@ -9,11 +9,37 @@
 #include "common/fd.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "packager/reference.h"
+#include "packager/registry_host.h"
 
 namespace mrun {
 namespace {
 
 constexpr std::size_t k_max_config_bytes = 1 * k_mib;
+
+// registry.example.com: auth.example.net, or a list of such.
+Result<std::map<std::string, std::vector<std::string>>> read_token_servers(const YamlNode& node,
+                                                                           std::string_view file_name) {
+  const auto refuse = [&](YamlPlace place, std::string_view message) {
+    return fail_at(file_name, place, ErrorCode::config_invalid, message,
+                   "write token_servers: {registry.example.com: auth.example.net}");
+  };
+  if (node.kind != YamlNode::Kind::map)
+    return refuse(node.place, "`token_servers` is not a map of registries");
+  std::map<std::string, std::vector<std::string>> servers;
+  for (std::size_t i = 0; i < node.keys.size(); ++i) {
+    const YamlNode& value = node.items[i];
+    const bool list = value.kind == YamlNode::Kind::sequence;
+    std::vector<std::string>& of = servers[canonical_host(node.keys[i].text)];
+    for (const YamlNode& server : list ? value.items : std::vector<YamlNode>{value}) {
+      const auto example = Reference::parse(server.text + "/owner/name");
+      if (server.kind != YamlNode::Kind::scalar || !example || example->host.empty())
+        return refuse(server.place, fmt::format("`{}` is no host", printable(server.text, 100)));
+      of.push_back(canonical_host(server.text));
+    }
+  }
+  return servers;
+}
 
 } // namespace
 
@@ -51,6 +77,9 @@ Result<SharingConfig> read_sharing_config(const YamlNode& root, std::string_view
   }
   if (const YamlNode* rules = root.find("require_signature")) {
     MRUN_ASSIGN(config.require_signature, read_signature_rules(*rules, file_name));
+  }
+  if (const YamlNode* servers = root.find("token_servers")) {
+    MRUN_ASSIGN(config.token_servers, read_token_servers(*servers, file_name));
   }
   return config;
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,9 +17,9 @@
 namespace mrun {
 
 // Every key, whoever reads it: a typing mistake is an error to all.
-inline constexpr std::array<std::string_view, 11> k_config_keys = {
+inline constexpr std::array<std::string_view, 12> k_config_keys = {
     "memory_budget", "max_queue",      "idle_unload", "drain_timeout",     "zygote", "torch_dir",
-    "cost",          "cost_reference", "registry",    "require_signature", "models"};
+    "cost",          "cost_reference", "registry",    "require_signature", "models", "token_servers"};
 
 // Unknown keys are errors, with the nearest known one. Error config_invalid: `config.yaml:3:1: …`.
 Result<void> check_config_keys(std::string_view file_name, const YamlNode& node, std::string_view what,
@@ -30,6 +32,8 @@ Result<YamlNode> parse_config_tree(std::string_view text, std::string_view file_
 struct SharingConfig {
   std::string registry; // host for a reference without one; "" when not set
   std::vector<SignatureRule> require_signature;
+  // Of a registry: who else gets its credentials, to give tokens. HOST[:PORT], both in their one spelling.
+  std::map<std::string, std::vector<std::string>> token_servers;
 };
 Result<SharingConfig> read_sharing_config(const YamlNode& root, std::string_view file_name);
 // An absent file is the default configuration.

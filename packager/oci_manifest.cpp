@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/text.h"
+
 namespace mrun {
 namespace {
 
@@ -20,6 +22,10 @@ Result<Json> parse_oci_manifest(std::string_view text) {
               need_integer(root, "schemaVersion", ErrorCode::bundle_invalid, k_what));
   if (version != 2)
     return invalid(fmt::format("the OCI manifest has schemaVersion {}, it must be 2", version));
+  MRUN_ASSIGN(const std::optional<std::string> type,
+              json_string(root, "mediaType", ErrorCode::bundle_invalid, k_what));
+  if (type && *type != k_manifest_media_type)
+    return invalid(fmt::format("the OCI manifest calls itself a {}", printable(*type, 100)));
   if (root.contains("manifests")) return invalid("the OCI manifest has both layers and manifests");
   MRUN_TRY(need_member(root, "config", Json::value_t::object, k_what));
   MRUN_ASSIGN(const Json* layers, need_member(root, "layers", Json::value_t::array, k_what));

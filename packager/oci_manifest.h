@@ -15,7 +15,8 @@ namespace mrun {
 
 inline constexpr std::uint64_t k_max_blob_bytes = 1ULL << 53; // what JSON numbers hold exactly
 
-// An object of schemaVersion 2 with `config` and `layers`, not `manifests`; at most 4 MiB and 100,000 layers.
+// An object of schemaVersion 2, of this media type where it names one (CVE-2021-41190), with `config` and
+// `layers`, not `manifests`; at most 4 MiB and 100,000 layers.
 Result<Json> parse_oci_manifest(std::string_view text);
 
 // A member that must be there, of this type.

@@ -134,12 +134,28 @@ Result<std::vector<std::pair<Digest, std::int64_t>>> Store::Impl::read_leases() 
   return leases;
 }
 
-std::uint64_t without_gap(int fd, std::uint64_t size) {
+std::vector<WrittenPart> written_parts(int fd, std::uint64_t size) {
   constexpr std::uint64_t k_sure_bytes = 64 * k_kib; // no file system has larger blocks
-  const off_t hole = ::lseek(fd, 0, SEEK_HOLE);
-  if (hole < 0 || static_cast<std::uint64_t>(hole) >= size) return size;
-  const std::uint64_t sure = static_cast<std::uint64_t>(hole);
-  return sure > k_sure_bytes ? sure - k_sure_bytes : 0;
+  std::vector<WrittenPart> parts;
+  off_t at = 0;
+  while (static_cast<std::uint64_t>(at) < size) {
+    const off_t begin = ::lseek(fd, at, SEEK_DATA);
+    if (begin < 0) break; // nothing but a hole; or the file system does not know, and then nothing is sure
+    const off_t hole = ::lseek(fd, begin, SEEK_HOLE);
+    if (hole <= begin) break;
+    const auto from = static_cast<std::uint64_t>(begin), to = static_cast<std::uint64_t>(hole);
+    if (to >= size)
+      parts.push_back({from, size});
+    else if (to - from > k_sure_bytes)
+      parts.push_back({from, to - k_sure_bytes});
+    at = hole;
+  }
+  return parts;
+}
+
+std::uint64_t without_gap(int fd, std::uint64_t size) {
+  const std::vector<WrittenPart> parts = written_parts(fd, size);
+  return parts.empty() || parts.front().begin > 0 ? 0 : parts.front().end;
 }
 
 } // namespace mrun

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -77,17 +78,31 @@ struct Store::Impl {
   Result<GcPlan> plan(const Store& store, const Liveness& live);
   // When nobody else writes now: removes what interrupted writers left in tmp/.
   void clear_leftovers();
-  // Of tmp/; partial downloads that are younger than a day are none.
+  // Of tmp/; partial downloads and notes that are younger than a day are none.
   Result<std::vector<std::string>> leftovers();
+  // The notes that count.
+  Result<std::vector<std::string>> young_notes();
+  bool is_young(int tmp_fd, const std::string& name) const; // written within k_partial_lifetime
+  // Of tmp/, as Store::Writer's; "" when it is absent, too large or no file.
+  std::string read_note(const std::string& name) const;
   std::uint64_t partial_bytes(const Digest& digest, std::uint64_t size) const; // as Store's
   Result<std::vector<Digest>> versions_with_prefix(const Store& store, std::string_view prefix);
 };
 
-// What an interrupted download left: tmp/pull-HEX. gc takes it when nobody has written to it for a day.
+// What an interrupted pull left: of a blob tmp/pull-HEX, of which blobs it brought and will want
+// tmp/kept-HEX (packager/pull_notes.h). gc takes it when nobody has written to it for a day.
 inline constexpr std::string_view k_partial_prefix = "pull-";
+inline constexpr std::string_view k_note_prefix = "kept-";
+inline constexpr std::size_t k_max_note_bytes = 16 * k_mib;
 inline constexpr std::chrono::hours k_partial_lifetime{24};
-// The bytes of it before its first hole, where a range did not come. The block before a hole may have been
-// begun only, and is left out; zeros of a power cut are for the hash to find.
+struct WrittenPart {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+// What lies between its holes, where nothing came. The block before a hole may have been begun only, and is
+// left out; zeros of a power cut are for the hash to find.
+std::vector<WrittenPart> written_parts(int fd, std::uint64_t size);
+// Of a file that is written from its beginning on: up to the first hole.
 std::uint64_t without_gap(int fd, std::uint64_t size);
 
 // A name in tmp/ that no other writer uses.

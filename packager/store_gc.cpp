@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "packager/bundle_format.h"
 #include "packager/manifest_links.h"
+#include "packager/pull_notes.h"
 #include "packager/store_files.h"
 
 namespace mrun {
@@ -61,6 +63,10 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
                   fmt::format("version {}: {}", version.short_hex(), marked.error().message),
                   "pack it again, or `mrun rm` it, then repeat `mrun gc`");
   }
+  MRUN_ASSIGN(const std::vector<std::string> notes, young_notes());
+  for (const std::string& name : notes)
+    for (const Digest& blob : noted_blobs(read_note(name)))
+      out.blobs.insert(blob);
   for (const IndexEntry& entry : index->entries) {
     if (!entry.subject) continue;
     std::set<Digest> own;
@@ -113,19 +119,42 @@ Result<std::vector<std::string>> Store::Impl::leftovers() {
   const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!temporary) return std::vector<std::string>();
   MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
-  const std::int64_t oldest_s =
-      clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
   const auto is_there = [&](std::string_view name) { // then nothing goes on with a part of it
     const Result<Digest> digest = Digest::parse_hex(name.substr(k_partial_prefix.size()));
     return digest && ::faccessat(root.get(), ("blobs/sha256/" + digest->hex()).c_str(), F_OK, 0) == 0;
   };
   std::erase_if(names, [&](const std::string& name) {
-    struct stat status {};
-    return name.starts_with(k_partial_prefix) && !is_there(name) &&
-           ::fstatat(temporary.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           status.st_mtim.tv_sec > oldest_s;
+    const bool stays =
+        name.starts_with(k_note_prefix) || (name.starts_with(k_partial_prefix) && !is_there(name));
+    return stays && is_young(temporary.get(), name);
   });
   return names;
+}
+
+Result<std::vector<std::string>> Store::Impl::young_notes() {
+  const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!temporary) return std::vector<std::string>();
+  MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
+  std::erase_if(names, [&](const std::string& name) {
+    return !name.starts_with(k_note_prefix) || !is_young(temporary.get(), name);
+  });
+  return names;
+}
+
+bool Store::Impl::is_young(int tmp_fd, const std::string& name) const {
+  const std::int64_t oldest_s =
+      clock.wall_ns() / 1'000'000'000 - std::chrono::seconds(k_partial_lifetime).count();
+  struct stat status {};
+  return ::fstatat(tmp_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         status.st_mtim.tv_sec > oldest_s;
+}
+
+std::string Store::Impl::read_note(const std::string& name) const {
+  const UniqueFd fd(
+      ::openat(root.get(), ("tmp/" + name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) < 0 || !S_ISREG(status.st_mode)) return {};
+  return read_all(fd.get(), k_max_note_bytes, "a note", ErrorCode::io).value_or("");
 }
 
 Result<GcPlan> Store::plan_gc() const {

@@ -54,7 +54,11 @@ std::uint64_t Store::Impl::partial_bytes(const Digest& digest, std::uint64_t siz
   struct stat status {};
   const bool there = fd && ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
                      static_cast<std::uint64_t>(status.st_size) <= size;
-  return there ? without_gap(fd.get(), static_cast<std::uint64_t>(status.st_size)) : 0;
+  std::uint64_t bytes = 0;
+  if (!there) return bytes;
+  for (const WrittenPart& part : written_parts(fd.get(), static_cast<std::uint64_t>(status.st_size)))
+    bytes += part.end - part.begin;
+  return bytes;
 }
 
 Result<std::string> Store::read_blob(const Digest& digest, std::size_t limit) const {

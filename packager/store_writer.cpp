@@ -60,16 +60,16 @@ bool Store::Writer::has_untouched(const BlobClaim& claim, std::int64_t since_ns)
 }
 
 Result<AddedBlob> Store::Writer::publish(const std::string& temporary, int fd, const Digest& digest,
-                                         std::uint64_t size) {
+                                         std::uint64_t size, bool replaces) {
   MRUN_ASSIGN(const bool known, has_blob(digest, size));
-  if (known) {
+  if (known && !replaces) {
     MRUN_TRY(m_store.file_system.unlink(m_store.root.get(), temporary));
     return AddedBlob{digest, size, false};
   }
   ::fchmod(fd, 0444);
   MRUN_TRY(m_store.file_system.sync(fd));
   MRUN_TRY(m_store.file_system.rename(m_store.root.get(), temporary, "blobs/sha256/" + digest.hex()));
-  return AddedBlob{digest, size, true};
+  return AddedBlob{digest, size, !known};
 }
 
 Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
@@ -80,7 +80,7 @@ Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
 }
 
 Result<std::optional<Store::Writer::Incoming>> Store::Writer::resume_blob(const Digest& digest,
-                                                                          std::uint64_t size) {
+                                                                          std::uint64_t size, Gaps gaps) {
   const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
   MRUN_ASSIGN(UniqueFd fd, m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT, 0600));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
@@ -94,11 +94,14 @@ Result<std::optional<Store::Writer::Incoming>> Store::Writer::resume_blob(const 
     MRUN_TRY(incoming.restart());
     return incoming;
   }
-  const std::uint64_t there = without_gap(incoming.m_fd.get(), static_cast<std::uint64_t>(named.st_size));
-  if (::ftruncate(incoming.m_fd.get(), static_cast<off_t>(there)) < 0)
+  const auto size_on_disk = static_cast<std::uint64_t>(named.st_size);
+  const std::uint64_t there = without_gap(incoming.m_fd.get(), size_on_disk);
+  if (gaps == Gaps::keep)
+    incoming.m_parts = written_parts(incoming.m_fd.get(), size_on_disk);
+  else if (::ftruncate(incoming.m_fd.get(), static_cast<off_t>(there)) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't cut {}", name));
   MRUN_TRY(incoming.extend(there));
-  ::lseek(incoming.m_fd.get(), 0, SEEK_END);
+  ::lseek(incoming.m_fd.get(), static_cast<off_t>(there), SEEK_SET);
   return incoming;
 }
 
@@ -131,6 +134,7 @@ Store::Writer::Incoming::Incoming(Incoming&& other) noexcept
       m_fd(std::move(other.m_fd)),
       m_hash(other.m_hash),
       m_size(other.m_size),
+      m_parts(std::move(other.m_parts)),
       m_stays(other.m_stays) {}
 
 Store::Writer::Incoming::~Incoming() {
@@ -139,7 +143,7 @@ Store::Writer::Incoming::~Incoming() {
 
 void Store::Writer::Incoming::drop() {
   if (m_writer == nullptr) return;
-  if (m_stays && m_size > 0) return;
+  if (m_stays && stat_of(m_fd.get()).st_size > 0) return;
   (void)m_writer->m_store.file_system.unlink(m_writer->m_store.root.get(), m_name); // else gc finds it
   m_writer = nullptr;
 }
@@ -156,6 +160,7 @@ Result<void> Store::Writer::Incoming::restart() {
     return fail_errno(ErrorCode::io, errno, fmt::format("can't empty {}", m_name));
   m_hash = Sha256();
   m_size = 0;
+  m_parts.clear();
   return {};
 }
 
@@ -169,7 +174,8 @@ Result<void> Store::Writer::Incoming::check(const Digest& digest, const std::opt
 Result<AddedBlob> Store::Writer::Incoming::finish(const std::optional<Digest>& expected) {
   const Digest digest = m_hash.finish();
   MRUN_TRY(check(digest, expected));
-  MRUN_ASSIGN(const AddedBlob added, m_writer->publish(m_name, m_fd.get(), digest, m_size));
+  // It came since none was there, or a damaged one: what was just verified counts.
+  MRUN_ASSIGN(const AddedBlob added, m_writer->publish(m_name, m_fd.get(), digest, m_size, true));
   m_writer = nullptr;
   return added;
 }
@@ -179,6 +185,18 @@ Result<int> Store::Writer::Incoming::use(const Digest& expected) {
   if (::lseek(m_fd.get(), 0, SEEK_SET) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't read {}", m_name));
   return m_fd.get();
+}
+
+Result<void> Store::Writer::write_note(const std::string& name, std::string_view text) {
+  return m_store.write_file(m_store.tmp.get(), "tmp", name, text, 0600);
+}
+
+std::string Store::Writer::read_note(const Store& store, const std::string& name) {
+  return store.m_impl->read_note(name);
+}
+
+void Store::Writer::drop_note(const std::string& name) {
+  (void)m_store.file_system.unlink(m_store.root.get(), "tmp/" + name); // else gc finds it
 }
 
 } // namespace mrun

@@ -76,7 +76,9 @@ class Store::Writer {
     ~Incoming();
     Result<void> write(std::string_view bytes);
     std::uint64_t size() const { return m_size; } // what is there
-    Result<void> restart();                       // forgets what is there
+    // What is there beyond that, with gaps.
+    const std::vector<WrittenPart>& parts() const { return m_parts; }
+    Result<void> restart(); // forgets what is there
 
     // For a blob that comes in several places at once: a part writes from an offset on, on any thread, beyond
     // what is hashed; extend() hashes what has come up to `upto`, then size() is that.
@@ -110,12 +112,21 @@ class Store::Writer {
     UniqueFd m_fd;
     Sha256 m_hash;
     std::uint64_t m_size = 0;
+    std::vector<WrittenPart> m_parts;
     bool m_stays; // when it is not finished
   };
   Result<Incoming> begin_blob();
-  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX, up to the first gap, which
-  // is hashed again first. nullopt: another process is at it.
-  Result<std::optional<Incoming>> resume_blob(const Digest& digest, std::uint64_t size);
+  // Goes on with what an interrupted download of this blob left in tmp/pull-HEX: what lies before the first
+  // gap is hashed again first. What lies behind it is cut off, or kept for extend(). nullopt: another process
+  // is at it.
+  enum class Gaps { cut, keep };
+  Result<std::optional<Incoming>> resume_blob(const Digest& digest, std::uint64_t size,
+                                              Gaps gaps = Gaps::cut);
+
+  // Small texts in tmp/ that stay for a day, and what gc makes of them (pull_notes.h). `name`: kept-….
+  Result<void> write_note(const std::string& name, std::string_view text);
+  static std::string read_note(const Store& store, const std::string& name); // "" for none
+  void drop_note(const std::string& name);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
   Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,
@@ -141,7 +152,9 @@ class Store::Writer {
   friend class Store;
   Writer(Impl& store, FileLock lock) : m_store(store), m_lock(std::move(lock)) {}
 
-  Result<AddedBlob> publish(const std::string& temporary, int fd, const Digest& digest, std::uint64_t size);
+  // `replaces`: in place of a blob of that size that is there, which may be damaged; else that one stays.
+  Result<AddedBlob> publish(const std::string& temporary, int fd, const Digest& digest, std::uint64_t size,
+                            bool replaces = false);
   Result<bool> has_blob(const Digest& digest, std::uint64_t size);
   Result<void> put_entries(std::vector<IndexEntry> entries);
   // Bytes in memory, and what they hash to.

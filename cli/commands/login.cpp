@@ -12,7 +12,11 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "NAME",
      .type = FlagType::text,
      .help = "the user; asked for on a terminal"},
-    {.name = "token-stdin", .help = "read the password or token from standard input"}};
+    {.name = "token-stdin", .help = "read the password or token from standard input"},
+    {.name = "token-server",
+     .value_name = "HOST",
+     .type = FlagType::text,
+     .help = "also send it there, where the registry has its tokens given out"}};
 constexpr ExampleSpec k_examples[] = {
     {"login ghcr.io -u me --token-stdin", "in a script: the token comes from standard input"},
     {"login localhost:5000", "asks on the terminal"}};
@@ -28,7 +32,8 @@ constinit const CommandSpec k_command_login{
     .description =
         "They are tried, and then kept in the credential helper that the Docker config names, else in\n"
         "that config itself (~/.docker/config.json, mode 0600). The password is never taken from the\n"
-        "command line.",
+        "command line. It goes to HOST and to a token server of HOST's own domain, to another one only\n"
+        "when you name it, or say yes to it on the terminal.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

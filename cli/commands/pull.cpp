@@ -19,7 +19,9 @@ constexpr FlagSpec k_flags[] = {
      .help = "fetch it only when this public key (PEM) has signed it"},
     k_locked_flag,
     k_trust_flag,
-    {.name = "force", .short_name = 'f', .help = "move a tag here that belongs to another model"},
+    {.name = "force",
+     .short_name = 'f',
+     .help = "move a tag here that belongs to another model, and hash what is here again"},
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},
                                       {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"},

@@ -1,7 +1,10 @@
 #include "cli/remote/dispatch.h"
 
+#include <cstdlib>
 #include <string_view>
 #include <utility>
+
+#include "common/log.h"
 
 namespace mrun::cli {
 
@@ -17,6 +20,9 @@ Result<int> run_remote(Context& context, const CommandSpec& command, const Argum
 #undef MRUN_REMOTE_COMMAND
       {"predict", &run_predict},
   };
+  if (const char* level = std::getenv("MRUN_LOG");
+      level != nullptr && *level != '\0' && !set_log_level(std::string_view(level)))
+    context.warn("MRUN_LOG is none of error, warn, info, debug");
   for (const auto& [name, run] : k_commands)
     if (name == command.name) return run(context, arguments);
   return fail(ErrorCode::internal, "mrun-remote lacks the command `" + std::string(command.name) + "`");

@@ -121,7 +121,7 @@ Result<Json> inspect_foreign(RegistryConnection& connection, const RemoteManifes
 Result<int> run_inspect(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));

@@ -68,7 +68,8 @@ void say_end(const Context& context, const LoadResult& loaded) {
 Result<LoadResult> load(Store& store, const std::string& path, LoadRequest& request, TransferLine& line) {
   std::uint64_t total = 0; // unknown of a folder and of a pipe
   request.on_progress = [&](std::uint64_t read) {
-    line.show({.done_bytes = read, .total_bytes = total, .done_blobs = 0, .total_blobs = 0});
+    line.show(
+        {.done_bytes = read, .total_bytes = total, .moved_bytes = read, .done_blobs = 0, .total_blobs = 0});
   };
   std::error_code ignored;
   if (path != "-" && std::filesystem::is_directory(path, ignored)) return load_folder(store, path, request);

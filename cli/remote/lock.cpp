@@ -13,8 +13,8 @@
 namespace mrun::cli {
 namespace {
 
-Result<LockEntry> remote_version(const Reference& remote, int interrupt_fd) {
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt_fd));
+Result<LockEntry> remote_version(const Context& context, const Reference& remote, int interrupt_fd) {
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt_fd));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
@@ -85,7 +85,7 @@ Result<int> run_lock(Context& context, const Arguments& arguments) {
     if (reference.host.empty()) {
       MRUN_ASSIGN(entry, local_version(context, reference));
     } else {
-      MRUN_ASSIGN(entry, remote_version(reference, interrupt.fd()));
+      MRUN_ASSIGN(entry, remote_version(context, reference, interrupt.fd()));
     }
     say_change(context, lock_key(reference), found.lock.find(reference), entry);
     lock.models[lock_key(reference)] = entry;

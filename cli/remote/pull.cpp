@@ -19,7 +19,7 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"source_digest", plan.foreign ? Json(plan.manifest.digest.text()) : Json(nullptr)},
           {"reference", fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default())},
           {"size_bytes", plan.size_bytes},
-          {"fetched_bytes", plan.fetch_bytes},
+          {"fetched_bytes", dry_run ? plan.fetch_bytes : plan.fetched_bytes},
           {"previous", plan.previous ? Json(plan.previous->text()) : Json(nullptr)},
           {"signed_by", plan.signature.signature ? Json(plan.signature.signed_by) : Json(nullptr)},
           {"dry_run", dry_run}};

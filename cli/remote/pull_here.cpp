@@ -45,7 +45,7 @@ void say_end(const Context& context, const PullPlan& plan, const Store& store) {
     context.say(
         fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(), plan.version->short_hex()));
   context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.version->short_hex(),
-                          format_bytes(plan.size_bytes), format_bytes(plan.fetch_bytes)));
+                          format_bytes(plan.size_bytes), format_bytes(plan.fetched_bytes)));
   if (!plan.foreign) return;
   context.say(fmt::format("it was made of {} ({}): see `mrun show {}`", plan.foreign->kind,
                           plan.manifest.digest.short_hex(), name));
@@ -76,7 +76,7 @@ Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const P
   }
   request.force = arguments.has("force");
   MRUN_ASSIGN(request.signature, demand_for(context, arguments, what.remote));
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(request.remote, interrupt_fd));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, request.remote, interrupt_fd));
   if (what.dry_run) return plan_here(context, what, request, *registry);
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   TransferLine line(context, "pulling");

@@ -22,7 +22,7 @@ Result<ModelPackExport> make_export(const Context& context, const Store& store, 
   return export_modelpack(
       store, bundle,
       {.notes = home.cache / "whole-files.json", .on_progress = [&](std::uint64_t done, std::uint64_t total) {
-         line.show({.done_bytes = done, .total_bytes = total});
+         line.show({.done_bytes = done, .total_bytes = total, .moved_bytes = done});
        }});
 }
 
@@ -53,7 +53,7 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   request.dry_run = arguments.has("dry-run");
   MRUN_ASSIGN(const HomePaths home, context.home());
   request.notes = home.push_notes();
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd(), true));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd(), true));
   std::optional<ModelPackExport> exported;
   if (arguments.value("format") == "modelpack") {
     MRUN_ASSIGN(exported, make_export(context, store, request.version));

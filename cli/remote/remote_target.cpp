@@ -4,16 +4,22 @@
 
 #include "common/text.h"
 #include "packager/config_file.h"
+#include "packager/registry_host.h"
 #include "packager/remote_name.h"
 
 namespace mrun::cli {
 
 namespace {
 
+Result<SharingConfig> sharing_config(const Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  return load_sharing_config(home.config_file.string());
+}
+
 // `registry:` of config.yaml.
 Result<std::string> configured_registry(const Context& context) {
   MRUN_ASSIGN(const HomePaths home, context.home());
-  MRUN_ASSIGN(const SharingConfig config, load_sharing_config(home.config_file.string()));
+  MRUN_ASSIGN(const SharingConfig config, sharing_config(context));
   if (config.registry.empty()) return std::string();
   const auto example = Reference::parse(config.registry + "/owner/name");
   if (!example || example->host != config.registry)
@@ -53,11 +59,29 @@ Result<std::string> registry_host(const std::string& text) {
   return reference->host;
 }
 
-Result<std::unique_ptr<Registry>> open_registry(const Reference& remote, int interrupt_fd, bool push) {
+Result<TokenServerFile> token_server_file(const Context& context) {
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  return TokenServerFile(home.state / "token-servers.json");
+}
+
+Result<std::vector<std::string>> token_servers_of(const Context& context, const std::string& host) {
+  MRUN_ASSIGN(const SharingConfig config, sharing_config(context));
+  MRUN_ASSIGN(const TokenServerFile file, token_server_file(context));
+  const std::string registry = canonical_host(host);
+  std::vector<std::string> servers = file.of(registry);
+  if (const auto configured = config.token_servers.find(registry); configured != config.token_servers.end())
+    servers.insert(servers.end(), configured->second.begin(), configured->second.end());
+  return servers;
+}
+
+Result<std::unique_ptr<Registry>> open_registry(const Context& context, const Reference& remote,
+                                                int interrupt_fd, bool push) {
   RegistryConfig config;
+  MRUN_ASSIGN(config.token_servers, token_servers_of(context, remote.host));
   config.host = remote.host;
   config.repository = repository_of(remote);
   config.credentials = Credentials::from_environment();
+  config.credentials.on_warning([&context](const std::string& line) { context.warn(line); });
   config.push = push;
   config.interrupt_fd = interrupt_fd;
   return Registry::make(std::move(config));

@@ -40,7 +40,11 @@ Json result_json(const std::string& path, const std::vector<SavedVersion>& versi
 SaveOptions watch(TransferLine& line, const InterruptGuard& interrupt) {
   return {.on_progress =
               [&line](std::uint64_t done, std::uint64_t total) {
-                line.show({.done_bytes = done, .total_bytes = total, .done_blobs = 0, .total_blobs = 0});
+                line.show({.done_bytes = done,
+                           .total_bytes = total,
+                           .moved_bytes = done,
+                           .done_blobs = 0,
+                           .total_blobs = 0});
               },
           .is_stopped = [&interrupt] { return interrupt.exit_code() != 0; }};
 }

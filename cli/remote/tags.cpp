@@ -11,7 +11,7 @@ namespace mrun::cli {
 Result<int> run_tags(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const std::vector<std::string> tags, connection.tags());
   if (context.json) {

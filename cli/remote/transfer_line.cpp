@@ -4,13 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/text.h"
 
 namespace mrun::cli {
 namespace {
 
 constexpr std::chrono::seconds k_plain_interval{10};
-constexpr std::chrono::milliseconds k_sample{500};
+constexpr std::int64_t k_sample_ns = 500'000'000;
 constexpr double k_weight_of_new = 0.3;
 
 } // namespace
@@ -24,8 +25,18 @@ std::string transfer_text(const TransferProgress& progress, double bytes_per_sec
     return text + fmt::format(", {}/s", format_bytes(static_cast<std::uint64_t>(bytes_per_second)));
   const auto left_bytes =
       static_cast<double>(progress.total_bytes - std::min(progress.done_bytes, progress.total_bytes));
+  if (left_bytes == 0) return text;
   return text + fmt::format(", {}/s, {} left", format_bytes(static_cast<std::uint64_t>(bytes_per_second)),
                             format_duration(static_cast<std::int64_t>(left_bytes / bytes_per_second * 1e9)));
+}
+
+void TransferRate::take(std::int64_t now_ns, std::uint64_t moved_bytes) {
+  if (now_ns - m_last_ns < k_sample_ns) return;
+  const double seconds = static_cast<double>(now_ns - m_last_ns) / 1e9;
+  const double rate = static_cast<double>(moved_bytes - std::min(m_last_bytes, moved_bytes)) / seconds;
+  m_rate = m_rate == 0 ? rate : m_rate + k_weight_of_new * (rate - m_rate);
+  m_last_ns = now_ns;
+  m_last_bytes = moved_bytes;
 }
 
 TransferLine::TransferLine(const Context& context, std::string verb)
@@ -34,23 +45,17 @@ TransferLine::TransferLine(const Context& context, std::string verb)
       m_terminal(context.terminal.err_is_terminal()),
       m_silent(context.quiet || context.json),
       m_next(std::chrono::steady_clock::now() + k_plain_interval),
-      m_last(std::chrono::steady_clock::now()) {}
+      m_rate(system_clock().monotonic_ns()) {}
 
 void TransferLine::show(const TransferProgress& progress) {
   if (m_silent) return;
   const Time now = std::chrono::steady_clock::now();
-  if (now - m_last >= k_sample) {
-    const double seconds = std::chrono::duration<double>(now - m_last).count();
-    const double rate =
-        static_cast<double>(progress.done_bytes - std::min(m_last_bytes, progress.done_bytes)) / seconds;
-    m_rate = m_rate == 0 ? rate : m_rate + k_weight_of_new * (rate - m_rate);
-    m_last = now;
-    m_last_bytes = progress.done_bytes;
-  }
+  m_rate.take(system_clock().monotonic_ns(), progress.moved_bytes);
+  const std::string line = fmt::format("{} {}", m_verb, transfer_text(progress, m_rate.bytes_per_second()));
   if (m_terminal) {
-    m_context.terminal.status(fmt::format("{} {}", m_verb, transfer_text(progress, m_rate)));
+    m_context.terminal.status(line);
   } else if (now >= m_next) {
-    m_context.say(fmt::format("{} {}", m_verb, transfer_text(progress, m_rate)));
+    m_context.say(line);
     m_next = now + k_plain_interval;
   }
 }

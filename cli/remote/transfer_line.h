@@ -3,12 +3,27 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "cli/context.h"
 #include "packager/registry/transfers.h"
 
 namespace mrun::cli {
+
+// Bytes a second, smoothed over a few seconds.
+class TransferRate {
+ public:
+  explicit TransferRate(std::int64_t now_ns) : m_last_ns(now_ns) {}
+  // What was moved so far; it never becomes less.
+  void take(std::int64_t now_ns, std::uint64_t moved_bytes);
+  double bytes_per_second() const { return m_rate; } // 0 in the first half second
+
+ private:
+  std::int64_t m_last_ns;
+  std::uint64_t m_last_bytes = 0;
+  double m_rate = 0;
+};
 
 class TransferLine {
  public:
@@ -28,9 +43,7 @@ class TransferLine {
   bool m_terminal;
   bool m_silent;
   Time m_next; // line elsewhere than on a terminal
-  Time m_last; // sample of the rate
-  std::uint64_t m_last_bytes = 0;
-  double m_rate = 0; // bytes a second, smoothed over a few seconds
+  TransferRate m_rate;
 };
 
 // "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"; without a total: "12.3 MiB, 45.0 MiB/s"

@@ -173,6 +173,7 @@ Result<Verified> verify(const Context& context, const Store& store, const Target
   options.on_progress = [&](const VerifyProgress& progress) {
     line.show({.done_bytes = progress.done_bytes,
                .total_bytes = progress.total_bytes,
+               .moved_bytes = progress.done_bytes,
                .done_blobs = 0,
                .total_blobs = 0});
   };

@@ -12,9 +12,10 @@
 namespace mrun::cli {
 namespace {
 
-Result<SignedReference> verify_remote(const Reference& remote, const SignatureDemand& demand) {
+Result<SignedReference> verify_remote(const Context& context, const Reference& remote,
+                                      const SignatureDemand& demand) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
@@ -51,8 +52,8 @@ Result<SignatureReport> verify_signatures(const Context& context, const Argument
     const bool is_remote = !reference.host.empty();
     if (is_remote) MRUN_TRY(parse_remote(context, text));
     MRUN_ASSIGN(const SignatureDemand demand, demand_for(context, arguments, reference));
-    MRUN_ASSIGN(SignedReference one,
-                is_remote ? verify_remote(reference, demand) : verify_local(context, reference, demand));
+    MRUN_ASSIGN(SignedReference one, is_remote ? verify_remote(context, reference, demand)
+                                               : verify_local(context, reference, demand));
     context.say(fmt::format("{}: {} is signed by {}", printable(one.reference, 300), one.digest.short_hex(),
                             printable(one.signed_by, 200)));
     report.found.push_back(std::move(one));

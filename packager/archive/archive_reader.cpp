@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -18,6 +19,7 @@ namespace {
 constexpr std::size_t k_read_bytes = 256 * k_kib;
 constexpr std::uint64_t k_free_bytes = 16 * k_mib; // so many may come out of however little
 constexpr std::uint64_t k_max_file_bytes = 1ULL << 53;
+constexpr std::uint64_t k_max_window_bytes = 128 * k_mib; // of zstd, as libzstd takes it unasked
 
 tl::unexpected<Error> invalid(std::string message, std::string hint = {}) {
   return fail(ErrorCode::bundle_invalid, std::move(message), std::move(hint));
@@ -140,6 +142,30 @@ struct ArchiveReader::Impl {
   }
 };
 
+namespace {
+
+// What a zstd frame needs to be unpacked (RFC 8878 §3.1.1.1); 0 where its head does not say.
+std::uint64_t zstd_window_bytes(std::string_view head) {
+  constexpr std::string_view magic = "\x28\xb5\x2f\xfd";
+  constexpr std::size_t most = 18; // bytes of a frame's head
+  if (!head.starts_with(magic) || head.size() < most) return 0;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(head[i]); };
+  const unsigned descriptor = byte(4);
+  if ((descriptor & 0x20) == 0) {
+    const std::uint64_t base = 1ULL << (10 + (byte(5) >> 3));
+    return base + base / 8 * (byte(5) & 7U);
+  }
+  // A single segment: the window is the whole content, whose size stands behind a dictionary's id.
+  const std::size_t at = 5 + (std::size_t{1} << (descriptor & 3)) / 2;
+  const std::size_t length = std::size_t{1} << (descriptor >> 6);
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < length; ++i)
+    size |= static_cast<std::uint64_t>(byte(at + i)) << (8 * i);
+  return size;
+}
+
+} // namespace
+
 ArchiveReader::ArchiveReader(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
 ArchiveReader::ArchiveReader(ArchiveReader&&) noexcept = default;
 ArchiveReader& ArchiveReader::operator=(ArchiveReader&&) noexcept = default;
@@ -148,6 +174,17 @@ ArchiveReader::~ArchiveReader() = default;
 Result<ArchiveReader> ArchiveReader::open(ArchiveSource source, ArchiveCompression compression,
                                           const ArchiveLimits& limits) {
   auto impl = std::make_unique<Impl>();
+  if (compression == ArchiveCompression::zstd) {
+    MRUN_ASSIGN(const std::string_view head, source());
+    // libarchive would say that it does not know the format.
+    if (const std::uint64_t window = zstd_window_bytes(head); window > k_max_window_bytes)
+      return invalid(fmt::format("the archive takes {} of memory to unpack, at most {} are given",
+                                 format_bytes(window), format_bytes(k_max_window_bytes)),
+                     "its maker can compress it with `zstd --long=27` or less");
+    source = [first = std::string_view(head), rest = std::move(source)]() mutable {
+      return first.empty() ? rest() : Result<std::string_view>(std::exchange(first, {}));
+    };
+  }
   impl->source = std::move(source);
   impl->limits = limits;
   impl->compressed = compression != ArchiveCompression::none;

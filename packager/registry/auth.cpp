@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "packager/registry/retry.h"
+#include "packager/registry/token_servers.h"
 #include "packager/registry_host.h"
 
 namespace mrun {
@@ -132,6 +133,21 @@ void Authenticator::use(Credential credential) {
   m_looked = true;
 }
 
+void Authenticator::trust_token_servers(std::vector<std::string> servers) {
+  const std::scoped_lock lock(m_mutex);
+  m_token_servers = std::move(servers);
+}
+
+void Authenticator::ask_about_strangers(std::function<bool(const std::string& server)> ask) {
+  const std::scoped_lock lock(m_mutex);
+  m_ask = std::move(ask);
+}
+
+bool Authenticator::was_asked() const {
+  const std::scoped_lock lock(m_mutex);
+  return m_basic || !m_tokens.empty();
+}
+
 bool Authenticator::is_current(const std::string& scope) const {
   const auto token = m_tokens.find(scope);
   return token != m_tokens.end() && token->second.ends_ns > m_clock.monotonic_ns();
@@ -186,14 +202,28 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
   return fetch_token(session, scope);
 }
 
-// Credentials go to a realm over TLS, or over plain HTTP to this very machine when the registry is there,
-// too.
-Result<void> Authenticator::check_realm(const Url& realm) const {
+// A realm is asked over TLS, or over plain HTTP on this very machine when the registry is there, too; with
+// credentials when it is near or named.
+Result<void> Authenticator::check_realm(const Url& realm) {
   const bool plain_beside = m_registry.scheme == "http" && is_loopback_host(realm.host);
-  if (realm.scheme == "https" || plain_beside) return {};
+  if (realm.scheme != "https" && !plain_beside)
+    return fail(ErrorCode::registry_url,
+                fmt::format("{} sends you to {} for a token, over plain HTTP", m_registry.host, realm.host),
+                "credentials are not sent unencrypted; tell the registry's operator");
+  const std::string server = canonical_host(realm.authority());
+  if (!m_credential || is_near(m_registry, realm) || std::ranges::count(m_token_servers, server) > 0)
+    return {};
+  if (m_ask && m_ask(server)) {
+    m_token_servers.push_back(server);
+    return {};
+  }
+  const std::string registry = m_registry.authority();
   return fail(ErrorCode::registry_url,
-              fmt::format("{} sends you to {} for a token, over plain HTTP", m_registry.host, realm.host),
-              "credentials are not sent unencrypted; tell the registry's operator");
+              fmt::format("{} wants your credentials to go to {}, a host that you did not name", registry,
+                          printable(server, 200)),
+              fmt::format("if it is the registry's: mrun login {} --token-server {}, or token_servers: in "
+                          "config.yaml",
+                          registry, printable(server, 200)));
 }
 
 // OAuth2's way (oauth.md): a secret in the body of a POST.

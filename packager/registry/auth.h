@@ -2,11 +2,12 @@
 //
 // distribution:docs/content/spec/auth/{token,oauth,scope,jwt}.md. Tokens are kept for the life of the
 // process, by registry and scope, and fetched anew when they end, in the middle of an upload too. A secret
-// goes to the registry that the user named and to the realm that this registry names over TLS (or beside it
-// over plain HTTP), nowhere else.
+// goes to the registry that the user named, and to the realm that this registry names when the user named
+// that, too, or it is near (token_servers.h): over TLS, or within this machine over plain HTTP.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -49,8 +50,14 @@ class Authenticator {
   // A credential (for this repository) is looked for when the registry asks, not before.
   Authenticator(Url registry, Credentials credentials, std::string repository,
                 const Clock& clock = system_clock());
+  // HOST[:PORT] that may have the credentials, too.
+  void trust_token_servers(std::vector<std::string> servers);
+  // Asked about any other one, while a request waits; true: it may have them, from now on.
+  void ask_about_strangers(std::function<bool(const std::string& server)> ask);
   // Instead of what the files hold (`--token-stdin`, login).
   void use(Credential credential);
+  // Whether the registry has asked for credentials, so that they were tried.
+  bool was_asked() const;
 
   // The Authorization header for a request of this scope; "" for none (yet). Once the registry has asked for
   // tokens, one that has ended is replaced here, so that no body is sent in vain. Errors: those of answer().
@@ -77,7 +84,7 @@ class Authenticator {
   HttpRequest form(const std::string& grant, const std::string& scope) const;
   Result<Token> read_token(const HttpReply& reply, const Url& realm);
   tl::unexpected<Error> realm_refused(const HttpReply& reply, const Url& realm) const;
-  Result<void> check_realm(const Url& realm) const;
+  Result<void> check_realm(const Url& realm);
   Result<void> find_credential();
 
   const Url m_registry;
@@ -85,6 +92,8 @@ class Authenticator {
   const std::string m_repository;
   const Clock& m_clock;
   mutable std::mutex m_mutex; // held while a token is fetched: the others wait for it instead of asking too
+  std::vector<std::string> m_token_servers;
+  std::function<bool(const std::string&)> m_ask;
   bool m_looked = false;
   std::optional<Credential> m_credential;
   bool m_basic = false; // the registry takes the credential itself

@@ -8,6 +8,16 @@
 namespace mrun {
 namespace {
 
+constexpr int k_most_restarts = 5; // of one blob: a server without ranges on a bad line
+
+Result<void> begin_again(BlobDownload& download) {
+  download.offset = 0;
+  if (++download.restarts <= k_most_restarts) return download.restart();
+  return fail(ErrorCode::registry_reply,
+              fmt::format("blob {} broke off {} times, and the registry can't go on in its middle",
+                          download.digest.short_hex(), download.restarts));
+}
+
 // Before the first byte of a try: is it the byte that was asked for?
 Result<void> check_head(const HttpReply& head, BlobDownload& download) {
   const std::string encoding = head.header("content-encoding");
@@ -23,8 +33,7 @@ Result<void> check_head(const HttpReply& head, BlobDownload& download) {
                             printable(head.header("content-range"), 80)));
   }
   if (download.offset == 0 && !download.end_bytes) return {};
-  download.offset = 0; // the whole again
-  return download.restart();
+  return begin_again(download); // the whole
 }
 
 } // namespace
@@ -44,6 +53,7 @@ Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload&
       return fail(ErrorCode::digest_mismatch,
                   fmt::format("of blob {} more came than the {} bytes that {}", download.digest.short_hex(),
                               end, download.end_bytes ? "were asked for" : "its manifest says"));
+    m_registry.traffic().received_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
     MRUN_TRY(download.sink(bytes));
     download.offset += bytes.size();
     return {};
@@ -58,18 +68,18 @@ Result<void> RegistryConnection::get_blob(BlobDownload& download) {
   const std::uint64_t end = download.end_bytes.value_or(download.size_bytes);
   if (download.offset == end && end > 0) return {};
   Retry retry(m_interrupt_fd);
+  std::uint64_t furthest = download.offset; // what comes again after a restart is no progress
   while (true) {
-    const std::uint64_t before = download.offset;
     const Result<std::optional<HttpReply>> ended = download_once(download);
-    if (download.offset > before) retry.progressed(download.offset - before);
+    if (download.offset > furthest)
+      retry.progressed(download.offset - std::exchange(furthest, download.offset));
     std::optional<std::chrono::seconds> wait;
     if (ended && *ended) {
       const HttpReply& reply = **ended;
       if (reply.status == 200 || reply.status == 206) return {};
       if (reply.status == 416 &&
           (download.offset > 0 || download.end_bytes)) { // it does not have what it had
-        download.offset = 0;
-        MRUN_TRY(download.restart());
+        MRUN_TRY(begin_again(download));
       } else if (!is_worth_retrying(reply)) {
         return refused(reply, fmt::format("blob {}", download.digest.short_hex()));
       }

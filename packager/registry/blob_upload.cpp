@@ -136,13 +136,14 @@ class UploadSession {
   // The bytes from `first` on, `length` of them.
   Result<HttpReply> send(const std::string& method, const Url& url, std::uint64_t first,
                          std::uint64_t length) {
-    const HttpSource part{length, [&](std::uint64_t offset, std::span<char> to) -> Result<std::size_t> {
-                            const std::size_t want = std::min<std::uint64_t>(to.size(), length - offset);
-                            MRUN_ASSIGN(const std::size_t got,
-                                        m_upload.source.read(first + offset, to.first(want)));
-                            if (m_upload.on_progress) m_upload.on_progress(first + offset + got);
-                            return got;
-                          }};
+    const HttpSource part{
+        length, [&](std::uint64_t offset, std::span<char> to) -> Result<std::size_t> {
+          const std::size_t want = std::min<std::uint64_t>(to.size(), length - offset);
+          MRUN_ASSIGN(const std::size_t got, m_upload.source.read(first + offset, to.first(want)));
+          m_connection.m_registry.traffic().sent_bytes.fetch_add(got, std::memory_order_relaxed);
+          if (m_upload.on_progress) m_upload.on_progress(first + offset + got);
+          return got;
+        }};
     HttpRequest request{.source = &part, .stall_timeout = k_commit_patience, .nearest = m_reach};
     if (method == "PATCH")
       request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
@@ -186,14 +187,14 @@ class UploadSession {
     return take_location(reply, *m_location);
   }
 
-  // After a PATCH that was not taken: in one piece where no chunk ever was, else from where the registry is.
+  // After a PATCH that was not taken: in one piece where no chunk ever was, else the next try asks where the
+  // registry is. It may have a reason for one; a registry that goes on refusing is left.
   Result<bool> chunk_refused(const HttpReply& reply, std::uint64_t length) {
     if (reply.status == 413) return shrink_chunks(length) ? go_on_later(reply) : refused_for_now(reply);
     if (m_known == 0 && reply.status == 416) m_habits.one_piece = true; // a limit of its own (ghcr.io: 4 MiB)
     if (m_known == 0 || reply.status == 404) return go_on_later(reply);
-    const std::uint64_t before = m_known;
-    MRUN_TRY(ask_how_far());
-    return m_location && m_known != before ? send_chunks() : go_on_later(reply);
+    if (++m_lost_sessions > k_most_lost_sessions) return refused_for_now(reply);
+    return false;
   }
 
   Result<bool> send_chunks() {
@@ -244,12 +245,13 @@ class UploadSession {
 Result<bool> RegistryConnection::push_blob(const BlobUpload& upload) {
   Retry retry(m_interrupt_fd);
   UploadSession session(*this, upload);
+  std::uint64_t furthest = 0; // what is sent again after a lost session is no progress
   while (true) {
-    const std::uint64_t before = session.known();
     const Result<bool> ended = session.go();
     if (ended && *ended) return !session.was_mounted();
     if (!ended && !is_worth_retrying(ended.error())) return tl::unexpected(ended.error());
-    if (session.known() > before) retry.progressed(session.known() - before);
+    if (session.known() > furthest)
+      retry.progressed(session.known() - std::exchange(furthest, session.known()));
     MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait()));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());

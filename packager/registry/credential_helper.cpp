@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
@@ -55,21 +56,32 @@ Result<pid_t> start(const std::string& program, const char* verb, const Pipe& in
       "it is named by the Docker config (credsStore or credHelpers); install it, or take the line out");
 }
 
-// Reads to the end of the output or of the patience.
-Result<std::string> read_output(int fd, const std::string& program,
-                                std::chrono::steady_clock::time_point end) {
+// Gives the input and reads to the end of the output, or of the patience. A helper that does not read its
+// input is no error (SIGPIPE is ignored).
+Result<std::string> converse(UniqueFd to, std::string_view input, int from, const std::string& program,
+                             std::chrono::steady_clock::time_point end) {
   std::string text;
   std::array<char, 4096> buffer{};
+  ::fcntl(to.get(), F_SETFL, O_NONBLOCK); // it may be more than the pipe holds
   while (true) {
+    if (input.empty()) to.reset();
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
-    pollfd ready{fd, POLLIN, 0};
-    const int count = left > 0 ? ::poll(&ready, 1, static_cast<int>(left)) : 0;
+    std::array<pollfd, 2> ready = {pollfd{from, POLLIN, 0}, pollfd{to.get(), POLLOUT, 0}};
+    const int count = left > 0 ? ::poll(ready.data(), ready.size(), static_cast<int>(left)) : 0;
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0)
       return fail(ErrorCode::credentials, fmt::format("the credential helper {} did not answer within {} s",
                                                       program, k_patience.count()));
-    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+    if (ready[1].revents != 0) {
+      const ssize_t gone = ::write(to.get(), input.data(), input.size());
+      if (gone >= 0)
+        input.remove_prefix(static_cast<std::size_t>(gone));
+      else if (errno != EINTR && errno != EAGAIN)
+        input = {};
+    }
+    if (ready[0].revents == 0) continue;
+    const ssize_t got = ::read(from, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
@@ -102,12 +114,15 @@ struct HelperAnswer {
   std::string output;
 };
 
-Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const std::string& input) {
-  const bool plain = !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+bool is_plain(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
   });
-  if (!plain)
+}
+
+Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const std::string& input) {
+  if (!is_plain(name))
     return fail(ErrorCode::credentials,
                 fmt::format("the Docker config names a credential helper `{}`, which is no plain name",
                             printable(name, 60)));
@@ -117,12 +132,9 @@ Result<HelperAnswer> run_helper(const std::string& name, const char* verb, const
   MRUN_ASSIGN(const pid_t pid, start(program, verb, to, from));
   to.read_end.reset();
   from.write_end.reset();
-  // Small: it fits the pipe, so this can't block; a helper that does not read it is no error (SIGPIPE is
-  // ignored).
-  (void)write_all(to.write_end.get(), input, program);
-  to.write_end.reset();
   const auto end = std::chrono::steady_clock::now() + k_patience;
-  Result<std::string> output = read_output(from.read_end.get(), program, end);
+  const Result<std::string> output =
+      converse(std::move(to.write_end), input, from.read_end.get(), program, end);
   const int status = reap(pid, output ? end : std::chrono::steady_clock::now());
   if (!output) return tl::unexpected(output.error());
   return HelperAnswer{WIFEXITED(status) && WEXITSTATUS(status) == 0, std::string(trim(*output))};
@@ -135,6 +147,16 @@ tl::unexpected<Error> helper_failed(const std::string& name, const HelperAnswer&
 }
 
 } // namespace
+
+bool has_helper(const std::string& name) {
+  if (!is_plain(name)) return true; // run_helper() says what is wrong with it
+  const char* path = std::getenv("PATH");
+  for (const std::string_view folder : split(path != nullptr ? path : "/bin:/usr/bin", ':')) {
+    const std::string program = fmt::format("{}/docker-credential-{}", folder.empty() ? "." : folder, name);
+    if (::access(program.c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
 
 Result<std::optional<Credential>> helper_get(const std::string& name, const std::string& server) {
   MRUN_ASSIGN(const HelperAnswer answer, run_helper(name, "get", server));

@@ -139,7 +139,14 @@ Result<std::optional<Credential>> Credentials::find(const std::string& host,
   std::ranges::copy(keys_of(host), std::back_inserter(keys));
   for (const std::filesystem::path& file : m_files) {
     MRUN_ASSIGN(const Json config, read(file));
-    if (const std::string helper = helper_name(config, host); !helper.empty()) {
+    const std::string helper = helper_name(config, host);
+    if (!helper.empty() && !has_helper(helper)) {
+      if (m_warn)
+        m_warn(
+            fmt::format("the credential helper docker-credential-{}, which {} names, is not installed: going "
+                        "on without it",
+                        printable(helper, 60), file.string()));
+    } else if (!helper.empty()) {
       MRUN_ASSIGN(std::optional<Credential> found, helper_get(helper, keys_of(host).front()));
       if (found) return found;
     }
@@ -181,7 +188,7 @@ Result<bool> Credentials::erase(const std::string& host) const {
   bool erased = false;
   for (const std::filesystem::path& file : m_files) {
     MRUN_ASSIGN(Json config, read(file));
-    if (const std::string helper = helper_name(config, host); !helper.empty()) {
+    if (const std::string helper = helper_name(config, host); !helper.empty() && has_helper(helper)) {
       MRUN_ASSIGN(const std::optional<Credential> known, helper_get(helper, keys_of(host).front()));
       if (known) MRUN_TRY(helper_erase(helper, keys_of(host).front()));
       erased = erased || known.has_value();

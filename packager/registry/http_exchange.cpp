@@ -5,9 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/text.h"
+#include "packager/registry/url.h"
 
 namespace mrun {
 namespace {
@@ -211,6 +214,7 @@ Result<void> HttpExchange::begin(const HttpRequest& request, const HttpSink* sin
                                  const TlsTrust* trust, const std::string& proxy) {
   m_request = &request;
   m_sink = sink;
+  m_began_ns = system_clock().monotonic_ns();
   m_proxied = !proxy.empty();
   m_reply = {};
   m_header_bytes = 0;
@@ -250,9 +254,22 @@ Result<void> HttpExchange::begin(const HttpRequest& request, const HttpSink* sin
   return {};
 }
 
+// Neither headers nor queries: they hold tokens and signatures. Of a host that the user did not name not even
+// the path, which may be a secret link.
+void HttpExchange::log_end(std::string_view words) const {
+  if (log_level() < LogLevel::debug) return;
+  const auto url = Url::parse(m_request->url);
+  const std::string where = url ? fmt::format("{}://{}{}", url->scheme, url->authority(),
+                                              m_request->nearest == AddressReach::special ? url->path : "/…")
+                                : "an unreadable URL";
+  log_debug("{} {}: {} {} ms{}{}", m_request->method, where, m_reply.status,
+            (system_clock().monotonic_ns() - m_began_ns) / 1'000'000, words.empty() ? "" : ", ", words);
+}
+
 Result<HttpReply> HttpExchange::take_result(CURLcode ended) {
-  if (m_failure) return tl::unexpected(*std::exchange(m_failure, std::nullopt));
   read_status();
+  log_end(m_failure ? m_failure->message : ended == CURLE_OK ? "" : curl_easy_strerror(ended));
+  if (m_failure) return tl::unexpected(*std::exchange(m_failure, std::nullopt));
   m_reusable = ended == CURLE_OK;
   // A server may refuse a body before it has read it all, and close: its words count, not the broken pipe.
   // The beginning of an error page is enough, too.

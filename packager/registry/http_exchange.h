@@ -40,6 +40,7 @@ class HttpExchange {
   bool take_header(std::string_view line);
   bool take_body(std::string_view bytes);
   void read_status();
+  void log_end(std::string_view words) const; // one line of it, at level debug
 
   template<class T>
   void set(CURLoption option, T value) {
@@ -56,6 +57,7 @@ class HttpExchange {
   const HttpSink* m_sink = nullptr;
   bool m_proxied = false;
   bool m_reusable = true; // the handle: one of an exchange that broke off keeps some of its state
+  std::int64_t m_began_ns = 0;
   HttpReply m_reply;
   std::size_t m_header_bytes = 0;
   std::uint64_t m_offset = 0;     // of the source

@@ -1,9 +1,12 @@
 #include "packager/registry/pull.h"
 
+#include <set>
+
 #include <fmt/format.h>
 
 #include "common/text.h"
 #include "packager/arrival.h"
+#include "packager/pull_notes.h"
 #include "packager/registry/blob_fetch.h"
 #include "packager/registry/pull_foreign.h"
 #include "packager/signing/kept_signatures.h"
@@ -18,6 +21,14 @@ Result<void> check_tag(const PullRequest& request, const PullPlan& plan) {
   return fail_tag_elsewhere(plan.local, *plan.previous, plan.previous_origin);
 }
 
+// In place of what may be there: it is absent or damaged.
+Result<void> put(Store::Writer& writer, const std::string& text, const Digest& digest) {
+  MRUN_ASSIGN(Store::Writer::Incoming incoming, writer.begin_blob());
+  MRUN_TRY(incoming.write(text));
+  MRUN_TRY(incoming.finish(digest));
+  return {};
+}
+
 // The small blobs say what the bundle is: they come first, and are checked before the large ones move.
 Result<void> fetch_description(Registry& registry, Store::Writer& writer, const Store& store,
                                const PullPlan& plan) {
@@ -26,7 +37,7 @@ Result<void> fetch_description(Registry& registry, Store::Writer& writer, const 
     if (store.has_blob(claim.digest, claim.size))
       if (auto text = store.read_blob(claim.digest, limit)) return text;
     MRUN_ASSIGN(std::string text, connection.read_blob(claim.digest, claim.size));
-    MRUN_TRY(writer.add_bytes(text));
+    MRUN_TRY(put(writer, text, claim.digest));
     return text;
   };
   MRUN_TRY(describe_bundle(plan.manifest.digest, plan.layout, fetch));
@@ -38,10 +49,30 @@ Result<void> pull_bundle(Registry& registry, const PullRequest& request, const P
   MRUN_TRY(fetch_description(registry, writer, store, plan));
   std::vector<TransferTask> tasks;
   for (const BlobClaim& blob : blobs_of(plan.layout))
-    if (!store.has_blob(blob.digest, blob.size)) add_fetch_tasks(writer, blob, tasks);
+    if (!store.has_blob(blob.digest, blob.size))
+      add_fetch_tasks(writer, blob, tasks);
+    else if (request.force)
+      add_check_task(writer, store, blob, tasks);
   MRUN_TRY(run_transfers(registry, std::move(tasks), request.transfer));
-  MRUN_TRY(writer.add_bytes(plan.manifest.bytes));
+  if (!store.read_blob(plan.manifest.digest, k_max_oci_manifest_bytes))
+    MRUN_TRY(put(writer, plan.manifest.bytes, plan.manifest.digest));
   return {};
+}
+
+// What gc leaves while the pull is under way, and for a day should it be interrupted.
+Result<void> note_what_comes(const PullPlan& plan, Store::Writer& writer) {
+  if (!plan.foreign) return note_pull(writer, plan.manifest.digest, blobs_of(plan.layout));
+  std::vector<BlobClaim> blobs;
+  for (const ForeignLayer& layer : plan.foreign->layers)
+    blobs.push_back(layer.blob);
+  return note_pull(writer, plan.manifest.digest, blobs);
+}
+
+void drop_notes(const PullPlan& plan, Store::Writer& writer) {
+  drop_note(writer, plan.manifest.digest);
+  if (!plan.foreign) return;
+  for (const ForeignLayer& layer : plan.foreign->layers)
+    if (layer.packing != LayerPacking::raw) drop_note(writer, layer.blob.digest);
 }
 
 // The version that an earlier pull made of this very manifest under this name, when the store holds it whole.
@@ -67,16 +98,27 @@ void count_bundle(const Store* store, PullPlan& plan) {
     plan.size_bytes += layer.size;
 }
 
-void count_foreign(const Store* store, PullPlan& plan) {
+// Two files with one content come once.
+void count_foreign(const Store* store, bool force, PullPlan& plan) {
+  std::set<std::pair<Digest, LayerPacking>> seen;
+  const auto partial_of = [&](const BlobClaim& blob) {
+    return store != nullptr ? store->partial_bytes(blob.digest, blob.size) : std::uint64_t{0};
+  };
   for (const ForeignLayer& layer : plan.foreign->layers) {
-    const bool raw = layer.packing == LayerPacking::raw;
     plan.size_bytes += layer.blob.size;
-    if (plan.version || (raw && store != nullptr && store->has_blob(layer.blob.digest, layer.blob.size)))
+    const bool raw = layer.packing == LayerPacking::raw;
+    if (plan.version || !seen.emplace(layer.blob.digest, layer.packing).second) continue;
+    if (store != nullptr && (raw ? store->has_blob(layer.blob.digest, layer.blob.size)
+                                 : !force && find_unpacked(*store, layer.blob.digest)))
       continue;
-    plan.fetch_bytes += layer.blob.size;
-    plan.needed_bytes += raw ? layer.blob.size : 2 * layer.blob.size; // an archive, and what is in it
+    const std::uint64_t left = layer.blob.size - partial_of(layer.blob);
+    plan.fetch_bytes += left;
+    plan.needed_bytes += raw ? left : left + layer.blob.size; // an archive, and what is in it
     ++plan.fetch_blobs;
   }
+  if (plan.version) return;
+  plan.fetch_bytes += plan.foreign->config.size; // read, not kept
+  ++plan.fetch_blobs;
 }
 
 } // namespace
@@ -111,7 +153,7 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
   } else {
     MRUN_ASSIGN(plan.foreign, decode_foreign(plan.manifest.bytes));
     if (!request.force && store != nullptr) plan.version = find_made(*store, entries, plan);
-    count_foreign(store, plan);
+    count_foreign(store, request.force, plan);
   }
   for (const TagEntry& entry : entries)
     if (entry.model == plan.local.model() && entry.tag == plan.local.tag_or_default() &&
@@ -127,10 +169,13 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
   MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, &store));
   MRUN_TRY(check_disk(store, plan.needed_bytes));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
+  if (plan.fetch_blobs > 0) MRUN_TRY(note_what_comes(plan, *writer));
+  const std::uint64_t before = registry.traffic().received_bytes;
   if (!plan.foreign) MRUN_TRY(pull_bundle(registry, request, plan, store, *writer));
   if (!plan.version) {
     MRUN_ASSIGN(plan.version, pull_foreign(registry, request, plan, store, *writer));
   }
+  plan.fetched_bytes = registry.traffic().received_bytes - before;
   MRUN_ASSIGN(const Bundle bundle, store.load(*plan.version));
   // Beside the version, so that it can be checked again without the registry. One of an artifact that another
   // tool made is of that artifact, not of the version that was made of it here.
@@ -141,6 +186,7 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
     MRUN_TRY(writer->keep(plan.local.model(), *plan.version, facts_of(bundle), k_lease_lifetime, from));
   else
     MRUN_TRY(writer->tag(plan.local, *plan.version, facts_of(bundle), from));
+  drop_notes(plan, *writer);
   return plan;
 }
 

@@ -15,7 +15,7 @@ namespace mrun {
 
 struct PullRequest {
   Reference remote;   // with a host
-  bool force = false; // move a tag of another origin
+  bool force = false; // move a tag of another origin, trust nothing that is here but what is hashed again
   SignatureDemand signature = {};
   TransferOptions transfer = {};
 };
@@ -28,6 +28,7 @@ struct PullPlan {
   Reference local;                        // owner/name:tag that it gets here
   std::uint64_t size_bytes = 0;           // of the bundle's files
   std::uint64_t fetch_bytes = 0;          // what is not here
+  std::uint64_t fetched_bytes = 0;        // what came, after pull(): more, when something had to come twice
   std::uint64_t needed_bytes = 0;         // on the disk of the store
   std::size_t fetch_blobs = 0;
   std::optional<Digest> previous; // what the tag means here now, if it is something else

@@ -10,6 +10,7 @@
 #include "packager/arrival.h"
 #include "packager/bundle_add.h"
 #include "packager/interop/derived_manifest.h"
+#include "packager/pull_notes.h"
 #include "packager/registry/blob_fetch.h"
 
 namespace mrun {
@@ -64,15 +65,14 @@ class ForeignPull {
 
   Result<void> fetch_layers() {
     std::vector<TransferTask> tasks;
-    std::set<Digest> raw_ones; // two files with one content come once
+    std::set<std::pair<Digest, LayerPacking>> seen; // two files with one content come once
     for (const ForeignLayer& layer : m_plan.foreign->layers) {
-      const bool raw = layer.packing == LayerPacking::raw;
-      if (raw && !raw_ones.insert(layer.blob.digest).second) continue;
-      if (raw && m_store.has_blob(layer.blob.digest, layer.blob.size)) continue;
-      if (raw) {
-        add_fetch_tasks(m_writer, layer.blob, tasks);
+      if (!seen.emplace(layer.blob.digest, layer.packing).second) continue;
+      if (layer.packing == LayerPacking::raw) {
+        add_raw(layer.blob, tasks);
         continue;
       }
+      if (take_unpacked(layer.blob.digest)) continue;
       tasks.push_back({layer.blob.size, [this, &layer](RegistryConnection& connection, ByteCount& done) {
                          return fetch_and_use(m_writer, m_store, layer.blob, connection, done,
                                               [&](int fd) { return unpack(fd, layer); });
@@ -81,11 +81,36 @@ class ForeignPull {
     return run_transfers(m_registry, std::move(tasks), m_request.transfer);
   }
 
+  void add_raw(const BlobClaim& blob, std::vector<TransferTask>& tasks) {
+    if (!m_store.has_blob(blob.digest, blob.size))
+      add_fetch_tasks(m_writer, blob, tasks);
+    else if (m_request.force)
+      add_check_task(m_writer, m_store, blob, tasks);
+  }
+
+  // What an interrupted pull has unpacked already.
+  bool take_unpacked(const Digest& archive) {
+    const auto files = m_request.force ? std::nullopt : find_unpacked(m_store, archive);
+    if (files) m_files.insert(m_files.end(), files->begin(), files->end());
+    return files.has_value();
+  }
+
   Result<void> unpack(int fd, const ForeignLayer& layer) {
+    MRUN_ASSIGN(const std::vector<BundleFile> files, read_archive(fd, layer));
+    MRUN_TRY(note_unpacked(m_writer, layer.blob.digest, files));
+    const std::scoped_lock lock(m_mutex);
+    m_files.insert(m_files.end(), files.begin(), files.end());
+    if (m_files.size() <= k_max_bundle_files) return {};
+    return fail(ErrorCode::bundle_invalid,
+                fmt::format("the artifact has more than {} files", k_max_bundle_files));
+  }
+
+  Result<std::vector<BundleFile>> read_archive(int fd, const ForeignLayer& layer) {
+    std::vector<BundleFile> files;
     MRUN_ASSIGN(ArchiveReader reader, ArchiveReader::open(archive_source(fd), compression_of(layer.packing)));
     while (true) {
       MRUN_ASSIGN(const std::optional<ArchiveEntry> entry, reader.next());
-      if (!entry) return {};
+      if (!entry) return files;
       MRUN_TRY(check_disk(m_store, entry->size_bytes));
       MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.begin_blob());
       while (true) {
@@ -94,11 +119,7 @@ class ForeignPull {
         MRUN_TRY(incoming.write(bytes));
       }
       MRUN_ASSIGN(const AddedBlob added, incoming.finish({}));
-      const std::scoped_lock lock(m_mutex);
-      if (m_files.size() >= k_max_bundle_files)
-        return fail(ErrorCode::bundle_invalid,
-                    fmt::format("the artifact has more than {} files", k_max_bundle_files));
-      m_files.push_back({entry->path, entry->mode, added.size, {{added.digest, 0, added.size}}});
+      files.push_back({entry->path, entry->mode, added.size, {{added.digest, 0, added.size}}});
     }
   }
 

@@ -1,5 +1,6 @@
 #include "packager/registry/push.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -62,9 +63,14 @@ HttpSource source_of_text(const std::string& text) {
 
 // Where this machine has reason to believe that a blob is already.
 struct KnownBlobs {
-  std::set<Digest> here;                   // in the target's repository
-  std::map<Digest, std::string> elsewhere; // in another one of the same registry, that is named
+  std::set<Digest> here;   // the tag's present manifest names it
+  std::set<Digest> likely; // it was pushed to the repository or pulled from it once: worth a question
+  std::map<Digest, std::string> elsewhere; // in another repository of the registry, that is named
 };
+
+// A small blob costs no more to send than to ask for.
+constexpr std::uint64_t k_worth_knowing_bytes = 64 * k_kib;
+constexpr std::size_t k_most_looked_at = 100; // manifests, of up to 4 MiB each
 
 class Pushing {
  public:
@@ -123,34 +129,54 @@ class Pushing {
   std::string origin() const { return origin_of(m_request.remote); }
   void remember() const { PushNotes(m_request.notes).add({origin(), m_result.digest}); }
 
-  // What the tag's present manifest names, and what was pushed to or pulled from this registry before.
-  // Nothing here can fail the push.
+  // What the tag's present manifest names; of the rest, what was pushed to or pulled from this registry
+  // before: the latest first, until nothing is left that is worth it. Nothing here can fail the push.
   void look_around(RegistryConnection& connection, const std::optional<RemoteManifest>& present) {
     if (present) {
       auto text = m_store.read_blob(present->digest, k_max_oci_manifest_bytes);
       if (!text)
         if (auto manifest = connection.get_manifest(m_tag)) text = std::move(manifest->bytes);
-      if (text) note_manifest(*text, origin());
+      if (const auto layout =
+              text ? decode_bundle(*text) : Result<BundleLayout>(tl::unexpected(text.error())))
+        for (const BlobClaim& blob : blobs_of(*layout))
+          m_known.here.insert(blob.digest);
     }
+    std::set<Digest> open; // of the large ones
+    for (const OutgoingBlob& blob : m_blobs)
+      if (blob.claim.size > k_worth_knowing_bytes && !m_known.here.contains(blob.claim.digest))
+        open.insert(blob.claim.digest);
+    std::set<Digest> seen;
+    for (const PushNote& note : earlier_versions()) {
+      if (open.empty() || seen.size() == k_most_looked_at) return;
+      if (!seen.insert(note.version).second) continue;
+      if (const auto text = m_store.read_blob(note.version, k_max_oci_manifest_bytes))
+        note_manifest(*text, note.origin, open);
+    }
+  }
+
+  // Of this registry; those of the target's repository first.
+  std::vector<PushNote> earlier_versions() const {
     std::vector<PushNote> notes = PushNotes(m_request.notes).read();
     if (const auto entries = m_store.list())
       for (const TagEntry& entry : *entries)
         if (!entry.origin.empty()) notes.push_back({entry.origin, entry.digest});
-    for (const PushNote& note : notes) {
-      if (!note.origin.starts_with(m_request.remote.host + "/")) continue;
-      if (const auto text = m_store.read_blob(note.version, k_max_oci_manifest_bytes))
-        note_manifest(*text, note.origin);
-    }
+    std::erase_if(
+        notes, [&](const PushNote& note) { return !note.origin.starts_with(m_request.remote.host + "/"); });
+    std::ranges::stable_partition(notes, [&](const PushNote& note) { return note.origin == origin(); });
+    return notes;
   }
-  void note_manifest(const std::string& text, const std::string& where) {
+
+  void note_manifest(const std::string& text, const std::string& where, std::set<Digest>& open) {
     const auto layout = decode_bundle(text);
     if (!layout) return;
     const std::string repository = where.substr(m_request.remote.host.size() + 1);
-    for (const BlobClaim& blob : blobs_of(*layout))
+    for (const BlobClaim& blob : blobs_of(*layout)) {
+      open.erase(blob.digest);
       if (where == origin())
-        m_known.here.insert(blob.digest);
+        m_known.likely.insert(blob.digest);
       else
         m_known.elsewhere.emplace(blob.digest, repository);
+    }
   }
 
   // All that is not known to be there, then the manifest.
@@ -159,7 +185,8 @@ class Pushing {
     std::vector<const OutgoingBlob*> wanted, unknown;
     for (const OutgoingBlob& blob : m_blobs) {
       if (m_known.here.contains(blob.claim.digest)) continue;
-      const bool mountable = m_known.elsewhere.contains(blob.claim.digest);
+      const bool mountable =
+          m_known.elsewhere.contains(blob.claim.digest) && !m_known.likely.contains(blob.claim.digest);
       (mountable ? wanted : unknown).push_back(&blob);
       if (!mountable) questions.push_back(blob.claim);
     }

@@ -27,10 +27,10 @@ struct PushResult {
   std::uint64_t mounted_bytes = 0; // that it had in another repository (dry run: is believed to have)
 };
 
-// Asks for the tag first: what its present version names is known to be there, as is what was pushed to this
-// repository or pulled from it before. What is known to be in another repository of the registry is mounted.
-// Other blobs are asked for, many at once, and sent when they are absent; the manifest goes last, so that
-// nobody ever sees half a bundle. A registry that has lost a known blob gets it in a second round.
+// Asks for the tag first: what its present version names is known to be there. What is known to be in another
+// repository of the registry, and not in this one, is mounted. Other blobs are asked for, many at once, and
+// sent when they are absent; the manifest goes last, so that nobody ever sees half a bundle. A registry that
+// has lost a known blob, and says so, gets it in a second round.
 // `registry`: made with `push`. Errors: registry_*, remote_not_found, store_corrupt, interrupted_by_user.
 Result<PushResult> push(Registry& registry, const PushRequest& request, const Store& store);
 

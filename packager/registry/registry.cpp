@@ -79,6 +79,7 @@ Registry::Registry(RegistryConfig config, Url base)
       m_base(std::move(base)),
       m_authenticator(m_base, m_config.credentials, m_config.repository,
                       m_config.clock != nullptr ? *m_config.clock : system_clock()) {
+  m_authenticator.trust_token_servers(m_config.token_servers);
   if (m_config.credential) m_authenticator.use(*m_config.credential);
 }
 
@@ -179,11 +180,12 @@ tl::unexpected<Error> RegistryConnection::refused(const HttpReply& reply, std::s
               fmt::format("{} answered {} to {}{}", host, reply.status, what, said));
 }
 
-Result<void> RegistryConnection::ping() {
+Result<bool> RegistryConnection::ping() {
   Url url = m_registry.base();
   url.path = "/v2/";
   MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {}));
-  if (reply.status == 200 || reply.status == 404) return {}; // some answer nothing there
+  if (reply.status == 200 || reply.status == 404) // some answer nothing there
+    return m_registry.authenticator().was_asked();
   return refused(reply, "the version check");
 }
 

@@ -53,10 +53,17 @@ struct RegistryConfig {
   std::string host;       // host[:port] as the user wrote it
   std::string repository; // without host
   Credentials credentials{std::vector<std::filesystem::path>{}};
-  std::optional<Credential> credential; // instead of `credentials`
-  bool push = false;                    // tokens for pushing, too
-  int interrupt_fd = -1;                // readable: the user wants to stop
-  const Clock* clock = nullptr;         // system_clock() unless a test moves it
+  std::optional<Credential> credential;        // instead of `credentials`
+  std::vector<std::string> token_servers = {}; // elsewhere, that may have the credentials (token_servers.h)
+  bool push = false;                           // tokens for pushing, too
+  int interrupt_fd = -1;                       // readable: the user wants to stop
+  const Clock* clock = nullptr;                // system_clock() unless a test moves it
+};
+
+// Bytes of blobs that went over the wire, those that had to go again included.
+struct BlobTraffic {
+  std::atomic<std::uint64_t> received_bytes = 0;
+  std::atomic<std::uint64_t> sent_bytes = 0;
 };
 
 // How a registry takes blobs, as its answers have told.
@@ -77,6 +84,7 @@ class Registry {
   std::string scope() const { return repository_scope(m_config.repository, m_config.push); }
 
   UploadHabits& habits() { return m_habits; }
+  BlobTraffic& traffic() { return m_traffic; }
 
  private:
   Registry(RegistryConfig config, Url base);
@@ -84,6 +92,7 @@ class Registry {
   Url m_base;
   Authenticator m_authenticator;
   UploadHabits m_habits;
+  BlobTraffic m_traffic;
 };
 
 using ByteSink = std::function<Result<void>(std::string_view bytes)>;
@@ -97,6 +106,7 @@ struct BlobDownload {
   ByteSink sink;
   // The server can't begin in the middle: forget what came, offset is 0 again. (Of a range: an error.)
   std::function<Result<void>()> restart;
+  int restarts = 0; // so far
 };
 
 struct BlobUpload {
@@ -116,8 +126,9 @@ class RegistryConnection {
   const std::string& host() const { return m_registry.config().host; }
   int interrupt_fd() const { return m_interrupt_fd; }
 
-  // The version check (end-1); used by login, so that wrong credentials are known at once.
-  Result<void> ping();
+  // The version check (end-1); used by login, so that wrong credentials are known at once. False: nobody was
+  // asked for any, so they were not tried.
+  Result<bool> ping();
 
   // By tag or digest (end-3). The digest of what came is computed here, and compared with what was asked for.
   // Errors: remote_not_found, registry_*, digest_mismatch.

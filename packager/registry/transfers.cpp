@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <fmt/format.h>
@@ -39,16 +40,19 @@ class Pool {
     for (const TransferTask& task : m_tasks)
       m_progress.total_bytes += task.size_bytes;
     m_progress.total_blobs = m_tasks.size();
+    for (std::size_t i = 0; i < m_tasks.size(); ++i)
+      m_all_counts.insert(&count_of(i));
+    m_moved_before = moved();
   }
 
   void work() {
     RegistryConnection connection(m_registry, m_stop_fd);
     while (const std::optional<std::size_t> index = take()) {
-      Result<void> done = m_tasks[*index].run(connection, m_counts[*index]);
+      Result<void> done = m_tasks[*index].run(connection, count_of(*index));
       const std::scoped_lock lock(m_mutex);
       if (!done && !m_error) m_error = std::move(done).error();
       if (m_error) break;
-      m_counts[*index] = m_tasks[*index].size_bytes;
+      if (!m_tasks[*index].shared_count) m_counts[*index] = m_tasks[*index].size_bytes;
       ++m_progress.done_blobs;
     }
     const std::scoped_lock lock(m_mutex);
@@ -76,8 +80,9 @@ class Pool {
   TransferProgress progress() const {
     const std::scoped_lock lock(m_mutex);
     TransferProgress now = m_progress;
-    for (const ByteCount& count : m_counts)
-      now.done_bytes += count.load(std::memory_order_relaxed);
+    for (const ByteCount* count : m_all_counts)
+      now.done_bytes += count->load(std::memory_order_relaxed);
+    now.moved_bytes = moved() - m_moved_before;
     return now;
   }
   std::optional<Error> error() const {
@@ -86,6 +91,14 @@ class Pool {
   }
 
  private:
+  ByteCount& count_of(std::size_t index) {
+    return m_tasks[index].shared_count ? *m_tasks[index].shared_count : m_counts[index];
+  }
+  std::uint64_t moved() const {
+    return m_registry.traffic().received_bytes.load(std::memory_order_relaxed) +
+           m_registry.traffic().sent_bytes.load(std::memory_order_relaxed);
+  }
+
   std::optional<std::size_t> take() {
     const std::scoped_lock lock(m_mutex);
     if (m_error || m_next == m_tasks.size()) return std::nullopt;
@@ -96,7 +109,9 @@ class Pool {
   int m_stop_fd;
   UniqueFd m_ended; // readable: all is done, or one failed
   std::vector<TransferTask> m_tasks;
-  std::deque<ByteCount> m_counts; // of each task; a deque, since atomics don't move
+  std::deque<ByteCount> m_counts;          // of each task; a deque, since atomics don't move
+  std::set<const ByteCount*> m_all_counts; // those that count: a shared one is there once
+  std::uint64_t m_moved_before = 0;
   std::vector<std::thread> m_workers;
   std::size_t m_threads = 0;
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "packager/registry/registry.h"
 
@@ -13,6 +14,7 @@ namespace mrun {
 struct TransferProgress {
   std::uint64_t done_bytes = 0;
   std::uint64_t total_bytes = 0;
+  std::uint64_t moved_bytes = 0; // over the wire: not what was there before, and what moved twice is in twice
   std::size_t done_blobs = 0;
   std::size_t total_blobs = 0;
 };
@@ -28,6 +30,8 @@ using ByteCount = std::atomic<std::uint64_t>;
 struct TransferTask {
   std::uint64_t size_bytes = 0;
   std::function<Result<void>(RegistryConnection&, ByteCount& done)> run; // on some thread
+  // Of all tasks that share in one blob; nullptr: the task has one of its own.
+  std::shared_ptr<ByteCount> shared_count = nullptr;
 };
 
 // Runs all, the largest first. The first error stops what is under way and is returned. Errors: those of the

@@ -43,6 +43,21 @@ class Faulty:
         self.host = f"localhost:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    # As registry_server.Registry's.
+    def put_blob(self, _, content, media_type, annotations=None):
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        self.blobs[digest] = content
+        return {"mediaType": media_type, "digest": digest, "size": len(content)} | ({"annotations": annotations} if annotations else {})
+
+    def put_artifact(self, _, tag, config, layers, artifact_type=None, **more):
+        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers} | more
+        if artifact_type:
+            manifest["artifactType"] = artifact_type
+        body = json.dumps({key: value for key, value in manifest.items() if value is not None}).encode()
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        self.manifests[tag] = self.manifests[digest] = body
+        return digest
+
     def methods(self, text):
         return [method for method, path, _, _ in self.seen if text in path]
 

@@ -4,7 +4,8 @@ import json
 import subprocess
 import tarfile
 
-from foreign_artifacts import push_layer, push_raw
+from faulty_registry import Faulty
+from foreign_artifacts import ARTIFACT, CONFIG, CONFIG_TYPE, PACK, push_layer, push_raw, weight_class
 from harness import Home, run
 from model_files import gguf, huggingface_files, tar
 from registry_server import Registry
@@ -17,6 +18,8 @@ def main(home):
         takes_archives(home, registry)
         takes_docker_and_kitops(home, registry)
         refuses_hostile(home, registry)
+        refuses_two_meanings()
+        counts_each_content_once()
     finally:
         registry.close()
 
@@ -130,6 +133,12 @@ def refuses_hostile(home, registry):
         refused("M1112", 10, f"bad/entry{index}")
     push_layer(registry, "bad/bomb", tar({"zeros": bytes(64 << 20)}, "w:gz"), "tar+gzip")
     refused("M1112", 10, "bad/bomb")
+    (home.path / "wide.tar").write_bytes(tar(files | {"zeros": bytes(200 << 20)}))
+    wide = subprocess.run(["zstd", "-q", "--ultra", "--long=31", "-1", "-c", str(home.path / "wide.tar")], capture_output=True, check=True).stdout
+    push_layer(registry, "bad/wide", wide, "tar+zstd")
+    refused("M1112", 10, "bad/wide")
+    told = home.try_mrun("pull", f"{registry.host}/bad/wide")
+    assert "of memory to unpack" in told.err and "--long=27" in told.err, told
     push_layer(registry, "bad/cut", tar(files)[:3000], "tar")
     refused("M1112", 10, "bad/cut")
     push_layer(registry, "bad/nogzip", tar(files), "tar+gzip")
@@ -144,6 +153,41 @@ def refuses_hostile(home, registry):
     push_raw(registry, "bad/pickle", {"config.json": files["config.json"], "pytorch_model.bin": b"\x80\x02."})
     refused("M1113", 2, "bad/pickle")
     assert not (home.path / "evil").exists()
+
+
+def refuses_two_meanings():
+    """A manifest that calls itself something else than its header does (CVE-2021-41190)."""
+    faulty = Faulty()
+    config = faulty.put_blob("a/b", CONFIG, CONFIG_TYPE)
+    layers = [faulty.put_blob("a/b", content, f"{PACK}.{weight_class(name)}.v1.raw", {"org.cncf.model.filepath": name})
+              for name, content in huggingface_files().items()]
+    try:
+        for media_type, ends in (("application/vnd.oci.image.index.v1+json", "M1112"), ("application/vnd.docker.distribution.manifest.v2+json", "M1112"),
+                                 ("", "M1112"), (7, "M1112"), (None, "ok")):
+            other = Home()
+            faulty.put_artifact("a/b", "latest", config, layers, ARTIFACT, mediaType=media_type)
+            if ends == "ok":  # it may be absent
+                other.mrun("pull", f"{faulty.host}/a/b")
+            else:
+                other.fails(ends, 10, "pull", f"{faulty.host}/a/b")
+                assert other.mrun("ls").out == ""
+            other.close()
+    finally:
+        faulty.close()
+
+
+def counts_each_content_once():
+    """Two files of one content come once, and the plan says so."""
+    faulty, other = Faulty(), Home()
+    try:
+        push_raw(faulty, "acme/two", huggingface_files() | {"a.bin": b"z" * 3_000_000, "b.bin": b"z" * 3_000_000})
+        said = other.mrun("pull", f"{faulty.host}/acme/two", "--dry-run", "--json").json()
+        pulled = other.mrun("pull", f"{faulty.host}/acme/two", "--json").json()
+        assert 3_000_000 < said["fetched_bytes"] == pulled["fetched_bytes"] < 4_000_000, (said, pulled)
+        assert said["size_bytes"] == pulled["size_bytes"] > 6_000_000, said
+    finally:
+        faulty.close()
+        other.close()
 
 
 run(main)

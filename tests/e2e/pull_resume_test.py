@@ -8,6 +8,7 @@ import threading
 
 from faulty_registry import Faulty
 from harness import Home, run, wait_for
+from model_files import huggingface_files, tar
 from registry_server import Registry
 from slow_link import SlowLink
 
@@ -23,6 +24,7 @@ def main(home):
     assert len(blobs) > 12, "the large file is cut"
     of_each_piece(home, digest, blobs)
     of_all_of_it(home, digest, blobs)
+    of_archives()
 
 
 def killed(home, remote, when, what):
@@ -33,7 +35,7 @@ def killed(home, remote, when, what):
     command.communicate()
     assert command.returncode == -signal.SIGKILL, "it must not have ended by itself"
     home.mrun("verify", "--all")
-    return [{path.name: path.stat().st_size for path in (home.home / "data" / part).iterdir()} for part in ("blobs/sha256", "tmp")]
+    return [{path.name: path.stat().st_size for path in (home.home / "data").glob(part)} for part in ("blobs/sha256/*", "tmp/pull-*")]
 
 
 def of_each_piece(home, digest, blobs):
@@ -70,6 +72,7 @@ def of_each_piece(home, digest, blobs):
         there, partial = killed(other, remote, reached, "all but three blobs")
         killing.set()
         assert partial == {"pull-" + stopped[0]: 0, "pull-" + stopped[1]: HALF, "pull-" + stopped[2]: HALF}, partial
+        other.mrun("gc", "-y")  # it leaves what the next pull goes on with
         faulty.plan = lambda handler: False
         faulty.seen.clear()
         pulled = other.mrun("pull", remote, "--json").json()
@@ -78,6 +81,55 @@ def of_each_piece(home, digest, blobs):
         assert asked == sorted([(stopped[0], None), (stopped[1], f"bytes={HALF}-"), (stopped[2], f"bytes={HALF}-")]), asked
         other.mrun("verify", "--all")
         assert not list(temporary.iterdir())
+        other.mrun("rm", "-y", "demo/parts")
+        other.mrun("gc", "-y")
+        assert not list(whole.iterdir()), "an ended pull keeps nothing from gc"
+    finally:
+        killing.set()
+        faulty.close()
+        other.close()
+
+
+def of_archives():
+    """Another tool's model of three archives: two are unpacked, the third is on its way."""
+    faulty, other, killing = Faulty(), Home(), threading.Event()
+    kit = "application/vnd.kitops.modelkit"
+    contents = [tar(huggingface_files() | {"a.bin": os.urandom(9 * MIB)}), *(tar({f"b{i}.bin": os.urandom((7 - i) * MIB)}) for i in range(2))]
+    layers = [faulty.put_blob("kit/s", content, f"{kit}.model.v1.tar") for content in contents]
+    config = faulty.put_blob("kit/s", b'{"package":{"name":"k"}}', f"{kit}.config.v1+json")
+    faulty.put_artifact("kit/s", "latest", config, layers)
+    slow = layers[2]
+
+    def stops(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(slow["size"]))
+        handler.end_headers()
+        handler.wfile.write(contents[2][:HALF])
+        killing.wait()
+        return handler.reset()
+
+    try:
+        faulty.plan = lambda handler: slow["digest"] in handler.path and stops(handler)
+        remote, temporary = f"{faulty.host}/kit/s", other.home / "data/tmp"
+        partial = temporary / f"pull-{slow['digest'].removeprefix('sha256:')}"
+
+        def reached():
+            noted = len(list(temporary.glob("kept-*")))  # of the manifest and two archives
+            return noted == 3 and partial.exists() and partial.stat().st_size == HALF
+
+        killed(other, remote, reached, "two of three archives")
+        killing.set()
+        other.mrun("gc", "-y")
+        faulty.plan = lambda handler: False
+        faulty.seen.clear()
+        said = other.mrun("pull", remote, "--dry-run", "--json").json()["fetched_bytes"]
+        pulled = other.mrun("pull", remote, "--json").json()
+        asked = [(path.rsplit(":", 1)[1], span) for _, path, span, _ in faulty.seen if "/blobs/" in path and config["digest"] not in path]
+        assert asked == [(slow["digest"].removeprefix("sha256:"), f"bytes={HALF}-")], asked
+        assert pulled["fetched_bytes"] == said == slow["size"] - HALF + config["size"], (pulled, said)
+        other.mrun("verify", "--all")
+        assert not list(temporary.iterdir()) and {f["path"] for f in other.mrun("show", "kit/s", "--json").json()["files"]} == {
+            *huggingface_files(), "a.bin", "b0.bin", "b1.bin", "mrun.yaml"}
     finally:
         killing.set()
         faulty.close()

@@ -50,6 +50,12 @@ def without_ranges(handler, n):
     return True
 
 
+def whole_breaking_later(handler, n):
+    del handler.headers["Range"]
+    handler.serve(200_000 * n)
+    return True
+
+
 def bearer(realm):
     """A challenge; the token itself is asked for at the row's own server when the realm says HOST."""
     def answer(handler):
@@ -127,6 +133,9 @@ PULLS = [
     # ranges
     Row("200 to a range: the whole again", "big", without_ranges),
     Row("416 to a range: from the start", "big", first_cut_then(says(416)), after=resumed_once),
+    Row("416 to every range, and it always breaks", "big", lambda handler, n: handler.reply(416) if handler.headers.get("Range") else (
+        handler.serve(1_000_000) or True), "M1704", asked_so_often(6)),
+    Row("the whole to every range, a little more each time", "big", whole_breaking_later, "M1704", asked_so_often(7)),
     Row("another range than was asked for", "big", first_cut_then(says(206, b"x", Content_Range=f"bytes 5-5/{SIZE}")), "M1704"),
     Row("a range that is none", "big", first_cut_then(says(206, b"x", Content_Range="lines 1-2")), "M1704"),
     Row("a range that is not said", "big", first_cut_then(says(206, b"x")), "M1704"),
@@ -140,7 +149,8 @@ PULLS = [
     Row("a redirect of 100 KB", "big", always(redirects("/" + "a" * 20_000)), "M1703"),
     *[Row(f"a redirect to {link}", "big", always(redirects(link)), "M1703") for link in FORBIDDEN],
     Row("a redirect to a name that nobody knows", "big", always(redirects("https://elsewhere.invalid/x?SIGNATURE")), "M1701"),
-    Row("a token server that nobody knows", "any", always(bearer("https://auth.invalid/token")), "M1701", login=True),
+    Row("a token server that nobody knows", "any", always(bearer("https://auth.invalid/token")), "M1701"),
+    Row("a token server elsewhere gets no password", "any", always(bearer("https://auth.invalid/token")), "M1703", login=True),
     # credentials
     Row("a password is wanted, and there is none", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706"),
     Row("a password is not taken", "any", always(says(401, b"", WWW_Authenticate='Basic realm="x"')), "M1706", login=True),
@@ -220,6 +230,9 @@ class Rows:
         faulty, other = self.serve(row), Home()
         try:
             outcome = self.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, self.config(row, other, faulty.host))
+            # MRUN_LOG=debug: each request is told, without what is secret in it.
+            assert f"debug GET http://{faulty.host}/v2/demo/big/manifests/latest: " in outcome.err, outcome
+            assert "Bearer" not in outcome.err and "uthorization" not in outcome.err, outcome
             for blob in (other.home / "data/blobs/sha256").glob("*"):
                 assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name, blob
             if row.ends == "ok":
@@ -258,6 +271,10 @@ def main(home):
     proxies(rows)
     one_at_a_time(rows)
     kept_secret(home, rows)
+    strangers_get_nothing(rows)
+    without_a_helper(rows)
+    asks_nobody(rows)
+    force_mends(rows)
     killed(home, rows.digest, rows.big.removeprefix("sha256:"))
     tls(home)
 
@@ -364,6 +381,104 @@ exit 0
         assert (folder / "input").read_text().strip() == faulty.host
     finally:
         faulty.close()
+
+
+def strangers_get_nothing(rows):
+    """A registry that names a token server elsewhere: the password goes there only when the user named it, too."""
+    elsewhere, other = Faulty(), Home()
+    row = Row("a realm elsewhere", "any", lambda handler, n: False, login=True)
+    faulty = rows.serve(row)
+    server = elsewhere.host
+    try:
+        elsewhere.plan = lambda handler: handler.reply(200, b'{"token":"the-canary"}')
+        faulty.plan = lambda handler: handler.headers.get("Authorization") != "Bearer the-canary" and bearer(f"http://{server}/token?x=SIGNATURE")(handler)
+        env, remote = rows.config(row, other, faulty.host), f"{faulty.host}/demo/big"
+        refused = other.fails("M1703", 1, "pull", remote, env=env)
+        assert faulty.host in refused.err and server in refused.err and "--token-server" in refused.err, refused
+        login = "login", faulty.host, "-u", "me", "--token-stdin"
+        other.fails("M1703", 1, *login, input="s3cret-word", env=env)
+        other.fails("M1703", 1, *login, "--token-server", "auth.example", input="s3cret-word", env=env)
+        assert elsewhere.seen == [], elsewhere.seen
+        # Named in config.yaml, or at login, until logout.
+        other.home.mkdir(exist_ok=True)
+        config = other.home / "config.yaml"
+        config.write_text(f"token_servers: {{\"{faulty.host}\": \"{server}\"}}\n")
+        outcome = other.mrun("pull", remote, env=env)
+        assert elsewhere.seen[0][3] == BASIC and "canary" not in outcome.err and "SIGNATURE" not in outcome.err, outcome
+        config.unlink()
+        other.fails("M1703", 1, "pull", remote, "-f", env=env)
+        other.mrun(*login, "--token-server", server, input="s3cret-word", env=env)
+        other.mrun("pull", remote, "-f", env=env)
+        other.mrun("logout", faulty.host, env=env)
+        (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"auths": {faulty.host: {"auth": BASIC.split()[1]}}}))
+        other.fails("M1703", 1, "pull", remote, "-f", env=env)
+        # Nobody's password goes nowhere.
+        elsewhere.seen.clear()
+        other.mrun("pull", remote, "-f", env=env | {"DOCKER_CONFIG": str(other.path)})
+        assert {seen[3] for seen in elsewhere.seen} == {None}, elsewhere.seen
+    finally:
+        faulty.close()
+        elsewhere.close()
+        other.close()
+
+
+def without_a_helper(rows):
+    """A Docker config of another machine names a helper that is not here: what is public is pulled all the same."""
+    other = Home()
+    row = Row("no helper", "any", token_says(b'{"token":"t"}'))
+    faulty = rows.serve(row)
+    try:
+        faulty.plan = lambda handler: handler.headers.get("Authorization") != "Bearer t" and token_says(b'{"token":"t"}')(handler, 1)
+        env = rows.config(row, other, faulty.host)
+        (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"credsStore": "not-here"}))
+        outcome = other.mrun("pull", f"{faulty.host}/demo/big", env=env)
+        assert outcome.out.strip() == rows.digest and "docker-credential-not-here" in outcome.err, outcome
+        other.fails("M1710", 4, "login", faulty.host, "-u", "me", "--token-stdin", input="s3cret-word", env=env)  # it can't be kept
+        other.mrun("logout", faulty.host, env=env)
+    finally:
+        faulty.close()
+        other.close()
+
+
+def asks_nobody(rows):
+    """A registry that asks for no password has not tried one: login says so, and keeps none."""
+    for status in (200, 404):
+        other = Home()
+        row = Row("open", "any", always(says(status)))
+        faulty = rows.serve(row)
+        try:
+            env = rows.config(row, other, faulty.host)
+            before = (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").read_text()
+            login = "login", faulty.host, "-u", "me", "--token-stdin"
+            outcome = other.mrun(*login, input="s3cret-word", env=env)
+            assert "asked for no password" in outcome.err and "lets me in" not in outcome.err, outcome
+            assert other.mrun(*login, "--json", input="s3cret-word", env=env).json()["kept_in"] is None
+            assert (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").read_text() == before
+        finally:
+            faulty.close()
+            other.close()
+
+
+def force_mends(rows):
+    """`pull -f` hashes what is here, and fetches what is damaged, though its size is right."""
+    other = Home()
+    faulty = rows.serve(Row("nothing", "any", lambda handler, n: False))
+    remote = f"{faulty.host}/demo/big"
+    try:
+        other.mrun("pull", remote)
+        blob = other.home / "data/blobs/sha256" / rows.big.removeprefix("sha256:")
+        blob.chmod(0o644)
+        with open(blob, "r+b") as file:
+            file.seek(3_000_000)
+            file.write(b"damage")
+        faulty.seen.clear()
+        mended = other.mrun("pull", "-f", remote, "--json").json()
+        assert mended["fetched_bytes"] == SIZE and faulty.methods(rows.big) == ["GET"], (mended, faulty.seen)
+        other.mrun("verify", "--all")
+        assert other.mrun("pull", "-f", remote, "--json").json()["fetched_bytes"] == 0
+    finally:
+        faulty.close()
+        other.close()
 
 
 def home_program():

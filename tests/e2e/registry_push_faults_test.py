@@ -7,9 +7,10 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import subprocess
 
 from faulty_registry import Faulty, always, says, times
-from harness import Home, run
+from harness import MRUN, Home, run
 
 EXIT = {"M1703": 1, "M1704": 1, "M1705": 75, "M1706": 4, "M1707": 4, "M1708": 5, "M1709": 10}
 MIB = 1 << 20
@@ -115,6 +116,21 @@ def wrong_range(handler):
     del handler.reply  # the connection lives on
 
 
+def moving_range(status):
+    """Takes two chunks, then none; each time that it is asked, it has another number of bytes."""
+    def fault(handler, _):
+        counts = faulty_of(handler).__dict__.setdefault("counts", {"PATCH": 0, "GET": 0})
+        if handler.command in counts:
+            counts[handler.command] += 1
+        if handler.command == "PATCH" and counts["PATCH"] > 2:
+            return handler.reply(status)
+        if handler.command == "GET":
+            assert counts["GET"] < 50, "it goes on without an end"
+            return handler.reply(204, headers=[("Location", handler.path), ("Range", "0-9999" if counts["GET"] % 2 else "0-1999999")])
+        return False
+    return fault
+
+
 def ecr(handler):
     handler.body()
     handler.reply(201)
@@ -154,6 +170,8 @@ ROWS = [
     Row("416 to every chunk (ghcr.io): in one piece", "PATCH", "", always(without_limit(says(416))), setup=chunked),
     Row("201 to a chunk, and that is all (Amazon ECR): in one piece", "PATCH", "", always(without_limit(ecr)), setup=chunked),
     Row("another Range than was sent", "PATCH", "", nth(2, wrong_range), setup=chunked),
+    Row("416 to every chunk, and another Range at each question", "", "/uploads/", moving_range(416), "M1704", setup=chunked),
+    Row("503 to every chunk, and another Range at each question", "", "/uploads/", moving_range(503), "M1705", setup=chunked),
     Row("a storm of 5xx between chunks", "PATCH", "", lambda handler, n: n in (2, 3, 5) and handler.reply(503, b"<html>"), setup=chunked),
     Row("429 with Retry-After between chunks", "PATCH", "", nth(2, says(429, Retry_After="1")), setup=chunked),
     # tokens
@@ -234,6 +252,7 @@ def main(home):
     elsewhere(pushes)
     mounting(pushes)
     known(pushes)
+    looks_at_little(pushes.home)
 
 
 def asks_before_large_bodies_only(pushes):
@@ -333,9 +352,42 @@ def known(pushes):
         pushes.home.mrun("push", "demo/big", remote)
         assert hashlib.sha256(faulty.manifests["latest"]).hexdigest() == third.removeprefix("sha256:")
         assert other.mrun("pull", remote).out.strip() == third
+        # The same of a registry that takes a manifest unseen: what only our notes know is asked for.
+        del faulty.blobs[lost]
+        faulty.manifests.clear()
+        faulty.plan = lambda handler: False
+        (folder / "b.txt").write_text("a fourth")
+        fourth = pushes.home.mrun("pack", folder).out.strip()
+        faulty.seen.clear()
+        pushes.home.mrun("push", "demo/big", remote)
+        assert lost in faulty.blobs and not [path for _, path, _, _ in faulty.seen if "mount=" in path], faulty.seen
+        empty = Home()
+        assert empty.mrun("pull", remote).out.strip() == fourth
+        empty.close()
     finally:
         faulty.close()
         other.close()
+
+
+def looks_at_little(home):
+    """Of many versions that were pushed before, only those are read that may tell something: the latest, until all is known."""
+    faulty, texts = Faulty(), []
+    try:
+        folder = home.model("demo/often", pack=False, files={"weights.bin": os.urandom(200_000), "label.txt": "0"})
+        for number in range(12):
+            (folder / "label.txt").write_text(str(number))
+            texts.append(home.mrun("pack", folder).out.strip().removeprefix("sha256:"))
+            home.mrun("push", "demo/often", f"{faulty.host}/demo/often:v{number}")
+        trace = home.path / "trace"
+        done = subprocess.run(["strace", "-f", "-qq", "-s", "200", "-e", "trace=openat", "-o", trace, str(MRUN), "push", "demo/often",
+                               f"{faulty.host}/demo/elsewhere", "--json"], capture_output=True, text=True, env=home.env, timeout=100)
+        assert done.returncode == 0, done
+        pushed = json.loads(done.stdout)
+        assert pushed["mounted_bytes"] > 200_000, pushed
+        opened = {text for text in texts if text in trace.read_text()}
+        assert opened == {texts[-1]}, opened
+    finally:
+        faulty.close()
 
 
 run(main)

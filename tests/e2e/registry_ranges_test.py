@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import threading
 
 from faulty_registry import Faulty
 from foreign_artifacts import push_raw
@@ -22,7 +23,7 @@ def main(home):
         large = hashlib.sha256(content).hexdigest()
         push_raw(registry, "acme/large", huggingface_files() | {"extra.bin": content})
         digest = comes_in_ranges(home, registry, large)
-        goes_on_after_a_kill(registry, large, digest)
+        goes_on_after_a_kill(home, content, large, digest)
         goes_out_in_chunks(home, registry, large, digest)
         survives_faults(home, content, large, digest)
     finally:
@@ -44,23 +45,49 @@ def comes_in_ranges(home, registry, large):
     return pulled["digest"]
 
 
-def goes_on_after_a_kill(registry, large, digest):
-    """What came without a gap stays; the rest comes."""
-    link, other = SlowLink(registry.port, down=30_000_000), Home()
+def goes_on_after_a_kill(home, content, large, digest):
+    """The first range stops after a mebibyte, the others come: kill -9, and only what the first lacks comes again."""
+    faulty, other, killing, sent = Faulty(home.home / "data"), Home(), threading.Event(), {}
+
+    def plan(handler):
+        if large not in handler.path:
+            return False
+        first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
+        stops = first == 0 and not killing.is_set()
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {first}-{last}/{SIZE}")
+        handler.send_header("Content-Length", str(last - first + 1))
+        handler.end_headers()
+        part = content[first:MIB if stops else last + 1]
+        handler.wfile.write(part)
+        sent[first] = len(part)
+        if stops:
+            killing.wait()
+            return handler.reset()
+        return True
+
     try:
-        remote = f"{link.host}/acme/large"
+        faulty.manifests["latest"] = (home.home / "data/blobs/sha256" / digest.removeprefix("sha256:")).read_bytes()
+        faulty.plan, remote = plan, f"{faulty.host}/acme/large"
         command = other.start("pull", remote)
         partial = other.home / f"data/tmp/pull-{large}"
-        wait_for(lambda: partial.exists() and partial.stat().st_blocks * 512 > 100 * MIB, 60, "half of it")
+        came = SIZE - 63 * MIB
+        wait_for(lambda: sum(sent.values()) == came and partial.stat().st_blocks * 512 >= came, 60, "all but the first range")
         os.kill(command.pid, signal.SIGKILL)
         command.communicate()
-        link.rates, before = (None, None), link.moved[1]
-        registry.answers_since()
-        assert other.mrun("pull", remote, "--json", timeout=200).json()["digest"] == digest
-        assert link.moved[1] - before < SIZE - 10 * MIB, link.moved
+        killing.set()
+        other.mrun("gc", "-y")
+        sent.clear()
+        said = other.mrun("pull", remote, "--dry-run", "--json").json()["fetched_bytes"]
+        pulled = other.mrun("pull", remote, "--json", timeout=200).json()
+        slack = 4 * 65536  # the block before a gap may have been begun only
+        assert list(sent) == [MIB - 65536] and sum(sent.values()) <= 63 * MIB + slack, sent
+        small = said - sum(sent.values())  # the other files, as far as they had not come
+        assert pulled["fetched_bytes"] == said and 0 <= small < 20_000, (pulled, said, sent)
         stored(other, large)
     finally:
-        link.close()
+        killing.set()
+        faulty.close()
         other.close()
 
 

@@ -44,9 +44,13 @@ def main(home):
 
 def logs_in(home, tokens, registry):
     home.fails("M1706", 4, "push", "demo/base", f"{registry.host}/demo/private")
-    home.fails("M1706", 4, "login", registry.host, "-u", "me", "--token-stdin", input="wrong")
+    server = tokens.url.split("/")[2]
+    login = "login", registry.host, "-u", "me", "--token-stdin", "--token-server", server
+    home.fails("M1706", 4, *login, input="wrong")
     tokens.seen.clear()
-    done = home.mrun("login", registry.host, "-u", "me", "--token-stdin", input=SECRET + "\n")
+    home.fails("M1703", 1, *login[:-2], input=SECRET)  # a password goes to hosts that were named
+    assert tokens.seen == []
+    done = home.mrun(*login, input=SECRET + "\n")
     assert SECRET not in done.out + done.err, done
     assert scopes_of(tokens) == set(), tokens.seen  # no repository is asked for
     # The password is in the Authorization header of the request to the realm, in no URL.
@@ -71,6 +75,7 @@ def anybody_pulls_what_is_public(home, other, tokens, registry, digest):
 
 def goes_on_when_tokens_end(home, tokens, registry, link, digest):
     """24 MB at 1 MB/s a connection take seconds, on however many connections; the tokens end before."""
+    names_token_server(home, link.host, tokens)
     login = home.path / "link-config"
     login.mkdir()
     auth = base64.b64encode(f"me:{SECRET}".encode()).decode()
@@ -92,9 +97,16 @@ def goes_on_when_tokens_end(home, tokens, registry, link, digest):
         if claimed != 1:  # else a fast machine gets its tokens in time, and a slow one may not
             assert len(refused) >= 2, refused
         pulled = Home()
+        names_token_server(pulled, link.host, tokens)
         assert pulled.mrun("pull", remote, env=env).out.strip() == digest
         pulled.close()
     tokens.lifetime = tokens.claimed = 300
+
+
+def names_token_server(home, host, tokens):
+    """As the user of a Docker login does, where tokens are given out at another host."""
+    home.home.mkdir(exist_ok=True)
+    (home.home / "config.yaml").write_text(f"token_servers: {{\"{host}\": [\"{tokens.url.split('/')[2]}\"]}}\n")
 
 
 def pushed_blobs(home, digest):
@@ -123,6 +135,7 @@ def mounts(home, tokens, registry, base):
     third = Home()
     try:
         third.env["DOCKER_CONFIG"] = str(home.path / ".docker")
+        names_token_server(third, registry.host, tokens)
         model(third, "demo/base", base)
         (third.home / "cache").mkdir(exist_ok=True)
         (third.home / "cache/pushed.json").write_bytes((home.home / "cache/pushed.json").read_bytes())

@@ -229,7 +229,7 @@ TEST_CASE("archive: of zstd, windows up to 128 MiB are taken; what asks for more
     const Result<Files> large = read_files(frame(window_log), ArchiveCompression::zstd);
     REQUIRE_FALSE(large);
     CHECK(large.error().code == ErrorCode::bundle_invalid);
-    CHECK(large.error().message.find("can't be read") != std::string::npos);
+    CHECK(large.error().message.find("of memory") != std::string::npos);
   }
 }
 
@@ -249,6 +249,25 @@ TEST_CASE("archive: libarchive's other formats and filters are not there to be r
     for (const ArchiveCompression compression :
          {ArchiveCompression::none, ArchiveCompression::gzip, ArchiveCompression::zstd})
       CHECK_FALSE(read_files(magic + tar, compression));
+}
+
+TEST_CASE("archive: a zstd window that takes too much memory is named") {
+  const auto problem = [](const std::string& head) {
+    const auto opened = ArchiveReader::open(
+        [head]() -> Result<std::string_view> { return std::string_view(head); }, ArchiveCompression::zstd);
+    REQUIRE_FALSE(opened);
+    return opened.error().message;
+  };
+  const std::string magic = "\x28\xb5\x2f\xfd", rest(20, '\0');
+  const auto window = [&](unsigned log) { // of 2^log bytes
+    return magic + '\0' + static_cast<char>((log - 10) << 3) + rest;
+  };
+  CHECK(problem(window(31)).find("2.0 GiB of memory") != std::string::npos);
+  CHECK(problem(window(28)).find("256.0 MiB of memory") != std::string::npos);
+  CHECK(problem(window(27)).find("of memory") == std::string::npos); // damaged, and no more than that
+  // A single segment of 300 MiB, as `zstd --long=31` makes of a file.
+  const std::string segment = magic + '\xa0' + std::string("\x00\x00\xc0\x12", 4) + rest;
+  CHECK(problem(segment).find("300.0 MiB of memory") != std::string::npos);
 }
 
 TEST_CASE("archive: damage and other formats are an error, never a crash") {

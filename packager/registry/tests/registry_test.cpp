@@ -17,6 +17,7 @@
 #include "packager/registry/push_notes.h"
 #include "packager/registry/retry.h"
 #include "packager/registry/tls_trust.h"
+#include "packager/registry/token_servers.h"
 #include "packager/registry/url.h"
 #include "packager/registry_host.h"
 #include "packager/sha256.h"
@@ -71,6 +72,58 @@ TEST_CASE("URLs are taken apart, resolved and compared by origin") {
                           "https://a/\r\nX: y", "a b", "gopher://a", "https://a/\x7f", "https://a%252eb/"})
     CHECK_FALSE_MESSAGE(Url::parse(bad).has_value(), std::string(bad));
   CHECK(Url::parse("https://a/x?sig=secret b").error().message.find("secret") == std::string::npos);
+}
+
+TEST_CASE("a token server is near by its name: the same, or one of the registry's own domain") {
+  const auto near = [](const std::string& registry, const std::string& realm) {
+    return is_near(Url::parse(registry).value(), Url::parse(realm).value());
+  };
+  // As they are in use.
+  CHECK(near("https://registry-1.docker.io/", "https://auth.docker.io/token"));
+  CHECK(near("https://ghcr.io/", "https://ghcr.io/token"));
+  CHECK(near("https://quay.io/", "https://quay.io/v2/auth"));
+  CHECK(near("https://registry.gitlab.com/", "https://gitlab.com/jwt/auth"));
+  CHECK(near("https://europe-docker.pkg.dev/", "https://europe-docker.pkg.dev/v2/token"));
+  CHECK(near("https://public.ecr.aws/", "https://public.ecr.aws/token/"));
+  CHECK(near("https://acme.azurecr.io/", "https://acme.azurecr.io/oauth2/token"));
+  CHECK(near("https://registry.digitalocean.com/", "https://api.digitalocean.com/v2/registry/auth"));
+  CHECK(near("https://gitlab.acme.co.uk:5050/", "https://gitlab.acme.co.uk/jwt/auth"));
+  CHECK(near("https://registry.acme.co.uk/", "https://auth.acme.co.uk/token"));
+  CHECK(near("http://localhost:5000/", "http://localhost:5000/token"));
+  // Where others may be.
+  for (const auto& [registry, realm] : std::vector<std::pair<std::string, std::string>>{
+           {"https://registry.example.com/", "https://auth.example.net/"},
+           {"https://registry.example.com/", "https://example.com.evil.net/"},
+           {"https://registry.example.com/", "https://evilexample.com/"},
+           {"https://ghcr.io/", "https://evil.io/"},
+           {"https://acme.co.uk/", "https://evil.co.uk/"},
+           {"https://acme.azurecr.io/", "https://evil.azurecr.io/"},
+           {"https://acme.github.io/", "https://evil.github.io/"},
+           {"https://10.0.0.5:5000/", "https://10.0.0.5:5001/"},
+           {"https://10.0.0.5/", "https://20.0.0.5/"},
+           {"http://localhost:5000/", "http://localhost:5001/"},
+           {"http://localhost:5000/", "http://127.0.0.1:5000/"},
+           {"https://registry/", "https://auth/"}})
+    CHECK_FALSE_MESSAGE(near(registry, realm), (registry + " " + realm));
+}
+
+TEST_CASE("what a login agreed to is kept by registry, until logout") {
+  const Folder folder;
+  const TokenServerFile file(folder.path / "state/token-servers.json");
+  CHECK(file.of("reg.example").empty());
+  CHECK(file.erase("reg.example"));
+  REQUIRE(file.add("reg.example", "auth.other"));
+  REQUIRE(file.add("localhost:5000", "127.0.0.1:6000"));
+  CHECK(file.of("reg.example") == std::vector<std::string>{"auth.other"});
+  REQUIRE(file.add("reg.example", "auth.third")); // the last login counts
+  CHECK(file.of("reg.example") == std::vector<std::string>{"auth.third"});
+  REQUIRE(file.erase("reg.example"));
+  CHECK(file.of("reg.example").empty());
+  CHECK(file.of("localhost:5000") == std::vector<std::string>{"127.0.0.1:6000"});
+  for (const char* noise : {"", "[]", "{}", R"({"schema":"mrun.token-servers/v1","servers":[]})"}) {
+    folder.write("state/token-servers.json", noise);
+    CHECK(file.of("localhost:5000").empty());
+  }
 }
 
 TEST_CASE("plain HTTP is for this machine only, whatever a name looks like") {
@@ -241,6 +294,20 @@ TEST_CASE("a credential helper is asked, and what it does wrong is told") {
   const fs::path config = write_with_mode(
       folder, "config.json", R"({"credHelpers":{"reg.example":"good"},"auths":{"reg.example":{}}})");
   CHECK(Credentials({config}).find("reg.example").value()->username == "u");
+}
+
+TEST_CASE("a credential helper that reads nothing holds nobody up") {
+  const Folder folder;
+  // A child of it keeps the pipe open, which is too small for the secret.
+  write_with_mode(folder, "docker-credential-deaf",
+                  "#!/bin/sh\nsleep 1000 <&0 >/dev/null 2>&1 &\necho $! > " + (folder.path / "pid").string() +
+                      "\nexit 0\n");
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (folder.path.string() + ":" + path).c_str(), 1);
+  CHECK(helper_store("deaf", "reg.example",
+                     {.username = std::string(30'000, 'u'), .secret = std::string(60'000, 's')}));
+  ::setenv("PATH", path.c_str(), 1);
+  ::kill(std::stoi(folder.read("pid")), SIGKILL);
 }
 
 TEST_CASE("a host has one spelling") {
