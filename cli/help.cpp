@@ -90,6 +90,7 @@ Json command_json(const CommandSpec& command) {
           {"positionals", std::move(positionals)},
           {"flags", flags_json(command.flags)},
           {"examples", std::move(examples)},
+          {"streams", command.streams},
           {"exit_codes", std::move(exit_codes)}};
 }
 
@@ -165,6 +166,8 @@ std::string render_help(const Terminal& terminal, const CommandSpec& command) {
   }
   text += title("Flags of every command");
   append_flags(text, k_common_flags);
+  if (command.streams)
+    text += "  `--json=stream` prints an event a line, as it comes.\n";
   text += title("Exit codes");
   append_exit_codes(text, command);
   return text + fmt::format("\n{}\n", command.description);
