@@ -92,19 +92,21 @@ Json without_ours(Json prediction) {
   return prediction;
 }
 
-int show_failure(const Context& context, const Json& prediction, const std::string& model) {
-  const Error error = error_of_end(prediction, model);
-  if (context.json) {
-    context.terminal.err(canonical_json(error_json(error, {{"prediction", without_ours(prediction)}})) +
-                         "\n");
-    return error.row().exit_code;
-  }
-  std::string text = render_error(context.terminal, error);
-  // What is wrong with an input stands there; the worker's log says no more.
-  if (static_cast<int>(error.code) / 100 != k_input_errors)
-    text += worker_words(prediction.value("mrun", Json()));
-  context.terminal.err(text);
+int show_error(const Context& context, const Error& error, Json details) {
+  context.terminal.err(context.json ? canonical_json(error_json(error, std::move(details))) + "\n"
+                                    : render_error(context.terminal, error));
   return error.row().exit_code;
+}
+
+int show_failure(const Context& context, const Json& prediction, const std::string& model,
+                 const std::string& place) {
+  Error error = error_of_end(prediction, model);
+  if (!place.empty()) error.notes.push_back(fmt::format("the input at {}", place));
+  const int exit_code = show_error(context, error, {{"prediction", without_ours(prediction)}});
+  // What is wrong with an input stands there; the worker's log says no more.
+  if (!context.json && static_cast<int>(error.code) / 100 != k_input_errors)
+    context.terminal.err(worker_words(prediction.value("mrun", Json())));
+  return exit_code;
 }
 
 Result<void> show_success(Context& context, const Json& prediction, OutputSink& sink,

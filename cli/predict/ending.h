@@ -27,8 +27,12 @@ Error about_model(Error error, const std::string& model);
 // Replicate's own object, without what only ours has.
 Json without_ours(Json prediction);
 
-// Of one that did not succeed, on standard error: why, the worker's last words, where its log is. The exit code.
-int show_failure(const Context& context, const Json& prediction, const std::string& model);
+// On standard error, as text or JSON; `details` are for JSON. The exit code.
+int show_error(const Context& context, const Error& error, Json details = Json::object());
+// Of one that did not succeed, on standard error: why, the worker's last words, where its log is. `place`: which of
+// several it was. The exit code.
+int show_failure(const Context& context, const Json& prediction, const std::string& model,
+                 const std::string& place = "");
 // What is left of the output of one that succeeded, and how long it took. Errors: those of the sink and of
 // fetching.
 Result<void> show_success(Context& context, const Json& prediction, OutputSink& sink,

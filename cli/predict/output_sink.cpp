@@ -49,6 +49,13 @@ std::size_t count_of(const Json& value) {
 
 } // namespace
 
+Result<void> check_target_of_many(const OutputOptions& options) {
+  const std::string& target = options.target;
+  if (target.empty() || target == "-" || target.find("%{index}") != std::string::npos) return {};
+  return fail(ErrorCode::usage, "several predictions need a name each for their output",
+              "write %{index} into it, as `-o 'out/%{index}.%{ext}'`");
+}
+
 Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, OutputOptions options) {
   OutputSink sink(context, output, std::move(options));
   const std::string& target = sink.m_options.target;

@@ -27,6 +27,9 @@ struct OutputOptions {
   std::optional<std::size_t> number = std::nullopt;
 };
 
+// Of several predictions each needs a name of its own for its output. Error usage.
+Result<void> check_target_of_many(const OutputOptions& options);
+
 class OutputSink {
  public:
   // Checks the target before anything runs. Errors: output_exists, terminal_refused, usage, io.

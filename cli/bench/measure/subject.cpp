@@ -17,23 +17,6 @@ namespace {
 constexpr std::size_t k_max_cases = 10'000;
 constexpr std::size_t k_max_cases_bytes = 64 * k_mib;
 
-const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
-  for (const InputSpec& input : manifest.inputs)
-    if (input.name == key) return &input.type;
-  return nullptr;
-}
-
-// A file input of a case is "@path", beside the cases file.
-Json with_file_arguments(const Manifest& manifest, Json input, const std::filesystem::path& folder) {
-  for (const auto& [key, value] : input.items()) {
-    const TypeSpec* type = type_of(manifest, key);
-    if (type == nullptr || type->type != ValueType::file || !value.is_string()) continue;
-    const auto& text = value.get_ref<const std::string&>();
-    if (text.starts_with('@')) input[key] = file_argument((folder / text.substr(1)).string());
-  }
-  return input;
-}
-
 Result<std::vector<Json>> read_cases(const Manifest& manifest, const std::string& path) {
   MRUN_ASSIGN(const std::string text,
               read_file(path, k_max_cases_bytes, ErrorCode::bench_cases, ErrorCode::bench_cases));
@@ -47,7 +30,7 @@ Result<std::vector<Json>> read_cases(const Manifest& manifest, const std::string
     if (!input.is_object())
       return fail(ErrorCode::bench_cases, fmt::format("{}: a case is an object of inputs", place));
     cases.push_back(
-        with_file_arguments(manifest, std::move(input), std::filesystem::path(path).parent_path()));
+        cli::with_file_arguments(manifest, std::move(input), std::filesystem::path(path).parent_path()));
     if (cases.size() > k_max_cases)
       return fail(ErrorCode::bench_cases, fmt::format("{}: more than {} cases", place, k_max_cases));
   }
