@@ -56,7 +56,7 @@ struct CommandSpec {
   std::span<const PositionalSpec> positionals = {};
   std::span<const FlagSpec> flags = {};
   std::span<const ExampleSpec> examples = {};
-  bool streams = false; // takes `--json=stream`: an event a line (docs/formats/events.md)
+  bool streams = false;                 // takes `--json=stream`: an event a line (docs/formats/events.md)
   std::span<const int> exit_codes = {}; // besides 0, 2, 130 and 143, which every command has
   // Whether these words need a registry: then mrun-remote runs the command. nullptr: they never do.
   bool (*needs_registry)(const Context& context, const Arguments& arguments) = nullptr;

@@ -166,8 +166,7 @@ std::string render_help(const Terminal& terminal, const CommandSpec& command) {
   }
   text += title("Flags of every command");
   append_flags(text, k_common_flags);
-  if (command.streams)
-    text += "  `--json=stream` prints an event a line, as it comes.\n";
+  if (command.streams) text += "  `--json=stream` prints an event a line, as it comes.\n";
   text += title("Exit codes");
   append_exit_codes(text, command);
   return text + fmt::format("\n{}\n", command.description);

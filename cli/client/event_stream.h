@@ -35,8 +35,8 @@ class EventStream {
   SseParser m_parser;
 };
 
-// An event as `--json=stream` prints it: {data, event, prediction, schema: mrun.event/v1, seq}, with `index` (from
-// 0) where several predictions were asked for. Ends with a newline.
+// An event as `--json=stream` prints it: {data, event, prediction, schema: mrun.event/v1, seq}, with `index`
+// (from 0) where several predictions were asked for. Ends with a newline.
 std::string event_line(const StreamEvent& event, const std::string& prediction,
                        std::optional<std::size_t> index = std::nullopt);
 

@@ -33,8 +33,9 @@ constexpr FlagSpec k_flags[] = {
     {.name = "inputs",
      .value_name = "FILE|-",
      .type = FlagType::path,
-     .help = "inputs as JSON: one object, or one a line, each a prediction; a file input is \"@path\", beside "
-             "the file"},
+     .help =
+         "inputs as JSON: one object, or one a line, each a prediction; a file input is \"@path\", beside "
+         "the file"},
     {.name = "count",
      .short_name = 'n',
      .value_name = "N",
@@ -80,8 +81,9 @@ constexpr FlagSpec k_flags[] = {
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
     {.name = "print-id", .help = "print the prediction's id on standard error first"},
     {.name = "detach", .help = "print the id and leave; the prediction goes on (`mrun wait ID`)"},
-    {.name = "dry-run", .help = "check the inputs, say where it would run, with how much memory and cost; "
-                                "start nothing"},
+    {.name = "dry-run",
+     .help = "check the inputs, say where it would run, with how much memory and cost; "
+             "start nothing"},
 };
 constexpr ExampleSpec k_examples[] = {
     {"predict demo/minilm -i text=\"A man is eating food.\"", "a text in, numbers out"},
@@ -92,7 +94,8 @@ constexpr ExampleSpec k_examples[] = {
     {"predict ghcr.io/acme/minilm -i text=hello", "pulled first, if it is not here"},
     {"predict demo/minilm -i text=@- --json < note.txt",
      "standard input in, the whole prediction object out"},
-    {"predict demo/minilm --inputs texts.jsonl --jobs 4 --json > out.jsonl", "a line in, a line out, in order"},
+    {"predict demo/minilm --inputs texts.jsonl --jobs 4 --json > out.jsonl",
+     "a line in, a line out, in order"},
     {"predict demo/upscale -i image=@- -o - < a.png | mrun predict demo/mobilenet -i image=@-",
      "one model's output into the next"},
     {"predict demo/paint -i prompt=fox -n 5 -o 'out/%{index}.%{ext}'", "five of them"},
@@ -102,7 +105,8 @@ constexpr long long k_max_count = 100'000;
 constexpr long long k_max_jobs = 64;
 constexpr long long k_max_retries = 100;
 
-Result<long long> number_of(const Arguments& arguments, std::string_view flag, long long least, long long most) {
+Result<long long> number_of(const Arguments& arguments, std::string_view flag, long long least,
+                            long long most) {
   const long long number = arguments.integer(flag).value_or(least);
   if (number >= least && number <= most) return number;
   return fail(ErrorCode::flag_value,
@@ -146,7 +150,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const PredictOptions options, read_options(context, arguments));
   MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments));
   const bool is_dry = arguments.has("dry-run");
-  MRUN_TRY(settle_consent(context, target.bundle, arguments.positional(0), arguments.has("trust") && !is_dry));
+  MRUN_TRY(
+      settle_consent(context, target.bundle, arguments.positional(0), arguments.has("trust") && !is_dry));
   if (is_dry) return show_plan(context, target, options);
   if (arguments.has("detach")) return run_detached(context, target, options);
   if (options.is_batch()) return run_batch(context, target, options);

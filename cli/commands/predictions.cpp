@@ -53,8 +53,9 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "CURSOR",
      .type = FlagType::text,
      .help = "go on behind a list, as its last line or its `next` says"},
-    {.name = "plain", .help = "tab-separated, no header: id, model, version, status, created, completed, device, "
-                              "cold, predict_ns, total_ns, amount, currency, error, tags"},
+    {.name = "plain",
+     .help = "tab-separated, no header: id, model, version, status, created, completed, device, "
+             "cold, predict_ns, total_ns, amount, currency, error, tags"},
 };
 constexpr ExampleSpec k_examples[] = {
     {"predictions", "the newest 50"},
@@ -67,8 +68,7 @@ constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
 
 Result<int> show_one(Context& context, const std::string& id) {
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
-  MRUN_ASSIGN(const Json prediction,
-              client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
+  MRUN_ASSIGN(const Json prediction, client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.prediction/v1"}, {"prediction", prediction}}));
   else
@@ -137,7 +137,8 @@ constinit const CommandSpec k_command_predictions{
     .description =
         "What runs and what has ended, newest first, by whichever filters are given; all must hold. TIME is "
         "from creation\n"
-        "to end, COST by your own rate. Of one: everything that is known of it; its log is `mrun logs ID`, its "
+        "to end, COST by your own rate. Of one: everything that is known of it; its log is `mrun logs ID`, "
+        "its "
         "output files\n"
         "`mrun wait ID`.",
     .positionals = k_positionals,

@@ -16,7 +16,8 @@ namespace {
 constexpr std::chrono::milliseconds k_look_again{500};
 
 constexpr FlagSpec k_flags[] = {
-    {.name = "watch", .help = "go on until Ctrl-C: on a terminal in place, elsewhere whenever something changes"}};
+    {.name = "watch",
+     .help = "go on until Ctrl-C: on a terminal in place, elsewhere whenever something changes"}};
 constexpr ExampleSpec k_examples[] = {{"ps", "workers, memory, what runs and waits"},
                                       {"ps --watch", "as it changes"},
                                       {"ps --json", "for programs"}};

@@ -59,7 +59,8 @@ struct Waited {
 };
 
 // Every id is looked up first: a wrong one is told before any time passes.
-Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client, const Arguments& arguments) {
+Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client,
+                                    const Arguments& arguments) {
   std::vector<Waited> all;
   for (const std::string& id : arguments.positionals()) {
     MRUN_ASSIGN(const Json prediction,
@@ -151,11 +152,12 @@ constinit const CommandSpec k_command_wait{
     .name = "wait",
     .group = CommandGroup::run,
     .summary = "wait for predictions and show their outputs",
-    .description = "Follows each to its end and shows it as `mrun predict` would have, in the order given; the "
-                   "exit code is that of\n"
-                   "the first that did not succeed, 8 when --timeout passes before the end. Nothing is "
-                   "canceled: Ctrl-C only ends\n"
-                   "the waiting. One that has ended is shown at once.",
+    .description =
+        "Follows each to its end and shows it as `mrun predict` would have, in the order given; the "
+        "exit code is that of\n"
+        "the first that did not succeed, 8 when --timeout passes before the end. Nothing is "
+        "canceled: Ctrl-C only ends\n"
+        "the waiting. One that has ended is shown at once.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -118,8 +118,7 @@ class Batch {
   Result<void> try_to_begin(Lane& lane) {
     MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(m_context, Start::if_needed));
     lane.client = std::make_unique<DaemonClient>(std::move(client));
-    MRUN_ASSIGN(HttpRequest request,
-                prediction_request(*lane.client, m_request, lane.input, Answer::events));
+    MRUN_ASSIGN(HttpRequest request, prediction_request(*lane.client, m_request, lane.input, Answer::events));
     MRUN_TRY(lane.client->open(std::move(request)));
     lane.stream = std::make_unique<EventStream>(*lane.client);
     return {};
@@ -285,8 +284,7 @@ class Batch {
     m_sink->abandon();
     const bool has_line = m_options.keep_going && m_context.json && !m_context.stream;
     if (!ended.error) {
-      if (has_line)
-        MRUN_TRY(m_context.terminal.out(canonical_json(without_ours(ended.prediction)) + "\n"));
+      if (has_line) MRUN_TRY(m_context.terminal.out(canonical_json(without_ours(ended.prediction)) + "\n"));
       return show_failure(m_context, ended.prediction, m_target.shown_name, ended.place);
     }
     Error error = about_model(std::move(*ended.error), m_target.shown_name);
@@ -338,7 +336,8 @@ class Batch {
   // Where results go elsewhere than to the terminal.
   void draw_status() const {
     const Terminal& terminal = m_context.terminal;
-    if (m_context.quiet || m_context.json || !terminal.err_is_terminal() || terminal.out_is_terminal()) return;
+    if (m_context.quiet || m_context.json || !terminal.err_is_terminal() || terminal.out_is_terminal())
+      return;
     const std::optional<std::size_t> count = m_inputs.count();
     m_context.terminal.status(fmt::format("{}{} done, {} running", m_succeeded + m_failed,
                                           count ? fmt::format(" of {}", *count) : "", m_lanes.size()));

@@ -29,8 +29,7 @@ Result<BatchInputs> BatchInputs::open(const Manifest& manifest, const PredictOpt
   // A file that all have in common is read once.
   MRUN_ASSIGN(std::vector<InputFile> files, open_input_files(manifest, common, STDIN_FILENO));
   inputs.m_same = {std::move(common), std::move(files)};
-  if (options.inputs_file != "-")
-    inputs.m_folder = std::filesystem::path(options.inputs_file).parent_path();
+  if (options.inputs_file != "-") inputs.m_folder = std::filesystem::path(options.inputs_file).parent_path();
   MRUN_ASSIGN(inputs.m_lines, InputLines::open(options.inputs_file, STDIN_FILENO));
   MRUN_TRY(inputs.check_lines(options.keep_going));
   return inputs;

@@ -23,8 +23,7 @@ Result<Json> hand_over(DaemonClient& client, const RequestOptions& options, cons
   MRUN_ASSIGN(Json prediction, client.request(std::move(request)));
   MRUN_ASSIGN(const std::string id,
               need_string(prediction, "id", ErrorCode::daemon_unreachable, "the daemon's reply"));
-  if (!is_prediction_id(id))
-    return fail(ErrorCode::daemon_unreachable, "the daemon sent an id that is none");
+  if (!is_prediction_id(id)) return fail(ErrorCode::daemon_unreachable, "the daemon sent an id that is none");
   return prediction;
 }
 

@@ -19,8 +19,8 @@ struct EndingOptions {
 // Gives the bytes of an output file of prediction `id`.
 FetchOutput fetch_from(const Context& context, std::string id);
 
-// The error that the end of a prediction means: the code and hint that the daemon gives, else what Replicate's
-// fields say.
+// The error that the end of a prediction means: the code and hint that the daemon gives, else what
+// Replicate's fields say.
 Error error_of_end(const Json& prediction, const std::string& model);
 // Whatever an error says of "REF" is about `model`.
 Error about_model(Error error, const std::string& model);
@@ -29,8 +29,8 @@ Json without_ours(Json prediction);
 
 // On standard error, as text or JSON; `details` are for JSON. The exit code.
 int show_error(const Context& context, const Error& error, Json details = Json::object());
-// Of one that did not succeed, on standard error: why, the worker's last words, where its log is. `place`: which of
-// several it was. The exit code.
+// Of one that did not succeed, on standard error: why, the worker's last words, where its log is. `place`:
+// which of several it was. The exit code.
 int show_failure(const Context& context, const Json& prediction, const std::string& model,
                  const std::string& place = "");
 // What is left of the output of one that succeeded, and how long it took. Errors: those of the sink and of

@@ -28,10 +28,10 @@ struct EventLoopResult {
   bool is_pending = false;       // it was not ours and goes on: the limit passed, or a signal came
 };
 
-// The stream's head has been read from `client`. Output values go to `sink`, with --json=stream every event to
-// standard output, log lines to standard error with --verbose. The first Ctrl-C asks the daemon to cancel and
-// goes on until the prediction's end (a while at most); what is not ours is left alone. Errors: client_timeout
-// (after asking to cancel), daemon_unreachable when the stream breaks, those of the sink.
+// The stream's head has been read from `client`. Output values go to `sink`, with --json=stream every event
+// to standard output, log lines to standard error with --verbose. The first Ctrl-C asks the daemon to cancel
+// and goes on until the prediction's end (a while at most); what is not ours is left alone. Errors:
+// client_timeout (after asking to cancel), daemon_unreachable when the stream breaks, those of the sink.
 Result<EventLoopResult> follow_prediction(Context& context, DaemonClient& client, OutputSink& sink,
                                           const InterruptGuard& interrupt, const EventLoopOptions& options);
 

@@ -26,7 +26,8 @@ struct InputFile {
   std::string data_uri; // of a small one; empty: to be uploaded
 };
 
-// In a file of inputs a file input is "@path", beside that file (`folder`): made file arguments, to be opened.
+// In a file of inputs a file input is "@path", beside that file (`folder`): made file arguments, to be
+// opened.
 Json with_file_arguments(const Manifest& manifest, Json input, const std::filesystem::path& folder);
 
 // Opens every file argument of `input`; standard input (`-`) and pipes are read whole, up to the upload

@@ -17,8 +17,9 @@ constexpr const char* k_no_daemon = "no daemon is running";
 
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? printable(found->get<std::string>())
-                                                                           : std::string();
+  return object.is_object() && found != object.end() && found->is_string()
+             ? printable(found->get<std::string>())
+             : std::string();
 }
 
 std::uint64_t number_of(const Json& object, const char* key) {
@@ -91,7 +92,8 @@ std::string where_words(const Json& plan) {
   if (start == "in_queue")
     words += fmt::format(", when what runs has ended ({} before it in the queue)", number_of(plan, "queued"));
   for (const Json& other : plan.value("unloads", Json::array()))
-    if (other.is_string()) words += fmt::format("; {} is unloaded for it", printable(other.get<std::string>()));
+    if (other.is_string())
+      words += fmt::format("; {} is unloaded for it", printable(other.get<std::string>()));
   return words;
 }
 
@@ -107,12 +109,10 @@ std::string memory_words(const Json& plan) {
 std::string time_words(const Json& plan) {
   const std::uint64_t predict_ns = number_of(plan, "predict_ns");
   const std::uint64_t load_ns = number_of(plan, "load_ns");
-  std::string words = predict_ns > 0
-                          ? fmt::format("{} each, as the last one took",
-                                        format_duration(static_cast<std::int64_t>(predict_ns)))
-                          : "not known";
-  if (load_ns > 0)
-    words += fmt::format("; loading {}", format_duration(static_cast<std::int64_t>(load_ns)));
+  std::string words = predict_ns > 0 ? fmt::format("{} each, as the last one took",
+                                                   format_duration(static_cast<std::int64_t>(predict_ns)))
+                                     : "not known";
+  if (load_ns > 0) words += fmt::format("; loading {}", format_duration(static_cast<std::int64_t>(load_ns)));
   return words;
 }
 
@@ -131,9 +131,9 @@ std::string cost_words(const Json& plan) {
 
 std::string plan_text(const Json& plan, const std::string& model) {
   const std::size_t count = number_of(plan, "predictions");
-  std::string text = fmt::format("would run   {} of {} ({}, engine {})\n", count_words(count, "prediction"),
-                                 printable(model), text_of(plan, "version").substr(0, 12),
-                                 text_of(plan, "engine"));
+  std::string text =
+      fmt::format("would run   {} of {} ({}, engine {})\n", count_words(count, "prediction"),
+                  printable(model), text_of(plan, "version").substr(0, 12), text_of(plan, "engine"));
   text += fmt::format("where       {}\n", where_words(plan));
   text += fmt::format("memory      {}\n", memory_words(plan));
   text += fmt::format("time        {}\n", time_words(plan));

@@ -25,8 +25,8 @@ struct PreparedInput {
   std::vector<InputFile> files; // larger ones; none after they have been uploaded
 };
 
-// The values of -i, typed by the schema; file arguments are not opened yet. Standard input (`@-`) counts for one
-// input, and for none when `stdin_taken`. Errors: input_*, usage.
+// The values of -i, typed by the schema; file arguments are not opened yet. Standard input (`@-`) counts for
+// one input, and for none when `stdin_taken`. Errors: input_*, usage.
 Result<Json> typed_input(const Manifest& manifest, const std::vector<std::string>& texts,
                          bool stdin_taken = false);
 // Opens its files and checks it against the schema. Errors: input_*.

@@ -25,7 +25,8 @@ std::optional<std::chrono::milliseconds> Retry::next(const Error& error,
 }
 
 std::string again_words(std::chrono::milliseconds wait, const Error& error) {
-  return fmt::format("again in {}: {}", format_duration(std::chrono::nanoseconds(wait).count()), error.message);
+  return fmt::format("again in {}: {}", format_duration(std::chrono::nanoseconds(wait).count()),
+                     error.message);
 }
 
 } // namespace mrun::cli

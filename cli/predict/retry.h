@@ -14,9 +14,9 @@ class Retry {
   // At most `tries` more.
   explicit Retry(long long tries) : m_left(tries) {}
 
-  // How long to wait before the next try: what the daemon said (`after`), else half a second, doubled each time
-  // up to 30 s. nullopt: `error` is final, since it is not one that passes by itself, or no try is left. The
-  // limit that the user gave (client_timeout) is final too.
+  // How long to wait before the next try: what the daemon said (`after`), else half a second, doubled each
+  // time up to 30 s. nullopt: `error` is final, since it is not one that passes by itself, or no try is left.
+  // The limit that the user gave (client_timeout) is final too.
   std::optional<std::chrono::milliseconds> next(const Error& error,
                                                 std::optional<std::chrono::seconds> after = std::nullopt);
 

@@ -47,8 +47,9 @@ class OnePrediction {
   }
 
  private:
-  Result<EventLoopResult> attempt(DaemonClient& client, const RequestOptions& options, PreparedInput& prepared,
-                                  OutputSink& sink, const InterruptGuard& interrupt) const {
+  Result<EventLoopResult> attempt(DaemonClient& client, const RequestOptions& options,
+                                  PreparedInput& prepared, OutputSink& sink,
+                                  const InterruptGuard& interrupt) const {
     MRUN_ASSIGN(HttpRequest request, prediction_request(client, options, prepared, Answer::events));
     MRUN_TRY(client.open(std::move(request)));
     return follow_prediction(m_context, client, sink, interrupt,
@@ -73,9 +74,8 @@ class OnePrediction {
       sink.abandon();
       return tl::unexpected<Error>(std::move(result).error());
     }
-    MRUN_ASSIGN(const int exit_code,
-                show_end(m_context, *result, sink,
-                         {.model = m_target.shown_name, .timings = m_options.timings}));
+    MRUN_ASSIGN(const int exit_code, show_end(m_context, *result, sink,
+                                              {.model = m_target.shown_name, .timings = m_options.timings}));
     client.settle_build_skew();
     return exit_code;
   }

@@ -18,7 +18,8 @@ constexpr std::size_t k_shown_uri_bytes = 40;
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || found == object.end() || found->is_null()) return "";
-  return printable(found->is_string() ? found->get<std::string>() : canonical_json(*found), k_shown_text_bytes);
+  return printable(found->is_string() ? found->get<std::string>() : canonical_json(*found),
+                   k_shown_text_bytes);
 }
 
 Json member(const Json& object, const char* key) {

@@ -124,8 +124,7 @@ Result<void> read_limit(std::size_t& limit, const std::string& value) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
   if (error == std::errc() && end == value.data() + value.size() && limit >= 1 && limit <= k_max_ledger_page)
     return {};
-  return refuse(
-      fmt::format("`limit` is `{}`, it takes 1 to {}", printable(value, 40), k_max_ledger_page));
+  return refuse(fmt::format("`limit` is `{}`, it takes 1 to {}", printable(value, 40), k_max_ledger_page));
 }
 
 } // namespace
@@ -172,8 +171,9 @@ Result<PredictionPageQuery> parse_prediction_page(const QueryPairs& pairs) {
                           return {};
                         }
                         if (!is_prediction_id(value))
-                          return refuse(fmt::format("cursor '{}' is not one of this list", printable(value, 60)),
-                                        "give `next` of a page as it is");
+                          return refuse(
+                              fmt::format("cursor '{}' is not one of this list", printable(value, 60)),
+                              "give `next` of a page as it is");
                         query.cursor = value;
                         return {};
                       }));

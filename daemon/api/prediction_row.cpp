@@ -20,9 +20,7 @@ Json value_or_null(const std::optional<Value>& value) {
 
 Json error_or_null(const std::optional<Error>& error) {
   if (!error) return nullptr;
-  return {{"code", error_code_text(error->code)},
-          {"class", error->row().name},
-          {"message", error->message}};
+  return {{"code", error_code_text(error->code)}, {"class", error->row().name}, {"message", error->message}};
 }
 
 } // namespace

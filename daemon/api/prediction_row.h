@@ -26,9 +26,9 @@ struct PredictionRow {
   std::string cost_reason;
 };
 
-// {id, model, version, status, created_at, started_at, completed_at, deadline, error: {code, class, message} or
-// null, device, cold_start, predict_ns, total_ns, cost: {amount, currency, reason}, tags}; what is not known
-// is null (docs/formats/prediction.md).
+// {id, model, version, status, created_at, started_at, completed_at, deadline, error: {code, class, message}
+// or null, device, cold_start, predict_ns, total_ns, cost: {amount, currency, reason}, tags}; what is not
+// known is null (docs/formats/prediction.md).
 Json prediction_row_json(const PredictionRow& row);
 
 } // namespace mrun

@@ -35,7 +35,8 @@ Result<RunPlan> Runner::Impl::plan(const Bundle& bundle, const std::string& devi
                                                                              : RunPlan::Start::after_load;
   for (const sched::Action& action : would) {
     if (const auto* refuse = std::get_if<sched::Refuse>(&action)) return tl::unexpected(refuse->error);
-    if (const auto* dispatch = std::get_if<sched::Dispatch>(&action); dispatch != nullptr && dispatch->key == k_nobody)
+    if (const auto* dispatch = std::get_if<sched::Dispatch>(&action);
+        dispatch != nullptr && dispatch->key == k_nobody)
       plan.start = RunPlan::Start::at_once;
     if (const auto* end = std::get_if<sched::EndWorker>(&action))
       if (const auto worker = state.workers.find(end->worker); worker != state.workers.end())

@@ -44,15 +44,16 @@ Result<std::vector<PredictionRow>> ended_predictions(Sqlite& connection, const P
   if (query.filter.until_ns) where.add("id < ?", first_prediction_id(*query.filter.until_ns));
   if (!query.cursor.empty()) where.add("id < ?", query.cursor);
   // `error` lies behind the output in its row: it is read of those that have one.
-  MRUN_ASSIGN(Statement row,
-              connection.prepare(fmt::format(
-                  "SELECT l.id, l.status, l.model, l.version, l.device, l.cold, l.duration_ns, l.total_ns, "
-                  "l.amount_pico, l.currency, l.reason, l.tags, p.created_ns, p.started_ns, p.completed_ns, "
-                  "p.deadline_ns, CASE WHEN l.status <> 'succeeded' THEN p.error END FROM (SELECT id, status, "
-                  "model, version, device, cold, duration_ns, total_ns, amount_pico, currency, reason, tags "
-                  "FROM ledger{} ORDER BY id DESC LIMIT ?) l JOIN predictions p ON p.id = l.id "
-                  "ORDER BY l.id DESC",
-                  where.sql())));
+  MRUN_ASSIGN(
+      Statement row,
+      connection.prepare(fmt::format(
+          "SELECT l.id, l.status, l.model, l.version, l.device, l.cold, l.duration_ns, l.total_ns, "
+          "l.amount_pico, l.currency, l.reason, l.tags, p.created_ns, p.started_ns, p.completed_ns, "
+          "p.deadline_ns, CASE WHEN l.status <> 'succeeded' THEN p.error END FROM (SELECT id, status, "
+          "model, version, device, cold, duration_ns, total_ns, amount_pico, currency, reason, tags "
+          "FROM ledger{} ORDER BY id DESC LIMIT ?) l JOIN predictions p ON p.id = l.id "
+          "ORDER BY l.id DESC",
+          where.sql())));
   row.bind(where.bind(row), static_cast<std::int64_t>(query.limit + 1));
   std::vector<PredictionRow> rows;
   while (true) {

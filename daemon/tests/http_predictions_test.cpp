@@ -269,7 +269,8 @@ TEST_CASE("a request that the service drops is answered all the same") {
 
 TEST_CASE("our own list takes filters, and a plan a device and a number") {
   HttpHarness harness;
-  const Answer page = harness.ask(HttpHarness::get("/mrun/v1/predictions?model=demo/echo&status=failed&limit=3"));
+  const Answer page =
+      harness.ask(HttpHarness::get("/mrun/v1/predictions?model=demo/echo&status=failed&limit=3"));
   CHECK(page.status == 200);
   CHECK(page.json()["schema"] == "mrun.predictions/v1");
   REQUIRE(harness.service.lists.size() == 1);

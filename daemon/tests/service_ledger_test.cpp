@@ -212,8 +212,8 @@ TEST_CASE("a plan tells time and cost by what the version last took, times the n
   LedgerFixture fixture;
   const auto plan = [&](std::int64_t count) {
     const PlanQuery query{fixture.version, "auto", count};
-    Result<Json> planned = fixture.ask<Json>(
-        [&](Callback<Json> done) { fixture.service->plan(query, std::move(done)); });
+    Result<Json> planned =
+        fixture.ask<Json>([&](Callback<Json> done) { fixture.service->plan(query, std::move(done)); });
     REQUIRE_MESSAGE(planned, planned.error().message);
     return std::move(*planned);
   };
