@@ -56,6 +56,7 @@ TypeSpec output_type(const Context& context, const Json& prediction) {
 struct Waited {
   std::string id;
   TypeSpec output;
+  PredictionStatus status = PredictionStatus::starting; // when it was looked up
 };
 
 // Every id is looked up first: a wrong one is told before any time passes.
@@ -67,7 +68,10 @@ Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client
                 client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
     if (!is_prediction_id(id) || !prediction.is_object())
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
-    all.push_back({id, output_type(context, prediction)});
+    Waited waited{id, output_type(context, prediction)};
+    if (!find_status(prediction.value("status", std::string()), waited.status))
+      return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
+    all.push_back(std::move(waited));
   }
   return all;
 }
@@ -106,9 +110,11 @@ class Wait {
     MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, waited.output, m_output));
     MRUN_TRY(m_client.open({.target = fmt::format("/mrun/v1/predictions/{}/events", waited.id),
                             .headers = {{"Accept", "text/event-stream"}}}));
+    EventLoopOptions options = m_options;
+    if (is_terminal(waited.status)) options.deadline.reset(); // all that is to come is there
     MRUN_ASSIGN(const EventLoopResult result,
-                follow_prediction(m_context, m_client, sink, m_interrupt, m_options));
-    if (result.is_pending) return pending(result, waited.id, sink);
+                follow_prediction(m_context, m_client, sink, m_interrupt, options));
+    if (result.is_pending) return pending(result, waited, sink);
     if (m_context.json && !m_context.stream) {
       m_ended.push_back(without_ours(result.prediction));
       const bool succeeded = result.prediction.value("status", std::string()) == "succeeded";
@@ -120,11 +126,12 @@ class Wait {
                      .is_one_of_many = is_one_of_many});
   }
 
-  int pending(const EventLoopResult& result, const std::string& id, OutputSink& sink) {
+  int pending(const EventLoopResult& result, const Waited& waited, OutputSink& sink) {
     sink.abandon();
-    const std::string status = result.prediction.value("status", std::string());
-    m_pending.push_back({{"id", id}, {"status", status}});
-    if (!m_context.json) m_context.say(fmt::format("{} goes on: {}", id, status));
+    const bool has_started = result.prediction.value("status", "") == "processing";
+    const std::string status(status_name(has_started ? PredictionStatus::processing : waited.status));
+    m_pending.push_back({{"id", waited.id}, {"status", status}});
+    if (!m_context.json) m_context.say(fmt::format("{} goes on: {}", waited.id, status));
     return k_pending_exit_code;
   }
 

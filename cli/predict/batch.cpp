@@ -70,13 +70,13 @@ class Batch {
     while (true) {
       start_more();
       MRUN_TRY(show_ended());
+      forget_ended();
       if (m_lanes.empty() && !may_start()) break;
       if (m_context.terminal.out_closed()) return leave(0);
       MRUN_TRY(wait());
       if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
       for (Lane& lane : m_lanes)
         MRUN_TRY(step(lane));
-      std::erase_if(m_lanes, [](const Lane& lane) { return lane.has_ended; });
     }
     if (m_next == 0) return fail(ErrorCode::input_file, "the input of --inputs has no input in it");
     m_context.terminal.clear_status();
@@ -85,6 +85,9 @@ class Batch {
   }
 
  private:
+  void forget_ended() {
+    std::erase_if(m_lanes, [](const Lane& lane) { return lane.has_ended; });
+  }
   bool may_start() const { return !m_inputs_ended && !m_is_stopping; }
 
   bool wants_input() const {
@@ -345,9 +348,9 @@ class Batch {
 
   void say_sum() const {
     if (m_succeeded + m_failed < 2 || (m_failed == 0 && !m_context.terminal.err_is_terminal())) return;
-    m_context.say(fmt::format("{}: {} succeeded, {} failed{}",
-                              count_words(m_succeeded + m_failed, "prediction"), m_succeeded, m_failed,
-                              m_is_stopping ? "; --keep-going runs the rest all the same" : ""));
+    m_context.say(fmt::format(
+        "{}: {} succeeded, {} failed{}", count_words(m_succeeded + m_failed, "prediction"), m_succeeded,
+        m_failed, m_is_stopping && !m_options.keep_going ? "; --keep-going runs the rest all the same" : ""));
   }
 
   Context& m_context;

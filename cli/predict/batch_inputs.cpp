@@ -66,7 +66,7 @@ std::optional<std::size_t> BatchInputs::count() const {
 }
 
 Json BatchInputs::with_common(Json line) const {
-  Json input = with_file_arguments(*m_manifest, std::move(line), m_folder);
+  Json input = m_folder ? with_file_arguments(*m_manifest, std::move(line), *m_folder) : std::move(line);
   for (const auto& [key, value] : m_same.input.items())
     input[key] = value;
   return input;

@@ -40,7 +40,8 @@ class BatchInputs {
   Result<void> check_lines(bool keep_going);
 
   const Manifest* m_manifest;
-  std::filesystem::path m_folder; // that files of lines lie in
+  // That files of lines lie in. None for standard input: who writes there can't make us read a file.
+  std::optional<std::filesystem::path> m_folder;
   std::optional<InputLines> m_lines;
   std::optional<std::size_t> m_line_count;
   PreparedInput m_same; // what all have in common: without lines, the whole input

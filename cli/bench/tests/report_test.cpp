@@ -162,8 +162,7 @@ TEST_CASE("exit codes: failed predictions, gates, SLOs") {
   CHECK(result.failures.size() == 1);
   CHECK(result.failures[0].count == 2);
   CHECK(result.exit_code() == 1);
-  result.options.slo.error_rate =
-      0.5; // failures are what the SLO judges, where something ran that it could judge
+  result.options.slo.error_rate = 0.5; // failures are what the SLO judges, where something ran that it could judge
   CHECK(result.exit_code() == 1);
   result.slo.push_back({"error rate", "50 %", "1 %", true});
   CHECK(result.exit_code() == 0);
