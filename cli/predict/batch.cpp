@@ -27,6 +27,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 // What waits for its turn to be shown; with more no other is started.
 constexpr std::size_t k_max_held_bytes = 64 * k_mib;
+constexpr std::size_t k_max_waiting = 1024;
 constexpr int k_unreachable_exit_code = 6;
 
 // A prediction under way, or waiting to be tried again.
@@ -92,7 +93,7 @@ class Batch {
 
   bool wants_input() const {
     return may_start() && m_lanes.size() < static_cast<std::size_t>(m_options.jobs) &&
-           m_held_bytes < k_max_held_bytes;
+           m_ended.size() < k_max_waiting && m_held_bytes < k_max_held_bytes;
   }
 
   void start_more() {
