@@ -43,6 +43,7 @@ tl::unexpected<Error> unknown_command(std::string_view word) {
 
 void apply_common_flags(Context& context, const Arguments& arguments) {
   context.json = arguments.has("json");
+  context.stream = arguments.value("json") == "stream";
   context.quiet = arguments.has("quiet");
   context.verbose = arguments.has("verbose");
   if (arguments.has("no-color")) context.terminal.disable_color();
@@ -58,7 +59,8 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
   const CommandSpec* command = find_command(name);
   if (command == nullptr) return unknown_command(name);
   for (const std::string_view word : words)
-    if (word == "--json") context.json = true; // so that an error of the parser is JSON as well
+    if (word == "--json" || word.starts_with("--json="))
+      context.json = true; // so that an error of the parser is JSON as well
   MRUN_ASSIGN(const Arguments arguments, parse_arguments(*command, words));
   apply_common_flags(context, arguments);
   if (arguments.has("help")) {

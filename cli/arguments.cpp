@@ -149,9 +149,10 @@ class ArgumentParser {
   Result<void> take(const FlagSpec& flag, std::optional<std::string_view> value) {
     auto& values = m_result.m_flags[std::string(flag.name)];
     if (flag.type == FlagType::toggle) {
-      if (value)
-        return fail(ErrorCode::flag_value, fmt::format("`--{}` takes no value", flag.name),
-                    help_command(m_command));
+      if (!value) return {};
+      if (!m_command.streams || std::ranges::find(flag.forms, *value) == flag.forms.end())
+        return fail(ErrorCode::flag_value, refused_form(flag), help_command(m_command));
+      values.assign(1, std::string(*value));
       return {};
     }
     if (!value) {
@@ -166,6 +167,13 @@ class ArgumentParser {
       return fail(ErrorCode::usage, fmt::format("`--{}` is given twice", flag.name), help_command(m_command));
     values.emplace_back(*value);
     return {};
+  }
+
+  std::string refused_form(const FlagSpec& flag) const {
+    if (flag.forms.empty() || !m_command.streams)
+      return fmt::format("`--{}` takes no value{}", flag.name,
+                         flag.forms.empty() ? "" : fmt::format(" in `mrun {}`", m_command.name));
+    return fmt::format("`--{}=` takes {}", flag.name, join_choices(flag.forms));
   }
 
   Result<void> check_positionals() const {

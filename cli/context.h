@@ -11,6 +11,7 @@ namespace mrun::cli {
 struct Context {
   Terminal& terminal;
   bool json = false;
+  bool stream = false; // --json=stream, which is --json as well
   bool quiet = false;
   bool verbose = false;
 

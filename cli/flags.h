@@ -25,6 +25,8 @@ struct FlagSpec {
   // Of a text flag; empty: any. One that ends in `:N` takes any whole number there.
   std::span<const std::string_view> choices = {};
   std::string_view default_text = {}; // shown by help; the command applies it
+  // What a toggle takes behind `=`, in commands that have it (CommandSpec::streams).
+  std::span<const std::string_view> forms = {};
   std::string_view help = {};
 };
 
@@ -54,6 +56,7 @@ struct CommandSpec {
   std::span<const PositionalSpec> positionals = {};
   std::span<const FlagSpec> flags = {};
   std::span<const ExampleSpec> examples = {};
+  bool streams = false;                 // takes `--json=stream`: an event a line (docs/formats/events.md)
   std::span<const int> exit_codes = {}; // besides 0, 2, 130 and 143, which every command has
   // Whether these words need a registry: then mrun-remote runs the command. nullptr: they never do.
   bool (*needs_registry)(const Context& context, const Arguments& arguments) = nullptr;
@@ -62,9 +65,13 @@ struct CommandSpec {
   std::string_view helper = "mrun-remote"; // a program of libexec/mrun (cli/remote, cli/bench)
 };
 
+inline constexpr std::string_view k_json_forms[] = {"stream"};
+
 // Flags that every command takes.
 inline constexpr std::array k_common_flags = {
-    FlagSpec{.name = "json", .help = "print one JSON object; errors as JSON on standard error"},
+    FlagSpec{.name = "json",
+             .forms = k_json_forms,
+             .help = "print one JSON object; errors as JSON on standard error"},
     FlagSpec{.name = "quiet", .short_name = 'q', .help = "say nothing but errors and the result"},
     FlagSpec{.name = "verbose", .short_name = 'v', .help = "say more on standard error"},
     FlagSpec{.name = "no-color", .help = "no colours (as NO_COLOR)"},

@@ -90,6 +90,7 @@ Json command_json(const CommandSpec& command) {
           {"positionals", std::move(positionals)},
           {"flags", flags_json(command.flags)},
           {"examples", std::move(examples)},
+          {"streams", command.streams},
           {"exit_codes", std::move(exit_codes)}};
 }
 
@@ -137,7 +138,7 @@ std::string render_overview(const Terminal& terminal) {
     text += fmt::format("\n{}\n", terminal.paint_out(Style::bold, group.title));
     for (const CommandSpec* command : all_commands())
       if (command->group == group.group)
-        text += fmt::format("  {:<9}  {}\n", command->name, command->summary);
+        text += fmt::format("  {:<11}  {}\n", command->name, command->summary);
   }
   text += "\n`mrun help COMMAND` has examples and every flag. `mrun explain CODE` explains an error.\n";
   return text;
@@ -165,6 +166,7 @@ std::string render_help(const Terminal& terminal, const CommandSpec& command) {
   }
   text += title("Flags of every command");
   append_flags(text, k_common_flags);
+  if (command.streams) text += fmt::format("      --json=stream  {}\n", k_stream_help);
   text += title("Exit codes");
   append_exit_codes(text, command);
   return text + fmt::format("\n{}\n", command.description);

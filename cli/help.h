@@ -20,6 +20,8 @@ Json help_json();
 std::string render_environment(const Terminal& terminal);
 // What help says of a flag: its words, choices, default.
 std::string flag_help(const FlagSpec& flag);
+// Of `--json=stream`, in commands that have it (CommandSpec::streams).
+inline constexpr std::string_view k_stream_help = "print each event as a line of JSON, the moment it comes";
 // Every command may end with 0, 2 and 130.
 bool may_exit_with(const CommandSpec& command, int code);
 // "mrun predict REF|DIR [flags]".

@@ -119,6 +119,10 @@ void Terminal::clear_status() {
   if (std::exchange(m_has_status, false)) static_cast<void>(write_fully(m_err_fd, k_clear_line));
 }
 
+bool Terminal::out_can_move() const {
+  return m_out_is_terminal && environment("TERM") != "dumb";
+}
+
 int Terminal::err_width() const {
   winsize size{};
   if (::ioctl(m_err_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;

@@ -29,6 +29,8 @@ class Terminal {
   bool in_is_terminal() const { return m_in_is_terminal; }
   bool out_is_terminal() const { return m_out_is_terminal; }
   bool err_is_terminal() const { return m_err_is_terminal; }
+  // Standard output is a terminal that knows how to move its cursor (not TERM=dumb).
+  bool out_can_move() const;
   bool out_closed() const { return m_out_closed; }
   // Columns of standard error, 80 where unknown.
   int err_width() const;

@@ -219,6 +219,9 @@ Result<std::string> Connection::read_body(std::size_t limit, Deadline deadline) 
 const std::filesystem::path& Connection::socket() const {
   return m_impl->socket;
 }
+int Connection::fd() const {
+  return m_impl->fd.get();
+}
 int Connection::peer_process() const {
   return m_impl->peer_process;
 }

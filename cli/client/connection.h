@@ -58,6 +58,7 @@ class Connection {
   // The body to its end; over `limit` bytes is an error, as is the deadline's passing.
   Result<std::string> read_body(std::size_t limit, Deadline deadline = std::nullopt);
   const std::filesystem::path& socket() const;
+  int fd() const;           // to wait for several at once; what has been read already does not show there
   int peer_process() const; // who listens; 0 when the kernel can't say (another pid namespace)
   // Waits until the peer closes. False when the deadline passed first.
   bool wait_closed(Deadline deadline);

@@ -1,5 +1,7 @@
 #include "cli/client/daemon_client.h"
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include "cli/client/daemon_process.h"
@@ -16,6 +18,14 @@ constexpr std::chrono::seconds k_leave_wait{5};
 
 Deadline after(std::chrono::milliseconds wait) {
   return std::chrono::steady_clock::now() + wait;
+}
+
+// nullopt for anything but a small whole number (a date is none of ours).
+std::optional<std::chrono::seconds> seconds_of(std::string_view text) {
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && seconds <= 3600 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt;
 }
 
 } // namespace
@@ -92,6 +102,7 @@ Result<HttpHead> DaemonClient::send(const HttpRequest& request, Deadline deadlin
 Result<HttpHead> DaemonClient::open(HttpRequest request, Deadline deadline) {
   MRUN_ASSIGN(HttpHead head, send(request, deadline));
   note_build(head);
+  m_retry_after = seconds_of(head.header("retry-after"));
   if (head.status < 400) return head;
   return tl::unexpected<Error>(error_of_reply(
       head.status, m_connection.read_body(k_max_reply_bytes, after(k_problem_wait)).value_or("")));

@@ -1,6 +1,8 @@
 // The daemon as commands see it: a JSON API that starts itself.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "cli/client/connection.h"
@@ -30,6 +32,9 @@ class DaemonClient {
   Result<HttpHead> open(HttpRequest request, Deadline deadline = std::nullopt);
   Connection& connection() { return m_connection; }
 
+  // What the last reply said of when to repeat the request.
+  std::optional<std::chrono::seconds> retry_after() const { return m_retry_after; }
+
   // The daemon that answered is of another build. Known after the first reply.
   bool other_build() const { return m_other_build; }
   // Restarts an idle daemon of another build, so that the next command meets the right one; warns of a busy
@@ -48,6 +53,7 @@ class DaemonClient {
   Connection m_connection;
   std::string m_daemon_build;
   bool m_other_build = false;
+  std::optional<std::chrono::seconds> m_retry_after;
 };
 
 // A POST with a JSON body.

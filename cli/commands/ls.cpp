@@ -5,6 +5,7 @@
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/predict/target.h"
+#include "cli/render/age.h"
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/clock.h"
@@ -19,15 +20,6 @@ constexpr FlagSpec k_flags[] = {{.name = "plain", .help = "tab-separated, whole 
 constexpr ExampleSpec k_examples[] = {
     {"ls", "every model here"}, {"ls demo/", "those of one owner"}, {"ls --json", "for programs"}};
 constexpr int k_exit_codes[] = {0, 2, 10, 130};
-
-std::string age_text(std::int64_t created_ns) {
-  const std::int64_t seconds = (system_clock().wall_ns() - created_ns) / 1'000'000'000;
-  if (created_ns == 0) return "";
-  if (seconds < 60) return "just now";
-  if (seconds < 3600) return fmt::format("{} min ago", seconds / 60);
-  if (seconds < 48 * 3600) return fmt::format("{} h ago", seconds / 3600);
-  return fmt::format("{} days ago", seconds / 86400);
-}
 
 Result<void> print_as_json(Context& context, const std::vector<TagEntry>& entries) {
   Json models = Json::array();

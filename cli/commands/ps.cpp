@@ -3,6 +3,7 @@
 
 #include "cli/arguments.h"
 #include "cli/client/daemon_client.h"
+#include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/render/json_text.h"
@@ -12,9 +13,15 @@
 namespace mrun::cli {
 namespace {
 
+constexpr std::chrono::milliseconds k_look_again{500};
+
+constexpr FlagSpec k_flags[] = {
+    {.name = "watch",
+     .help = "go on until Ctrl-C: on a terminal in place, elsewhere whenever something changes"}};
 constexpr ExampleSpec k_examples[] = {{"ps", "workers, memory, what runs and waits"},
+                                      {"ps --watch", "as it changes"},
                                       {"ps --json", "for programs"}};
-constexpr int k_exit_codes[] = {0, 2, 6, 130};
+constexpr int k_exit_codes[] = {0, 2, 6, 130, 143};
 
 std::string text_of(const Json& row, const char* key) {
   const auto found = row.find(key);
@@ -62,26 +69,72 @@ std::string worker_table(const Json& ps) {
   return text;
 }
 
-Result<int> run(Context& context, const Arguments&) {
+// mrun.ps/v1, with `daemon`: whether there is one.
+Result<Json> ask(const Context& context) {
   auto client = DaemonClient::connect(context, Start::never);
-  if (!client && client.error().code == ErrorCode::daemon_unreachable) {
-    if (context.json)
-      MRUN_TRY(print_json(context.terminal,
-                          {{"schema", "mrun.ps/v1"}, {"daemon", false}, {"models", Json::array()}}));
-    else
-      context.say("no daemon is running, so nothing is loaded");
-    return 0;
-  }
+  if (!client && client.error().code == ErrorCode::daemon_unreachable)
+    return Json{{"schema", "mrun.ps/v1"}, {"daemon", false}, {"models", Json::array()}};
   if (!client) return tl::unexpected<Error>(std::move(client).error());
   MRUN_ASSIGN(Json ps, client->get("/mrun/v1/ps"));
-  if (context.json) {
-    ps["daemon"] = true;
-    MRUN_TRY(print_json(context.terminal, ps));
-    return 0;
+  ps["daemon"] = true;
+  return ps;
+}
+
+std::string_view words_for_nothing(const Json& ps) {
+  return ps["daemon"] == true ? "nothing is loaded" : "no daemon is running, so nothing is loaded";
+}
+
+// What a reader would call another state: time passing alone is none.
+Json without_clocks(Json ps) {
+  for (Json& worker : ps["models"]) {
+    worker.erase("idle_ns");
+    worker.erase("cost");
   }
+  return ps;
+}
+
+Result<void> show(Context& context, const Json& ps) {
+  if (context.stream) return context.terminal.out(canonical_json(ps) + "\n");
+  if (context.json) return print_json(context.terminal, ps);
   const std::string text = worker_table(ps);
   MRUN_TRY(context.terminal.out(text));
-  if (text.empty()) context.say("nothing is loaded");
+  if (text.empty()) context.say(words_for_nothing(ps));
+  return {};
+}
+
+// The screen is written anew, from its top.
+Result<void> redraw(Context& context, const Json& ps) {
+  const std::string text = worker_table(ps);
+  return context.terminal.out(fmt::format("\x1b[H\x1b[J{}\nCtrl-C ends\n",
+                                          text.empty() ? fmt::format("{}\n", words_for_nothing(ps)) : text));
+}
+
+Result<int> watch(Context& context) {
+  MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  const bool in_place = context.terminal.out_can_move() && !context.json;
+  Json last;
+  while (!context.terminal.out_closed()) {
+    auto ps = ask(context);
+    // A daemon that ends just now drops what it was asked.
+    if (!ps && ps.error().code != ErrorCode::daemon_unreachable)
+      return tl::unexpected<Error>(std::move(ps).error());
+    if (ps && in_place) MRUN_TRY(redraw(context, *ps));
+    if (ps && !in_place && without_clocks(*ps) != last) MRUN_TRY(show(context, *ps));
+    if (ps) last = without_clocks(std::move(*ps));
+    const auto again_at = std::chrono::steady_clock::now() + k_look_again;
+    if (wait_readable(interrupt.fd(), again_at, -1) == Wake::readable) return interrupt.exit_code();
+  }
+  return 0;
+}
+
+Result<int> run(Context& context, const Arguments& arguments) {
+  const bool watches = arguments.has("watch");
+  if (watches != context.stream && context.json)
+    return fail(ErrorCode::usage, watches ? "`--watch` prints no single object: add `--json=stream`"
+                                          : "`--json=stream` needs `--watch`");
+  if (watches) return watch(context);
+  MRUN_ASSIGN(const Json ps, ask(context));
+  MRUN_TRY(show(context, ps));
   return 0;
 }
 
@@ -96,7 +149,9 @@ constinit const CommandSpec k_command_ps{
         "One line per worker process. COST is by your own rate: its load, what ran in it and the time "
         "in which it waited, so\n"
         "far (--json has the parts, and why one is unknown). Never starts the daemon.",
+    .flags = k_flags,
     .examples = k_examples,
+    .streams = true,
     .exit_codes = k_exit_codes,
     .run = run,
 };

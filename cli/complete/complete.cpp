@@ -123,8 +123,13 @@ Candidates complete_flag(const Context& context, const Partial& partial, std::st
   if (const std::size_t equals = typed.find('=');
       typed.starts_with("--") && equals != std::string_view::npos) {
     const FlagSpec* flag = find_flag(partial.command, typed.substr(2, equals - 2), 0);
-    if (flag == nullptr || flag->type == FlagType::toggle) return {};
-    Candidates values = complete_value(context, partial, *flag, typed.substr(equals + 1));
+    if (flag == nullptr) return {};
+    const bool is_toggle = flag->type == FlagType::toggle;
+    Candidates values;
+    if (!is_toggle)
+      values = complete_value(context, partial, *flag, typed.substr(equals + 1));
+    else if (partial.command.streams)
+      values = complete_choice(flag->forms, typed.substr(equals + 1));
     for (Candidate& value : values)
       value.text.insert(0, typed.substr(0, equals + 1));
     return values;

@@ -71,16 +71,6 @@ Result<Json> input_of_flags(const Manifest& manifest, const std::vector<std::str
   return input_from_arguments(manifest, arguments);
 }
 
-// A file input of a case is "@path", beside the file of cases.
-void set_file_arguments(const Manifest& manifest, Json& input, const std::filesystem::path& folder) {
-  for (const auto& [key, value] : input.items()) {
-    const TypeSpec* type = type_of(manifest, key);
-    if (type == nullptr || type->type != ValueType::file || !value.is_string()) continue;
-    const std::string text = value.get<std::string>();
-    if (text.starts_with('@')) input[key] = file_argument((folder / text.substr(1)).string());
-  }
-}
-
 Result<std::vector<Case>> cases_of_file(const Manifest& manifest, const std::string& path) {
   MRUN_ASSIGN(const std::string text,
               read_file(path, k_max_cases_bytes, ErrorCode::io, ErrorCode::cost_unknown));
@@ -95,7 +85,7 @@ Result<std::vector<Case>> cases_of_file(const Manifest& manifest, const std::str
       return fail(ErrorCode::cost_unknown, fmt::format("{}: a case is an object of inputs", place));
     if (cases.size() == k_max_cases)
       return fail(ErrorCode::cost_unknown, fmt::format("{}: more than {} cases", place, k_max_cases));
-    set_file_arguments(manifest, input, std::filesystem::path(path).parent_path());
+    input = with_file_arguments(manifest, std::move(input), std::filesystem::path(path).parent_path());
     auto made = make_case(manifest, std::move(input));
     if (!made) return tl::unexpected<Error>(std::move(made.error()).with_note("case at " + place));
     cases.push_back(std::move(*made));

@@ -119,6 +119,8 @@ std::string man_command(const CommandSpec& command) {
     text += flag_entry(flag);
   for (const FlagSpec& flag : k_common_flags)
     text += flag_entry(flag);
+  if (command.streams)
+    text += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff_line("--json=stream"), roff_line(k_stream_help));
   return text + exit_codes(&command) + see_also(".BR mrun (1)");
 }
 

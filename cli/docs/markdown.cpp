@@ -36,6 +36,7 @@ std::string command_section(const CommandSpec& command) {
     text += fmt::format("| `{}` | {} |\n", cell(positional.name), cell(positional.help));
   for (const FlagSpec& flag : command.flags)
     text += flag_row(flag);
+  if (command.streams) text += fmt::format("| `--json=stream` | {} |\n", cell(k_stream_help));
   text += "\nExit codes:";
   for (const ExitCodeRow& row : exit_code_rows())
     if (may_exit_with(command, row.code)) text += fmt::format(" {}", row.code);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/predict/input_files.h"
 #include "common/fd.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -15,21 +16,6 @@ namespace {
 
 constexpr std::size_t k_max_cases = 10'000;
 constexpr std::size_t k_max_bytes = 64 * k_mib;
-
-const TypeSpec* type_of(const Manifest& manifest, const std::string& key) {
-  for (const InputSpec& input : manifest.inputs)
-    if (input.name == key) return &input.type;
-  return nullptr;
-}
-
-void set_file_arguments(const Manifest& manifest, Json& input, const std::filesystem::path& folder) {
-  for (const auto& [key, value] : input.items()) {
-    const TypeSpec* type = type_of(manifest, key);
-    if (type == nullptr || type->type != ValueType::file || !value.is_string()) continue;
-    const std::string text = value.get<std::string>();
-    if (text.starts_with('@')) input[key] = file_argument((folder / text.substr(1)).string());
-  }
-}
 
 } // namespace
 
@@ -47,7 +33,7 @@ Result<CaseFile> read_case_file(const Manifest& manifest, const std::string& pat
       return fail(code, fmt::format("{}: more than {} cases", place, k_max_cases));
     MRUN_ASSIGN(Json input, parse_json(line, code, place));
     if (!input.is_object()) return fail(code, fmt::format("{}: a case is an object of inputs", place));
-    set_file_arguments(manifest, input, std::filesystem::path(path).parent_path());
+    input = with_file_arguments(manifest, std::move(input), std::filesystem::path(path).parent_path());
     file.cases.push_back({std::move(input), std::move(place)});
   }
   if (file.cases.empty()) return fail(code, fmt::format("{} has no case", printable(path)));

@@ -4,55 +4,56 @@
 
 #include <fmt/format.h>
 
-#include "cli/client/interrupt.h"
-#include "cli/client/reply_limit.h"
-#include "cli/client/sse_parser.h"
 #include "cli/predict/progress.h"
 #include "common/text.h"
-#include "daemon/api/prediction.h"
 
 namespace mrun::cli {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// After Ctrl-C: the daemon's own ladder (cancel, SIGTERM, SIGKILL) fits into this.
-constexpr std::chrono::seconds k_cancel_wait{15};
 constexpr std::chrono::seconds k_cancel_request_wait{2};
 
 class EventLoop {
  public:
-  EventLoop(Context& context, DaemonClient& client, OutputSink& sink, const EventLoopOptions& options)
+  EventLoop(Context& context, DaemonClient& client, OutputSink& sink, const InterruptGuard& interrupt,
+            const EventLoopOptions& options)
       : m_context(context),
-        m_client(client),
         m_sink(sink),
+        m_interrupt(interrupt),
         m_options(options),
-        m_progress(context, options.model, SteadyClock::now()) {
-    if (options.timeout) m_deadline = SteadyClock::now() + *options.timeout;
-  }
+        m_stream(client),
+        m_progress(context, options.model, SteadyClock::now()),
+        m_deadline(options.deadline) {}
 
   Result<EventLoopResult> run() {
-    MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-    SseParser parser;
     while (true) {
-      std::string bytes;
-      const int interrupt_fd = m_interrupted ? -1 : interrupt.fd();
-      MRUN_ASSIGN(const ReadResult read, m_client.connection().read(bytes, next_wake(), interrupt_fd));
-      if (read == ReadResult::interrupted) on_interrupt(interrupt.exit_code());
-      if (read == ReadResult::timed_out) MRUN_TRY(on_wake());
-      MRUN_TRY(parser.feed(bytes));
-      while (const auto event = parser.next()) {
-        MRUN_TRY(on_event(*event));
-        if (m_done) return EventLoopResult{std::move(m_prediction), m_interrupted ? m_exit_code : 0};
+      StreamEvent event;
+      const int interrupt_fd = m_interrupted ? -1 : m_interrupt.fd();
+      auto got = m_stream.next(event, next_wake(), interrupt_fd);
+      if (!got) return broken(std::move(got).error());
+      if (*got == EventStream::Got::interrupted) {
+        if (!m_options.is_ours) return leave(m_interrupt.exit_code());
+        on_interrupt();
       }
+      if (*got == EventStream::Got::timed_out) {
+        if (is_late() && !m_options.is_ours) return leave(0);
+        MRUN_TRY(on_wake());
+      }
+      if (*got == EventStream::Got::event) MRUN_TRY(on_event(event));
+      if (m_done) return EventLoopResult{std::move(m_prediction), m_interrupted ? m_exit_code : 0};
       if (m_context.terminal.out_closed()) return reader_left();
-      if (read == ReadResult::end)
-        return fail(ErrorCode::daemon_unreachable, "the event stream ended before the prediction did",
-                    m_id.empty() ? "" : fmt::format("see `mrun logs {}`", m_id));
     }
   }
 
  private:
+  tl::unexpected<Error> broken(Error error) {
+    m_progress.clear();
+    if (error.code == ErrorCode::daemon_unreachable && error.hint.empty() && !m_id.empty())
+      error.hint = fmt::format("see `mrun logs {}`", m_id);
+    return tl::unexpected<Error>(std::move(error));
+  }
+
   Deadline next_wake() const {
     Deadline wake = m_deadline;
     const auto tick = m_progress.next_tick();
@@ -60,81 +61,68 @@ class EventLoop {
     return wake;
   }
 
+  bool is_late() const { return m_deadline && SteadyClock::now() >= *m_deadline; }
+
   Result<void> on_wake() {
-    const auto now = SteadyClock::now();
-    if (!m_deadline || now < *m_deadline) {
-      m_progress.tick(now);
+    if (!is_late()) {
+      m_progress.tick(SteadyClock::now());
       return {};
     }
     m_progress.clear();
     if (m_interrupted) return fail(ErrorCode::client_timeout, "the prediction did not end after the cancel");
-    ask_to_cancel();
+    ask_to_cancel(m_context, m_id);
     const std::int64_t limit_ns = m_options.timeout ? m_options.timeout->count() : 0;
     return fail(ErrorCode::client_timeout,
                 fmt::format("no result after {}, the prediction was canceled", format_duration(limit_ns)));
   }
 
-  void on_interrupt(int exit_code) {
+  void on_interrupt() {
     m_progress.clear();
     m_interrupted = true;
-    m_exit_code = exit_code;
+    m_exit_code = m_interrupt.exit_code();
     m_deadline = SteadyClock::now() + k_cancel_wait;
-    ask_to_cancel();
+    ask_to_cancel(m_context, m_id);
   }
 
-  // On a connection of its own: the stream's is in use. Should it fail, closing the stream cancels as well.
-  void ask_to_cancel() const {
-    if (m_id.empty()) return;
-    auto client = DaemonClient::connect(m_context, Start::never);
-    if (!client) return;
-    static_cast<void>(client->post(fmt::format("/v1/predictions/{}/cancel", m_id), Json::object(),
-                                   SteadyClock::now() + k_cancel_request_wait));
+  // It goes on without us.
+  EventLoopResult leave(int exit_code) {
+    m_progress.clear();
+    return {{{"id", m_id}, {"status", m_started ? "processing" : "starting"}}, exit_code, true};
   }
 
   // `| head` has seen enough: ended quietly, and nothing goes on running for nobody.
   Result<EventLoopResult> reader_left() {
     m_progress.clear();
-    ask_to_cancel();
+    if (!m_options.is_ours) return leave(0);
+    ask_to_cancel(m_context, m_id);
     return EventLoopResult{{{"id", m_id}, {"status", "succeeded"}}, 0};
   }
 
-  Result<void> on_event(const SseEvent& event) {
-    EventType type{};
-    const bool broken = event.type == "error";               // the daemon can't go on recording it
-    if (!broken && !find_event(event.type, type)) return {}; // a newer daemon's
-    MRUN_ASSIGN(Json data, parse_json(event.data, ErrorCode::daemon_unreachable, "an event of the daemon",
-                                      {.max_bytes = k_max_reply_bytes}));
-    if (!data.is_object())
-      return fail(ErrorCode::daemon_unreachable, "an event of the daemon is not an object");
-    if (broken) {
-      m_progress.clear();
-      auto error = error_of_problem(data);
-      if (!error) return fail(ErrorCode::daemon_unreachable, "the daemon sent an error that is none");
-      return tl::unexpected<Error>(std::move(*error));
-    }
-    switch (type) {
-    case EventType::queued:
-      return on_queued(data);
+  Result<void> on_event(StreamEvent& event) {
+    Json& data = event.data;
+    if (event.type == EventType::queued) MRUN_TRY(on_queued(data));
+    if (m_context.stream) MRUN_TRY(m_context.terminal.out(event_line(event, m_id)));
+    if (event.type != EventType::queued && event.type != EventType::phase) m_progress.clear();
+    switch (event.type) {
     case EventType::phase:
       m_progress.phase(data.value("phase", std::string()), SteadyClock::now());
-      return {};
+      break;
     case EventType::started:
-      m_progress.clear();
-      return {};
+      m_started = true;
+      break;
     case EventType::output:
-      m_progress.clear();
       return m_sink.value(data.contains("value") ? data["value"] : data);
     case EventType::log:
-      on_log(data);
-      return {};
-    case EventType::metric:
-      return {};
+      show_log(m_context, data);
+      break;
     case EventType::done:
+      m_prediction = std::move(data);
+      m_done = true;
+      break;
+    case EventType::queued:
+    case EventType::metric:
       break;
     }
-    m_progress.clear();
-    m_prediction = std::move(data);
-    m_done = true;
     return {};
   }
 
@@ -147,22 +135,16 @@ class EventLoop {
     return {};
   }
 
-  void on_log(const Json& data) {
-    const auto text = data.find("text");
-    if (!m_context.verbose || text == data.end() || !text->is_string()) return;
-    for (const std::string_view line : split(trim(text->get_ref<const std::string&>()), '\n'))
-      m_context.terminal.err(
-          fmt::format("{} {}\n", m_context.terminal.paint_err(Style::dim, "log:"), printable(line, 2000)));
-  }
-
   Context& m_context;
-  DaemonClient& m_client;
   OutputSink& m_sink;
+  const InterruptGuard& m_interrupt;
   const EventLoopOptions& m_options;
+  EventStream m_stream;
   LoadProgress m_progress;
   Deadline m_deadline;
   std::string m_id;
   Json m_prediction;
+  bool m_started = false;
   bool m_done = false;
   bool m_interrupted = false;
   int m_exit_code = 0;
@@ -171,8 +153,24 @@ class EventLoop {
 } // namespace
 
 Result<EventLoopResult> follow_prediction(Context& context, DaemonClient& client, OutputSink& sink,
-                                          const EventLoopOptions& options) {
-  return EventLoop(context, client, sink, options).run();
+                                          const InterruptGuard& interrupt, const EventLoopOptions& options) {
+  return EventLoop(context, client, sink, interrupt, options).run();
+}
+
+void ask_to_cancel(const Context& context, const std::string& id) {
+  if (id.empty()) return;
+  auto client = DaemonClient::connect(context, Start::never);
+  if (!client) return;
+  static_cast<void>(client->post(fmt::format("/v1/predictions/{}/cancel", id), Json::object(),
+                                 SteadyClock::now() + k_cancel_request_wait));
+}
+
+void show_log(const Context& context, const Json& data) {
+  const auto text = data.find("text");
+  if (!context.verbose || text == data.end() || !text->is_string()) return;
+  for (const std::string_view line : split(trim(text->get_ref<const std::string&>()), '\n'))
+    context.terminal.err(
+        fmt::format("{} {}\n", context.terminal.paint_err(Style::dim, "log:"), printable(line, 2000)));
 }
 
 } // namespace mrun::cli

@@ -5,7 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "cli/client/daemon_client.h"
+#include "cli/client/event_stream.h"
+#include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/predict/output_sink.h"
 #include "common/json.h"
@@ -14,20 +15,34 @@ namespace mrun::cli {
 
 struct EventLoopOptions {
   std::string model;
-  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout; // for messages
+  Deadline deadline;                               // when it passes
   bool print_id = false;
+  // Whether this process asked for the prediction: then its own end is that of the prediction as well.
+  bool is_ours = true;
 };
 
 struct EventLoopResult {
-  Json prediction;               // the data of `done`
+  Json prediction;               // the data of `done`; {id, status} of one that is left
   int interrupted_exit_code = 0; // 130 or 143 when a signal asked for the end
+  bool is_pending = false;       // it was not ours and goes on: the limit passed, or a signal came
 };
 
-// The stream's head has been read from `client`. Output values go to `sink`, log lines to standard error with
-// --verbose. The first Ctrl-C asks the daemon to cancel and goes on until the prediction's end (a while at
-// most). Errors: client_timeout (after asking to cancel), daemon_unreachable when the stream breaks, those of
-// the sink.
+// The stream's head has been read from `client`. Output values go to `sink`, with --json=stream every event
+// to standard output, log lines to standard error with --verbose. The first Ctrl-C asks the daemon to cancel
+// and goes on until the prediction's end (a while at most); what is not ours is left alone. Errors:
+// client_timeout (after asking to cancel), daemon_unreachable when the stream breaks, those of the sink.
 Result<EventLoopResult> follow_prediction(Context& context, DaemonClient& client, OutputSink& sink,
-                                          const EventLoopOptions& options);
+                                          const InterruptGuard& interrupt, const EventLoopOptions& options);
+
+// Asks the daemon to cancel a prediction, on a connection of its own, and waits for no more than its answer.
+// Should that fail, closing the stream cancels as well.
+void ask_to_cancel(const Context& context, const std::string& id);
+
+// After Ctrl-C: the daemon's own ladder (cancel, SIGTERM, SIGKILL) fits into this.
+inline constexpr std::chrono::seconds k_cancel_wait{15};
+
+// Log lines of an event of that type, for --verbose.
+void show_log(const Context& context, const Json& data);
 
 } // namespace mrun::cli

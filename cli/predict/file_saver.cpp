@@ -119,7 +119,7 @@ std::filesystem::path free_path(const std::filesystem::path& folder, const std::
   return path;
 }
 
-bool expand_output_pattern(std::string& pattern, std::size_t index, std::string_view extension) {
+bool expand_output_pattern(std::string& pattern, const std::string& index, std::string_view extension) {
   bool had_index = false;
   const auto replace = [&](std::string_view mark, const std::string& text) {
     bool found = false;
@@ -129,7 +129,7 @@ bool expand_output_pattern(std::string& pattern, std::size_t index, std::string_
     }
     return found;
   };
-  had_index = replace("%{index}", std::to_string(index));
+  had_index = replace("%{index}", index);
   replace("%{ext}", std::string(extension));
   return had_index;
 }

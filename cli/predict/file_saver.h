@@ -43,6 +43,6 @@ std::string safe_output_name(std::string_view name, std::string_view media_type,
 std::filesystem::path free_path(const std::filesystem::path& folder, const std::string& name);
 
 // Replaces %{index} and %{ext}. True when there was an index.
-bool expand_output_pattern(std::string& pattern, std::size_t index, std::string_view extension);
+bool expand_output_pattern(std::string& pattern, const std::string& index, std::string_view extension);
 
 } // namespace mrun::cli

@@ -107,6 +107,34 @@ Result<void> check_file(const InputFile& file, const std::string& input, const T
 
 } // namespace
 
+Json with_file_arguments(const Manifest& manifest, Json input, const std::filesystem::path& folder) {
+  const auto replace = [&folder](Json& value) {
+    if (!value.is_string() || !value.get_ref<const std::string&>().starts_with('@')) return;
+    value = file_argument((folder / value.get_ref<const std::string&>().substr(1)).string());
+  };
+  for (auto& [key, value] : input.items()) {
+    const TypeSpec* type = type_of_input(manifest, key);
+    if (type == nullptr || type->type != ValueType::file) continue;
+    replace(value);
+    if (value.is_array())
+      for (Json& item : value)
+        replace(item);
+  }
+  return input;
+}
+
+Result<void> check_unopened(const Manifest& manifest, Json input) {
+  for (const Json::json_pointer& place : find_arguments(input)) {
+    Json& value = input.at(place);
+    const std::string path = *file_argument_path(value);
+    if (path != "-" && ::access(path.c_str(), R_OK) != 0)
+      return fail_errno(ErrorCode::input_file, errno, fmt::format("can't open {}", path));
+    value = "data:application/octet-stream;base64,";
+  }
+  MRUN_TRY(check_input(manifest, input));
+  return {};
+}
+
 Result<std::vector<InputFile>> open_input_files(const Manifest& manifest, Json& input, int stdin_fd) {
   std::vector<InputFile> large;
   for (const Json::json_pointer& place : find_arguments(input)) {

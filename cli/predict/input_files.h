@@ -3,6 +3,7 @@
 // Up to 256 KiB travels inside the request as a data URI, more is uploaded first and referred to by its URL.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,10 +26,18 @@ struct InputFile {
   std::string data_uri; // of a small one; empty: to be uploaded
 };
 
+// In a file of inputs a file input is "@path", beside that file (`folder`): made file arguments, to be
+// opened.
+Json with_file_arguments(const Manifest& manifest, Json input, const std::filesystem::path& folder);
+
 // Opens every file argument of `input`; standard input (`-`) and pipes are read whole, up to the upload
 // limit. Checks size and type against the manifest. Small files are replaced by their data URIs, larger ones
 // stay and are returned. Error input_file.
 Result<std::vector<InputFile>> open_input_files(const Manifest& manifest, Json& input, int stdin_fd);
+
+// What can be known of an input without opening its files: they can be read, the rest fits the schema.
+// Errors input_*.
+Result<void> check_unopened(const Manifest& manifest, Json input);
 
 // `input` with every remaining file replaced by an empty data URI, for check_input.
 Json with_placeholders(Json input, const std::vector<InputFile>& files);

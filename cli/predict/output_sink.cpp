@@ -1,8 +1,10 @@
 #include "cli/predict/output_sink.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "cli/render/json_text.h"
 #include "common/media_type.h"
@@ -28,7 +30,31 @@ std::string extension_of(const FileMark& file) {
   return usable ? file.name.substr(dot + 1) : extension_of_media_type(file.media_type);
 }
 
+// That what is named can be written there, before anything is computed: the folder is made later.
+Result<void> check_folder(const std::filesystem::path& target) {
+  std::filesystem::path folder = target.parent_path();
+  std::error_code ignored;
+  while (!folder.empty() && folder != folder.root_path() && !std::filesystem::exists(folder, ignored))
+    folder = folder.parent_path();
+  if (folder.empty()) folder = ".";
+  if (!std::filesystem::is_directory(folder, ignored))
+    return fail(ErrorCode::usage, fmt::format("{} is not a folder", folder.string()));
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", folder.string()));
+}
+
+std::size_t count_of(const Json& value) {
+  return is_list_of_files(value) ? value.size() : 1;
+}
+
 } // namespace
+
+Result<void> check_target_of_many(const OutputOptions& options) {
+  const std::string& target = options.target;
+  if (target.empty() || target == "-" || target.find("%{index}") != std::string::npos) return {};
+  return fail(ErrorCode::usage, "several predictions need a name each for their output",
+              "write %{index} into it, as `-o 'out/%{index}.%{ext}'`");
+}
 
 Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, OutputOptions options) {
   OutputSink sink(context, output, std::move(options));
@@ -36,8 +62,9 @@ Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, 
   if (context.json && !target.empty()) return fail(ErrorCode::usage, "`--json` and `-o` exclude each other");
   if (sink.raw() && makes_files(output) && context.terminal.out_is_terminal())
     return fail(ErrorCode::terminal_refused, "the model's output is a file, standard output is a terminal");
-  if (sink.to_file() && target.find("%{") == std::string::npos)
-    MRUN_TRY(check_target(target, sink.m_options.replace));
+  if (!sink.to_file()) return sink;
+  MRUN_TRY(check_folder(target.substr(0, target.find("%{"))));
+  if (target.find("%{") == std::string::npos) MRUN_TRY(check_target(target, sink.m_options.replace));
   return sink;
 }
 
@@ -52,12 +79,14 @@ Result<void> OutputSink::value(const Json& value) {
 Result<void> OutputSink::text_chunk(const std::string& text) {
   if (to_file()) {
     if (!m_text_file) {
-      MRUN_ASSIGN(AtomicFile file, AtomicFile::create(next_target(0, "txt")));
+      MRUN_ASSIGN(std::filesystem::path path, next_target("txt"));
+      MRUN_ASSIGN(AtomicFile file, AtomicFile::create(std::move(path)));
       m_text_file.emplace(std::move(file));
     }
     return m_text_file->write(text);
   }
   if (!text.empty()) m_line_open = text.back() != '\n';
+  m_has_shown = m_has_shown || !text.empty();
   return m_context.terminal.out(text);
 }
 
@@ -65,6 +94,9 @@ Result<void> OutputSink::finish(const FetchOutput& fetch) {
   if (m_text_file) MRUN_TRY(m_text_file->commit(m_options.replace));
   if (m_line_open && !raw()) MRUN_TRY(m_context.terminal.out("\n"));
   m_line_open = false;
+  m_count = 0;
+  for (const Json& value : m_values)
+    m_count += count_of(value);
   for (const Json& value : m_values)
     MRUN_TRY(emit(value, fetch));
   m_values.clear();
@@ -75,6 +107,9 @@ void OutputSink::abandon() {
   if (m_line_open && m_context.terminal.out_is_terminal()) static_cast<void>(m_context.terminal.out("\n"));
   m_line_open = false;
   m_text_file.reset();
+  m_values.clear();
+  m_target_used = false;
+  m_place = 0;
 }
 
 Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
@@ -92,8 +127,10 @@ Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
 
 Result<void> OutputSink::emit_text(const std::string& text) {
   const std::string line = raw() || text.ends_with('\n') ? text : text + "\n";
+  m_has_shown = true;
   if (!to_file()) return m_context.terminal.out(line);
-  MRUN_ASSIGN(AtomicFile file, AtomicFile::create(next_target(0, "txt")));
+  MRUN_ASSIGN(std::filesystem::path path, next_target("txt"));
+  MRUN_ASSIGN(AtomicFile file, AtomicFile::create(std::move(path)));
   MRUN_TRY(file.write(line));
   return file.commit(m_options.replace);
 }
@@ -119,7 +156,10 @@ Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& 
 
 Result<std::filesystem::path> OutputSink::save(const FileMark& file, const FetchOutput& fetch) {
   const std::string name = safe_output_name(file.name, file.media_type, file.index);
-  std::filesystem::path path = to_file() ? next_target(file.index, extension_of(file)) : free_path(".", name);
+  std::filesystem::path path = free_path(".", name);
+  if (to_file()) {
+    MRUN_ASSIGN(path, next_target(extension_of(file)));
+  }
   MRUN_ASSIGN(AtomicFile target, AtomicFile::create(path));
   MRUN_TRY(fetch(file, [&](std::string_view bytes) { return target.write(bytes); }));
   Result<void> kept = target.commit(m_options.replace);
@@ -133,12 +173,21 @@ Result<std::filesystem::path> OutputSink::save(const FileMark& file, const Fetch
 }
 
 // A second output for one name gets a name of its own, so that nothing that was computed is lost.
-std::filesystem::path OutputSink::next_target(std::size_t index, std::string_view extension) {
+Result<std::filesystem::path> OutputSink::next_target(std::string_view extension) {
   std::string name = m_options.target;
+  const std::size_t place = m_place++;
+  std::string index = std::to_string(place);
+  if (m_options.number)
+    index = m_count > 1 ? fmt::format("{}-{}", *m_options.number, place) : std::to_string(*m_options.number);
   const bool numbered = expand_output_pattern(name, index, extension);
   std::filesystem::path path = name;
+  std::error_code error;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    return fail_errno(ErrorCode::io, error.value(), fmt::format("can't make the folder {}", folder.string()));
   if (!std::exchange(m_target_used, true) || numbered) return path;
-  return free_path(path.has_parent_path() ? path.parent_path() : ".", path.filename().string());
+  return free_path(folder, path.filename().string());
 }
 
 } // namespace mrun::cli

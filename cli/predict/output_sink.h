@@ -23,7 +23,12 @@ using FetchOutput = std::function<Result<void>(const FileMark& file, const ByteS
 struct OutputOptions {
   std::string target;   // -o: "" = the default, "-" = raw to standard output, else a path or pattern
   bool replace = false; // -f
+  // Which of several predictions, from 0: then it is %{index}, and outputs of one are told apart as 3-0, 3-1.
+  std::optional<std::size_t> number = std::nullopt;
 };
+
+// Of several predictions each needs a name of its own for its output. Error usage.
+Result<void> check_target_of_many(const OutputOptions& options);
 
 class OutputSink {
  public:
@@ -34,8 +39,10 @@ class OutputSink {
   Result<void> value(const Json& value);
   // After success: prints and saves what is left.
   Result<void> finish(const FetchOutput& fetch);
-  // After a failure: ends a started line. A file that is not whole is not kept.
+  // After a failure: ends a started line. A file that is not whole is not kept. It may be used again.
   void abandon();
+  // Whether anybody may have seen some of it.
+  bool has_shown() const { return m_has_shown; }
 
  private:
   OutputSink(Context& context, const TypeSpec& output, OutputOptions options)
@@ -52,7 +59,8 @@ class OutputSink {
   // Saves every file inside and puts its path in its place.
   Result<Json> with_saved_files(const Json& value, const FetchOutput& fetch);
   Result<std::filesystem::path> save(const FileMark& file, const FetchOutput& fetch);
-  std::filesystem::path next_target(std::size_t index, std::string_view extension);
+  // Makes the folder that it lies in.
+  Result<std::filesystem::path> next_target(std::string_view extension);
 
   Context& m_context;
   const TypeSpec& m_output;
@@ -61,6 +69,9 @@ class OutputSink {
   std::optional<AtomicFile> m_text_file; // streamed text with -o FILE
   bool m_line_open = false;
   bool m_target_used = false;
+  bool m_has_shown = false;
+  std::size_t m_count = 0; // of outputs that are still to come, with this one
+  std::size_t m_place = 0; // of an output among them
 };
 
 } // namespace mrun::cli

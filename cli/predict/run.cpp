@@ -1,178 +1,104 @@
 #include "cli/predict/run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "cli/client/daemon_client.h"
+#include "cli/client/interrupt.h"
+#include "cli/predict/ending.h"
 #include "cli/predict/event_loop.h"
-#include "cli/predict/input_files.h"
-#include "cli/predict/summary.h"
-#include "cli/render/errors.h"
-#include "cli/render/json_text.h"
-#include "common/text.h"
-#include "daemon/api/prediction.h"
-#include "packager/schema.h"
+#include "cli/predict/request.h"
+#include "cli/predict/retry.h"
 
 namespace mrun::cli {
 namespace {
 
-Result<Json> typed_input(const Manifest& manifest, const std::vector<std::string>& texts) {
-  std::vector<InputArgument> arguments;
-  bool stdin_used = false;
-  for (const std::string& text : texts) {
-    MRUN_ASSIGN(InputArgument argument, parse_input_argument(text));
-    const bool is_stdin = argument.kind == InputArgument::Kind::file && argument.value == "-";
-    if (is_stdin && std::exchange(stdin_used, true))
-      return fail(ErrorCode::usage, "standard input can be used for one input only");
-    arguments.push_back(std::move(argument));
-  }
-  return input_from_arguments(manifest, arguments);
-}
+using SteadyClock = std::chrono::steady_clock;
 
-Result<void> fetch_output(const Context& context, const std::string& id, const FileMark& file,
-                          const ByteSink& sink) {
-  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
-  MRUN_TRY(client.open({.target = fmt::format("/mrun/v1/predictions/{}/outputs/{}", id, file.index)}));
-  std::uint64_t received = 0;
-  while (true) {
-    std::string bytes;
-    MRUN_ASSIGN(const ReadResult result, client.connection().read(bytes, std::nullopt, -1));
-    received += bytes.size();
-    if (!bytes.empty()) MRUN_TRY(sink(bytes));
-    if (result == ReadResult::end) break;
-  }
-  if (file.size_bytes != received)
-    return fail(ErrorCode::daemon_unreachable,
-                fmt::format("output {} has {} bytes, {} came", file.index, file.size_bytes, received));
-  return {};
-}
+// One prediction, tried as often as --retry allows.
+class OnePrediction {
+ public:
+  OnePrediction(Context& context, const PredictTarget& target, const PredictOptions& options)
+      : m_context(context),
+        m_target(target),
+        m_options(options) {}
 
-Json without_ours(Json prediction) {
-  prediction.erase("mrun");
-  return prediction;
-}
-
-void show_success(const Context& context, const Json& metrics, bool timings) {
-  if (context.quiet && !timings) return;
-  if (const std::string line = device_line(metrics); !line.empty()) context.say(line);
-  if (context.terminal.err_is_terminal() && !context.quiet && !context.json)
-    context.terminal.err(
-        fmt::format("{} {}\n", context.terminal.paint_err(Style::good, "✓"), summary_line(metrics)));
-  if (timings || context.verbose) context.terminal.err(timings_table(metrics));
-}
-
-// The error of the `done` event: the code and hint that the daemon gives, else what Replicate's fields say.
-Error error_of_done(const Json& prediction) {
-  const auto ours = prediction.find("mrun");
-  if (ours != prediction.end() && ours->is_object()) {
-    const auto text = [&](const char* key) {
-      const auto found = ours->find(key);
-      return found != ours->end() && found->is_string() ? found->get<std::string>() : std::string();
-    };
-    if (const ErrorRow* row = find_error_row(text("code")))
-      return fail(row->code, text("message"), text("hint")).value();
-  }
-  const std::string status = prediction.value("status", std::string());
-  const auto words = prediction.find("error");
-  const std::string message =
-      words != prediction.end() && words->is_string() ? words->get<std::string>() : "";
-  if (status == "canceled") return fail(ErrorCode::cancelled, "the prediction was canceled").value();
-  if (status == "aborted")
-    return fail(ErrorCode::aborted, message.empty() ? "the prediction was aborted" : message).value();
-  return fail(ErrorCode::prediction_failed, message.empty() ? "the prediction failed" : message).value();
-}
-
-// A general hint ("see `mrun logs ID`", "see `mrun show REF`") with what it is about in place of `word`.
-void fill_hint(Error& error, std::string_view word, const std::string& value) {
-  std::string hint(error.help());
-  const std::size_t at = hint.find(word);
-  if (at == std::string::npos || value.empty()) return;
-  error.hint = hint.replace(at, word.size(), value);
-}
-
-int show_failure(const Context& context, const std::string& model, const Json& prediction) {
-  Error error = error_of_done(prediction);
-  const std::string id = prediction.value("id", std::string());
-  if (is_prediction_id(id)) fill_hint(error, "ID", id);
-  fill_hint(error, "REF", model);
-  if (context.json) {
-    context.terminal.err(canonical_json(error_json(error, {{"prediction", without_ours(prediction)}})) +
-                         "\n");
-    return error.row().exit_code;
-  }
-  std::string text = render_error(context.terminal, error);
-  if (static_cast<int>(error.code) / 100 == 13) {
-    context.terminal.err(text); // what is wrong with an input stands there; the worker's log says no more
-    return error.row().exit_code;
-  }
-  const Json ours = prediction.value("mrun", Json::object());
-  if (ours.is_object() && ours.contains("last_log_lines") && ours["last_log_lines"].is_array() &&
-      !ours["last_log_lines"].empty()) {
-    text += "the worker's last words:\n";
-    for (const Json& line : ours["last_log_lines"])
-      if (line.is_string()) text += fmt::format("  {}\n", printable(line.get<std::string>(), 2000));
-  }
-  if (ours.is_object() && ours.contains("log_path") && ours["log_path"].is_string() && ours["log_path"] != "")
-    text += fmt::format("the whole log: {}\n", ours["log_path"].get<std::string>());
-  context.terminal.err(text);
-  return error.row().exit_code;
-}
-
-Result<int> show_end(Context& context, const std::string& model, const EventLoopResult& result,
-                     OutputSink& sink, const PredictOptions& options) {
-  if (result.prediction.value("status", std::string()) != "succeeded") {
-    sink.abandon();
-    if (result.interrupted_exit_code != 0) {
-      context.say("canceled");
-      return result.interrupted_exit_code;
+  // Until everything is ready a Ctrl-C has nothing to cancel, and simply ends the process.
+  Result<int> run() {
+    const Manifest& manifest = m_target.bundle.manifest;
+    MRUN_ASSIGN(const RequestOptions request, request_options(m_target, m_options));
+    MRUN_ASSIGN(Json input, typed_input(manifest, m_options.inputs));
+    MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, manifest.output, m_options.output));
+    MRUN_ASSIGN(PreparedInput prepared, prepare_input(manifest, std::move(input)));
+    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(m_context, Start::if_needed));
+    MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+    if (m_options.timeout) m_deadline = SteadyClock::now() + *m_options.timeout;
+    Retry retry(m_options.retries);
+    while (true) {
+      Result<EventLoopResult> result = attempt(client, request, prepared, sink, interrupt);
+      const std::optional<Error> error = error_of(result);
+      const bool may_retry = error && !sink.has_shown() && interrupt.exit_code() == 0;
+      const auto wait = may_retry ? retry.next(*error, client.retry_after()) : std::nullopt;
+      if (!wait || !has_time(*wait)) return finish(client, result, sink);
+      sink.abandon();
+      m_context.say(again_words(*wait, *error));
+      if (wait_readable(interrupt.fd(), SteadyClock::now() + *wait, -1) == Wake::readable)
+        return interrupt.exit_code();
     }
-    return show_failure(context, model, result.prediction);
   }
-  if (context.json) MRUN_TRY(print_json(context.terminal, without_ours(result.prediction)));
-  const std::string id = result.prediction.value("id", std::string());
-  MRUN_TRY(sink.finish(
-      [&](const FileMark& file, const ByteSink& bytes) { return fetch_output(context, id, file, bytes); }));
-  show_success(context, result.prediction.value("metrics", Json::object()), options.timings);
-  return result.interrupted_exit_code;
-}
 
-Result<int> predict(Context& context, const PredictTarget& target, const PredictOptions& options) {
-  const Manifest& manifest = target.bundle.manifest;
-  Tags tags;
-  for (const std::string& text : options.tags)
-    MRUN_TRY(add_tag(tags, text));
-  MRUN_ASSIGN(Json input, typed_input(manifest, options.inputs));
-  MRUN_ASSIGN(OutputSink sink, OutputSink::create(context, manifest.output, options.output));
-  MRUN_ASSIGN(std::vector<InputFile> files, open_input_files(manifest, input, STDIN_FILENO));
-  MRUN_TRY(check_input(manifest, with_placeholders(input, files)));
+ private:
+  Result<EventLoopResult> attempt(DaemonClient& client, const RequestOptions& options,
+                                  PreparedInput& prepared, OutputSink& sink,
+                                  const InterruptGuard& interrupt) const {
+    MRUN_ASSIGN(HttpRequest request, prediction_request(client, options, prepared, Answer::events));
+    MRUN_TRY(client.open(std::move(request)));
+    return follow_prediction(m_context, client, sink, interrupt,
+                             {.model = m_target.shown_name,
+                              .timeout = m_options.timeout,
+                              .deadline = m_deadline,
+                              .print_id = m_options.print_id});
+  }
 
-  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
-  MRUN_TRY(upload_input_files(client, files, input));
-  Json body = {{"version", target.bundle.digest.hex()}, {"input", std::move(input)}};
-  if (options.device != "auto") body["device"] = options.device;
-  HttpRequest request = json_request("/mrun/v1/predictions", body);
-  request.headers[1].second = "text/event-stream";
-  if (!tags.empty()) request.headers.emplace_back(k_tags_header, tags_header(tags));
-  MRUN_TRY(client.open(std::move(request)));
+  std::optional<Error> error_of(const Result<EventLoopResult>& result) const {
+    if (!result) return result.error();
+    if (result->prediction.value("status", std::string()) == "succeeded") return std::nullopt;
+    return error_of_end(result->prediction, m_target.shown_name);
+  }
 
-  MRUN_ASSIGN(const EventLoopResult result,
-              follow_prediction(
-                  context, client, sink,
-                  {.model = target.shown_name, .timeout = options.timeout, .print_id = options.print_id}));
-  MRUN_ASSIGN(const int exit_code, show_end(context, target.shown_name, result, sink, options));
-  client.settle_build_skew();
-  return exit_code;
-}
+  bool has_time(std::chrono::milliseconds wait) const {
+    return !m_deadline || SteadyClock::now() + wait < *m_deadline;
+  }
+
+  Result<int> finish(DaemonClient& client, Result<EventLoopResult>& result, OutputSink& sink) {
+    if (!result) {
+      sink.abandon();
+      return tl::unexpected<Error>(std::move(result).error());
+    }
+    MRUN_ASSIGN(const int exit_code, show_end(m_context, *result, sink,
+                                              {.model = m_target.shown_name, .timings = m_options.timings}));
+    client.settle_build_skew();
+    return exit_code;
+  }
+
+  Context& m_context;
+  const PredictTarget& m_target;
+  const PredictOptions& m_options;
+  Deadline m_deadline;
+};
 
 } // namespace
 
-// Whatever an error says of "REF" is about this model.
+Result<RequestOptions> request_options(const PredictTarget& target, const PredictOptions& options) {
+  RequestOptions request{target.bundle.digest, options.device, {}};
+  for (const std::string& text : options.tags)
+    MRUN_TRY(add_tag(request.tags, text));
+  return request;
+}
+
 Result<int> run_prediction(Context& context, const PredictTarget& target, const PredictOptions& options) {
-  Result<int> done = predict(context, target, options);
+  Result<int> done = OnePrediction(context, target, options).run();
   if (done) return done;
-  Error error = std::move(done).error();
-  fill_hint(error, "REF", target.shown_name);
-  return tl::unexpected<Error>(std::move(error));
+  return tl::unexpected<Error>(about_model(std::move(done).error(), target.shown_name));
 }
 
 } // namespace mrun::cli

@@ -130,7 +130,7 @@ Result<PredictTarget> find_target(const Context& context, const Arguments& argum
 
 bool target_needs_pull(const Context& context, const Arguments& arguments) {
   const std::string argument = arguments.positional(0);
-  if (is_directory_argument(argument)) return false;
+  if (is_directory_argument(argument) || arguments.has("dry-run")) return false;
   const auto reference = Reference::parse(argument);
   if (!reference || reference->host.empty()) return false; // what is wrong is said by find_target()
   const std::string when = arguments.value("pull").value_or("missing");

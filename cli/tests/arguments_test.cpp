@@ -24,6 +24,8 @@ constexpr ExampleSpec k_examples[] = {{"test demo/x", "x"}};
 constexpr CommandSpec k_command{
     .name = "test", .positionals = k_positionals, .flags = k_flags, .examples = k_examples};
 
+constexpr CommandSpec k_streaming{.name = "watch", .examples = k_examples, .streams = true};
+
 Result<Arguments> parse(std::vector<std::string_view> words) {
   return parse_arguments(k_command, words);
 }
@@ -87,6 +89,21 @@ TEST_CASE("durations") {
   CHECK(*parse_duration("t", "1h") == std::chrono::hours(1));
   for (const char* bad : {"", "h", "1d", "nan", "inf", "1 s", "36000001"})
     CHECK_MESSAGE(!parse_duration("t", bad), bad);
+}
+
+TEST_CASE("--json takes `=stream` in commands that stream, and nothing else anywhere") {
+  const auto streamed = parse_arguments(k_streaming, std::vector<std::string_view>{"--json=stream"});
+  REQUIRE(streamed);
+  CHECK(streamed->has("json"));
+  CHECK(streamed->value("json") == "stream");
+  const auto plain = parse_arguments(k_streaming, std::vector<std::string_view>{"--json"});
+  REQUIRE(plain);
+  CHECK(plain->has("json"));
+  CHECK_FALSE(plain->value("json"));
+  CHECK(parse_arguments(k_streaming, std::vector<std::string_view>{"--json=x"}).error().code ==
+        ErrorCode::flag_value);
+  refused({"demo/x", "--json=stream"}, ErrorCode::flag_value, "takes no value in `mrun test`");
+  refused({"demo/x", "--force=stream"}, ErrorCode::flag_value, "takes no value");
 }
 
 } // namespace mrun::cli

@@ -73,6 +73,10 @@ def main():
             assert dashed in man and plain(flag["help"]) in man, (name, flag)
             assert f"`{dashed}`" in made and completed[dashed] == flag["help"], (name, flag)
             flag_works(name, flag)
+        if command["streams"]:
+            for text in (help_text, man, made):
+                assert "--json=stream" in text, name
+            assert mrun("__complete", "fish", name, "--json=").split() == ["--json=stream"], name
         assert set(completed) == {f"--{flag['name']}" for flag in command["flags"] + table["common_flags"]}, name
 
     schema = json.loads((SOURCE / "packager/mrun.schema.json").read_text())

@@ -76,10 +76,10 @@ TEST_CASE("a model's file name can't leave the folder") {
 
 TEST_CASE("patterns") {
   std::string name = "out/%{index}.%{ext}";
-  CHECK(expand_output_pattern(name, 7, "png"));
+  CHECK(expand_output_pattern(name, "7", "png"));
   CHECK(name == "out/7.png");
   std::string plain = "x.%{ext}";
-  CHECK_FALSE(expand_output_pattern(plain, 7, "png"));
+  CHECK_FALSE(expand_output_pattern(plain, "7", "png"));
   CHECK(plain == "x.png");
 }
 

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "daemon/api/prediction.h"
 
 namespace mrun {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 constexpr std::array<std::string_view, 3> k_kinds = {"prediction", "setup", "idle"};
 constexpr std::array<std::string_view, 7> k_statuses = {"succeeded", "failed",   "canceled", "aborted",
                                                         "used",      "unloaded", "unknown"};
+constexpr std::array<std::string_view, 6> k_prediction_statuses = {"starting", "processing", "succeeded",
+                                                                   "failed",   "canceled",   "aborted"};
 constexpr std::array<std::string_view, 4> k_groups = {"model", "version", "day", "tag:KEY"};
 constexpr std::array<std::string_view, 7> k_filter_names = {"model",  "version", "tag",  "kind",
                                                             "status", "since",   "until"};
@@ -117,6 +120,13 @@ Result<void> read_pairs(const QueryPairs& pairs, LedgerFilter& filter,
   return {};
 }
 
+Result<void> read_limit(std::size_t& limit, const std::string& value) {
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
+  if (error == std::errc() && end == value.data() + value.size() && limit >= 1 && limit <= k_max_ledger_page)
+    return {};
+  return refuse(fmt::format("`limit` is `{}`, it takes 1 to {}", printable(value, 40), k_max_ledger_page));
+}
+
 } // namespace
 
 std::string_view ledger_kind_name(LedgerKind kind) {
@@ -132,13 +142,7 @@ Result<LedgerPageQuery> parse_ledger_page(const QueryPairs& pairs) {
                           query.cursor = value;
                           return {};
                         }
-                        const auto [end, error] =
-                            std::from_chars(value.data(), value.data() + value.size(), query.limit);
-                        if (error != std::errc() || end != value.data() + value.size() || query.limit < 1 ||
-                            query.limit > k_max_ledger_page)
-                          return refuse(fmt::format("`limit` is `{}`, it takes 1 to {}", printable(value, 40),
-                                                    k_max_ledger_page));
-                        return {};
+                        return read_limit(query.limit, value);
                       }));
   return query;
 }
@@ -149,6 +153,31 @@ Result<LedgerStatsQuery> parse_ledger_stats(const QueryPairs& pairs) {
   MRUN_TRY(read_pairs(pairs, query.filter, k_own, [&query](const std::string&, const std::string& value) {
     return read_group(query, value);
   }));
+  return query;
+}
+
+Result<PredictionPageQuery> parse_prediction_page(const QueryPairs& pairs) {
+  static constexpr std::array<std::string_view, 4> k_own = {"cursor", "limit", "status", "kind"};
+  PredictionPageQuery query;
+  MRUN_TRY(read_pairs(pairs, query.filter, k_own,
+                      [&query](const std::string& name, const std::string& value) -> Result<void> {
+                        if (name == "limit") return read_limit(query.limit, value);
+                        if (name == "kind")
+                          return refuse("parameter `kind` is the ledger's: here all are predictions");
+                        if (name == "status") {
+                          if (!one_of(k_prediction_statuses, value))
+                            return refuse_word("status", value, k_prediction_statuses);
+                          query.filter.status = value;
+                          return {};
+                        }
+                        if (!is_prediction_id(value))
+                          return refuse(
+                              fmt::format("cursor '{}' is not one of this list", printable(value, 60)),
+                              "give `next` of a page as it is");
+                        query.cursor = value;
+                        return {};
+                      }));
+  query.filter.kind = LedgerKind::prediction;
   return query;
 }
 

@@ -1,5 +1,5 @@
-// What the ledger may be asked for: the filters of `/mrun/v1/ledger` and `/mrun/v1/stats`
-// (docs/formats/ledger.md). Pure.
+// What the records may be asked for: the filters of `/mrun/v1/ledger`, `/mrun/v1/stats`
+// (docs/formats/ledger.md) and of the list `/mrun/v1/predictions` (docs/formats/prediction.md). Pure.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,14 @@ struct LedgerPageQuery {
   static constexpr std::size_t k_default_ledger_page = 100;
 };
 
+// Predictions, under way and ended, newest first. Of the filter `since` and `until` are when one was created;
+// the kind is that of predictions.
+struct PredictionPageQuery {
+  LedgerFilter filter;
+  std::string cursor; // "" or `next` of the page before: an id
+  std::size_t limit = LedgerPageQuery::k_default_ledger_page;
+};
+
 struct LedgerStatsQuery {
   enum class By : std::uint8_t { all, model, version, day, tag };
   LedgerFilter filter;
@@ -49,5 +57,6 @@ using QueryPairs = std::vector<std::pair<std::string, std::string>>; // decoded
 // filter can't have.
 Result<LedgerPageQuery> parse_ledger_page(const QueryPairs& pairs);
 Result<LedgerStatsQuery> parse_ledger_stats(const QueryPairs& pairs);
+Result<PredictionPageQuery> parse_prediction_page(const QueryPairs& pairs);
 
 } // namespace mrun

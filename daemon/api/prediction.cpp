@@ -48,6 +48,17 @@ std::string base32(const std::array<std::uint8_t, 16>& bytes) {
   return text;
 }
 
+// The time, and zeros.
+std::array<std::uint8_t, 16> id_bytes(std::int64_t wall_ns) {
+  std::array<std::uint8_t, 16> bytes{};
+  const auto wall_ms = static_cast<std::uint64_t>(wall_ns / k_ns_per_ms);
+  const auto fraction = static_cast<std::uint64_t>(wall_ns % k_ns_per_ms) * 65'536 / k_ns_per_ms;
+  const std::uint64_t time = wall_ms << 16U | fraction;
+  for (std::size_t i = 0; i < k_time_bytes; ++i)
+    bytes[i] = static_cast<std::uint8_t>(time >> (8 * (k_time_bytes - 1 - i)));
+  return bytes;
+}
+
 Json time_or_null(const std::optional<std::int64_t>& wall_ns) {
   return wall_ns ? Json(rfc3339_utc(*wall_ns)) : Json(nullptr);
 }
@@ -101,16 +112,15 @@ bool find_event(std::string_view name, EventType& type) {
 }
 
 std::string new_prediction_id(std::int64_t wall_ns) {
-  std::array<std::uint8_t, 16> bytes{};
+  std::array<std::uint8_t, 16> bytes = id_bytes(wall_ns);
   // Never fails for so few bytes once the system's pool is ready (getrandom(2)).
   const ssize_t got = ::getrandom(bytes.data() + k_time_bytes, bytes.size() - k_time_bytes, 0);
   MRUN_CHECK(got == static_cast<ssize_t>(bytes.size() - k_time_bytes));
-  const auto wall_ms = static_cast<std::uint64_t>(wall_ns / k_ns_per_ms);
-  const auto fraction = static_cast<std::uint64_t>(wall_ns % k_ns_per_ms) * 65'536 / k_ns_per_ms;
-  const std::uint64_t time = wall_ms << 16U | fraction;
-  for (std::size_t i = 0; i < k_time_bytes; ++i)
-    bytes[i] = static_cast<std::uint8_t>(time >> (8 * (k_time_bytes - 1 - i)));
   return base32(bytes);
+}
+
+std::string first_prediction_id(std::int64_t wall_ns) {
+  return base32(id_bytes(wall_ns));
 }
 
 bool is_prediction_id(std::string_view text) {

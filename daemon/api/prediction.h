@@ -53,6 +53,8 @@ struct Event {
 // 26 characters of lower-case Crockford base32, in the order of time: 48 bits of milliseconds as in a ULID,
 // 16 of their fraction, 64 random bits.
 std::string new_prediction_id(std::int64_t wall_ns);
+// Ids of what was created at `wall_ns` or later are not less than this (compared as text).
+std::string first_prediction_id(std::int64_t wall_ns);
 bool is_prediction_id(std::string_view text);
 
 // A prediction as the service holds and stores it.

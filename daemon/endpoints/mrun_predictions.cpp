@@ -1,4 +1,5 @@
-// Our own surface of predictions: create with events in one round trip, get, cancel, events, logs, outputs.
+// Our own surface of predictions: create with events in one round trip, list by filter, get, events, logs,
+// outputs; and what predictions would do.
 #include <charconv>
 
 #include <fmt/format.h>
@@ -12,6 +13,44 @@ namespace {
 
 void create(EndpointContext& context, Request request, Responder responder) {
   create_prediction(context, std::move(request), std::move(responder), Surface::mrun);
+}
+
+void send(const Json& body, Responder answer) {
+  answer.reply(json_reply(200, body));
+}
+
+void list(EndpointContext& context, Request request, Responder responder) {
+  auto query = parse_prediction_page(request.query);
+  if (!query) return responder.reply(query.error());
+  context.service.list_rows(std::move(*query), answer_with<Json>(std::move(responder), send));
+}
+
+constexpr std::int64_t k_max_planned = 1'000'000'000;
+
+Result<PlanQuery> read_plan(const Request& request) {
+  PlanQuery query;
+  query.version = request.params[0];
+  for (const auto& [name, value] : request.query) {
+    if (name == "device") {
+      query.device = value;
+      continue;
+    }
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), query.count);
+    const bool is_count = error == std::errc() && end == value.data() + value.size() && query.count >= 1 &&
+                          query.count <= k_max_planned;
+    if (name != "predictions" || !is_count)
+      return fail(ErrorCode::request_invalid,
+                  fmt::format("parameter `{}` with `{}` is not one of a plan", printable(name, 40),
+                              printable(value, 40)),
+                  fmt::format("`device`, and `predictions` from 1 to {}", k_max_planned));
+  }
+  return query;
+}
+
+void plan(EndpointContext& context, Request request, Responder responder) {
+  const auto query = read_plan(request);
+  if (!query) return responder.reply(query.error());
+  context.service.plan(*query, answer_with<Json>(std::move(responder), send));
 }
 
 void get(EndpointContext& context, Request request, Responder responder) {
@@ -47,10 +86,12 @@ void output(EndpointContext& context, Request request, Responder responder) {
 
 constexpr Route k_routes[] = {
     {"POST", "/mrun/v1/predictions", create, k_max_body_bytes},
+    {"GET", "/mrun/v1/predictions", list},
     {"GET", "/mrun/v1/predictions/{id}", get},
     {"GET", "/mrun/v1/predictions/{id}/events", events},
     {"GET", "/mrun/v1/predictions/{id}/logs", logs},
     {"GET", "/mrun/v1/predictions/{id}/outputs/{n}", output},
+    {"GET", "/mrun/v1/versions/{id}/plan", plan},
 };
 
 } // namespace

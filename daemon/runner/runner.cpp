@@ -311,6 +311,9 @@ void Runner::cancel(RunKey key) {
 void Runner::stop_model(const Digest& version, bool force, std::function<void(std::size_t)> done) {
   m_impl->stop_model(version, force, std::move(done));
 }
+Result<RunPlan> Runner::plan(const Bundle& bundle, const std::string& device) const {
+  return m_impl->plan(bundle, device);
+}
 void Runner::drain(std::chrono::milliseconds limit, std::function<void()> done) {
   m_impl->drain(limit, std::move(done));
 }

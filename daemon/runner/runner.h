@@ -146,6 +146,17 @@ struct WorkerStatus {
   std::string last_error; // of a model in cool-down
 };
 
+// What a prediction would meet if it came now.
+struct RunPlan {
+  enum class Start : std::uint8_t { at_once, after_load, in_queue };
+  std::string device;
+  int threads = 0;                // that it takes; 0: none of its own
+  std::uint64_t memory_bytes = 0; // of its worker: measured, else estimated
+  Start start = Start::at_once;
+  std::size_t queued = 0;           // of the same model, before it
+  std::vector<std::string> unloads; // models that make room for it
+};
+
 struct RunnerConfig {
   InstallPaths install;
   std::filesystem::path log_folder;
@@ -173,6 +184,8 @@ class Runner {
   // Accepts or refuses at once. Errors: queue_full, draining, model_unhealthy, memory_insufficient (larger
   // than the whole budget), engine_missing, device_unavailable. After acceptance on_done comes exactly once.
   Result<void> submit(RunRequest request);
+  // What submit() would do: its errors, or where and when such a prediction would run. Nothing changes.
+  Result<RunPlan> plan(const Bundle& bundle, const std::string& device) const;
   // Idempotent; unknown keys are ignored. on_done follows with canceled (or its real end, whichever is
   // first).
   void cancel(RunKey key);

@@ -76,6 +76,7 @@ struct Runner::Impl : WorkerHandler {
 
   // ---- doors (runner.cpp)
   Result<void> submit(RunRequest request);
+  Result<RunPlan> plan(const Bundle& bundle, const std::string& device) const; // runner_plan.cpp
   void cancel(RunKey key);
   void stop_model(const Digest& version, bool force, std::function<void(std::size_t)> done);
   void drain(std::chrono::milliseconds limit, std::function<void()> done);

@@ -48,6 +48,13 @@ struct OutputFile {
   UniqueFd fd; // read-only, at offset 0
 };
 
+// What plan() is asked.
+struct PlanQuery {
+  std::string version; // as of CreatePrediction
+  std::string device = "auto";
+  std::int64_t count = 1; // predictions that would run
+};
+
 struct PredictionPage {
   std::vector<Prediction> predictions; // newest first
   std::string next_cursor;             // "" at the end
@@ -76,6 +83,12 @@ class PredictionService {
   // At most `limit`, and about 16 MiB: a page may end sooner, and leaves out what predictions under way have
   // given so far, or those that have no row yet, when they would not fit.
   virtual void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) = 0;
+  // Rows of predictions by filter, under way and ended, newest first: schema mrun.predictions/v1, without
+  // inputs, outputs and logs. Read as the ledger is. Error database.
+  virtual void list_rows(PredictionPageQuery query, Callback<Json> done) = 0;
+  // What predictions would do, take and cost, if they came now: schema mrun.plan/v1. Starts nothing. The
+  // errors of create(), but those of an input.
+  virtual void plan(const PlanQuery& query, Callback<Json> done) = 0;
   // Asks it to stop; answers with its state then. A finished one is returned unchanged.
   virtual void cancel(const std::string& id, Callback<Prediction> done) = 0;
   // Calls `done` once: when it has ended and is committed, or at once when it has. Error

@@ -40,6 +40,8 @@ class Service : public PredictionService, private RunListener {
   void create(CreatePrediction request, Callback<Prediction> done) override;
   void get(const std::string& id, Callback<Prediction> done) override;
   void list(const std::string& cursor, std::size_t limit, Callback<PredictionPage> done) override;
+  void list_rows(PredictionPageQuery query, Callback<Json> done) override;
+  void plan(const PlanQuery& query, Callback<Json> done) override;
   void cancel(const std::string& id, Callback<Prediction> done) override;
   std::unique_ptr<Subscription> when_done(const std::string& id, Callback<PredictionPtr> done,
                                           std::function<void(const Prediction&)> prepare) override;
@@ -134,6 +136,9 @@ class Service : public PredictionService, private RunListener {
   LivePtr find(const std::string& id) const; // live, or lately ended
   void replay(const std::string& id, std::shared_ptr<Follower> follower);
   void show_live(PredictionPage& page, bool first, std::size_t room_bytes) const;
+
+  // plan (service_plan.cpp)
+  Json plan_json(const Bundle& bundle, const RunPlan& plan, const Json& stats, std::int64_t count) const;
 
   // status (service_status.cpp)
   Result<Digest> loaded_as(const Reference& reference, const Error& unknown) const;

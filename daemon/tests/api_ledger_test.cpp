@@ -116,3 +116,31 @@ TEST_CASE("an unknown name or value is refused, with the nearest") {
   CHECK_FALSE(parse_ledger_stats({{"by", "tag:"}}));
   CHECK_FALSE(parse_ledger_stats({{"by", "tag:a\"b"}}));
 }
+
+TEST_CASE("a page of predictions takes their statuses, and an id as cursor") {
+  const std::string id = "01hq3k5v7w9x1y3z5a7b9c1d3e";
+  const auto query = parse_prediction_page({{"model", "a/b"},
+                                            {"status", "processing"},
+                                            {"tag", "user=alice"},
+                                            {"since", "2026-11-24"},
+                                            {"cursor", id},
+                                            {"limit", "7"}});
+  REQUIRE(query);
+  CHECK(query->filter.kind == LedgerKind::prediction);
+  CHECK(query->filter.status == "processing");
+  CHECK(query->filter.tags.at("user") == "alice");
+  CHECK(query->cursor == id);
+  CHECK(query->limit == 7);
+  for (const QueryPairs& bad : std::vector<QueryPairs>{{{"status", "used"}},
+                                                       {{"status", "procesing"}},
+                                                       {{"kind", "setup"}},
+                                                       {{"cursor", "12-" + id}},
+                                                       {{"limit", "1001"}},
+                                                       {{"by", "day"}},
+                                                       {{"limit", "1"}, {"limit", "2"}}}) {
+    const auto refusal = parse_prediction_page(bad);
+    REQUIRE_FALSE(refusal);
+    CHECK(refusal.error().code == ErrorCode::ledger_query);
+  }
+  CHECK(parse_prediction_page({{"status", "procesing"}}).error().hint == "did you mean `processing`?");
+}

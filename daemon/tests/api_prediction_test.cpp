@@ -115,3 +115,14 @@ TEST_CASE("a problem object goes to a client and back") {
   CHECK_FALSE(error_of_problem({{"code", "M9999"}}));
   CHECK_FALSE(error_of_problem({{"detail", 5}}));
 }
+
+TEST_CASE("the first id of a moment bounds those of before and after") {
+  constexpr std::int64_t k_now_ns = 1'700'000'000'123'456'789;
+  const std::string bound = first_prediction_id(k_now_ns);
+  CHECK(is_prediction_id(bound));
+  for (int i = 0; i < 100; ++i) {
+    CHECK(new_prediction_id(k_now_ns) >= bound);
+    CHECK(new_prediction_id(k_now_ns + 1'000'000) > bound);
+    CHECK(new_prediction_id(k_now_ns - 1'000) < bound);
+  }
+}

@@ -29,6 +29,12 @@ Result<void> Runner::submit(RunRequest request) {
   fake.requests[key] = std::move(request);
   return {};
 }
+Result<RunPlan> Runner::plan(const Bundle&, const std::string& device) const {
+  if (m_impl->fake.refusal) return tl::unexpected(*m_impl->fake.refusal);
+  RunPlan plan = m_impl->fake.planned;
+  plan.device = device == "auto" ? "cpu" : device;
+  return plan;
+}
 void Runner::cancel(RunKey key) {
   m_impl->fake.cancelled.push_back(key);
 }

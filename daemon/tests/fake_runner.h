@@ -16,6 +16,7 @@ struct FakeRunner {
   std::optional<Error> refusal; // of the next submit
   std::function<void()> drain_done;
   bool prepared = false;
+  RunPlan planned; // what plan() says, but for the device
 
   RunKey last() const { return submitted.back(); }
   // Ends a run; `outcome` is a success of 5 ms unless it says otherwise.

@@ -35,6 +35,8 @@ class FakeService : public PredictionService {
   std::vector<CreatePrediction> created;
   std::vector<LedgerPageQuery> pages;
   std::vector<LedgerStatsQuery> stats;
+  std::vector<PredictionPageQuery> lists;
+  std::vector<PlanQuery> plans;
   std::vector<std::string> abandoned, made_durable, cancelled;
   std::map<std::string, Item> items;
   std::string uploaded;
@@ -116,6 +118,14 @@ class FakeService : public PredictionService {
       if (page.predictions.size() < limit) page.predictions.push_back(item.prediction);
     if (cursor.empty()) page.next_cursor = "c2";
     done(std::move(page));
+  }
+  void list_rows(PredictionPageQuery query, Callback<Json> done) override {
+    lists.push_back(std::move(query));
+    done(Json{{"schema", "mrun.predictions/v1"}, {"predictions", Json::array()}, {"next", nullptr}});
+  }
+  void plan(const PlanQuery& query, Callback<Json> done) override {
+    plans.push_back(query);
+    done(Json{{"schema", "mrun.plan/v1"}, {"device", "cpu"}});
   }
   void cancel(const std::string& id, Callback<Prediction> done) override {
     cancelled.push_back(id);

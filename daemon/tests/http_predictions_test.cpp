@@ -266,3 +266,25 @@ TEST_CASE("a request that the service drops is answered all the same") {
   CHECK(answer.json()["class"] == "internal");
   CHECK(client.ask(HttpHarness::get("/healthz")).status == 200);
 }
+
+TEST_CASE("our own list takes filters, and a plan a device and a number") {
+  HttpHarness harness;
+  const Answer page =
+      harness.ask(HttpHarness::get("/mrun/v1/predictions?model=demo/echo&status=failed&limit=3"));
+  CHECK(page.status == 200);
+  CHECK(page.json()["schema"] == "mrun.predictions/v1");
+  REQUIRE(harness.service.lists.size() == 1);
+  CHECK(harness.service.lists[0].filter.model == "demo/echo");
+  CHECK(harness.service.lists[0].limit == 3);
+  const Answer refused = harness.ask(HttpHarness::get("/mrun/v1/predictions?stats=failed"));
+  CHECK(refused.status == 400);
+  CHECK(refused.json()["code"] == "M1901");
+
+  const std::string of_version = "/mrun/v1/versions/" + std::string(64, 'a') + "/plan";
+  CHECK(harness.ask(HttpHarness::get(of_version + "?device=cuda:1&predictions=5")).status == 200);
+  REQUIRE(harness.service.plans.size() == 1);
+  CHECK(harness.service.plans[0].device == "cuda:1");
+  CHECK(harness.service.plans[0].count == 5);
+  for (const char* bad : {"?predictions=0", "?predictions=x", "?predictions=", "?count=3", "?predictions=-1"})
+    CHECK(harness.ask(HttpHarness::get(of_version + bad)).status == 400);
+}

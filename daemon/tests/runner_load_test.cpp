@@ -171,3 +171,24 @@ TEST_CASE("the runner's end takes its workers along") {
   }
   CHECK_FALSE(is_alive(pid));
 }
+
+TEST_CASE("a plan says what a prediction would meet, and starts nothing") {
+  RunnerBench bench;
+  const auto bundle = bench.bundle(bench.manifest());
+  const auto cold = bench.runner->plan(*bundle, "auto");
+  REQUIRE_MESSAGE(cold, cold.error().message);
+  CHECK(cold->device == "cpu");
+  CHECK(cold->start == RunPlan::Start::after_load);
+  CHECK(cold->memory_bytes > 0);
+  CHECK(bench.runner->workers().empty());
+  CHECK(bench.wait_end(bench.run(bundle)).status == PredictionStatus::succeeded);
+  CHECK(bench.runner->plan(*bundle, "auto")->start == RunPlan::Start::at_once);
+  const RunKey running = bench.run(bundle, "hang");
+  bench.until([&] { return bench.heard[running].started; });
+  CHECK(bench.runner->plan(*bundle, "auto")->start == RunPlan::Start::in_queue);
+  bench.runner->cancel(running);
+  CHECK(bench.wait_end(running).status == PredictionStatus::canceled);
+  const auto elsewhere = bench.runner->plan(*bundle, "cuda");
+  REQUIRE_FALSE(elsewhere);
+  CHECK(elsewhere.error().code == ErrorCode::device_unavailable);
+}

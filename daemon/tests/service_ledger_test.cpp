@@ -207,3 +207,32 @@ TEST_CASE("an output file's units come from its bytes, not from its name or type
   CHECK(ended->metrics["image_pixels"] == 64 * 32);
   CHECK(fixture.only("prediction")["units"] == Json{{"image_count", 1}, {"image_pixels", 2048}});
 }
+
+TEST_CASE("a plan tells time and cost by what the version last took, times the number") {
+  LedgerFixture fixture;
+  const auto plan = [&](std::int64_t count) {
+    const PlanQuery query{fixture.version, "auto", count};
+    Result<Json> planned =
+        fixture.ask<Json>([&](Callback<Json> done) { fixture.service->plan(query, std::move(done)); });
+    REQUIRE_MESSAGE(planned, planned.error().message);
+    return std::move(*planned);
+  };
+  const Json before = plan(1);
+  CHECK(before["schema"] == "mrun.plan/v1");
+  CHECK(before["device"] == "cpu");
+  CHECK(before["cost"].is_null());
+  CHECK(before["cost_reason"] == "it has not run on this device yet: how long it takes is not known");
+  const Prediction prediction = fixture.must_create({{"text", "hi"}});
+  REQUIRE(fixture.end(prediction.id, fake_runner().last()));
+  const Json after = plan(1000);
+  CHECK(after["predictions"] == 1000);
+  CHECK(after["predict_ns"] == 5 * k_ms);
+  CHECK(after["cost"]["amount"] == "0.005"); // 5 s at 0.001 a second
+  CHECK(after["cost_reason"].is_null());
+  CHECK(after["load_cost"].is_null());
+  fake_runner().refusal = fail(ErrorCode::queue_full, "full").value();
+  const Result<Json> refused = fixture.ask<Json>(
+      [&](Callback<Json> done) { fixture.service->plan({fixture.version, "auto", 1}, std::move(done)); });
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::queue_full);
+}

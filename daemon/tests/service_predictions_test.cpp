@@ -387,3 +387,64 @@ TEST_CASE("models and versions in Replicate's shapes") {
   fixture.service->prepare();
   CHECK(fake_runner().prepared);
 }
+
+namespace {
+
+Json page_of(ServiceFixture& fixture, const QueryPairs& pairs = {}) {
+  auto query = parse_prediction_page(pairs);
+  REQUIRE_MESSAGE(query, query.error().message);
+  Result<Json> page =
+      fixture.ask<Json>([&](Callback<Json> done) { fixture.service->list_rows(*query, std::move(done)); });
+  REQUIRE_MESSAGE(page, page.error().message);
+  return std::move(*page);
+}
+
+} // namespace
+
+TEST_CASE("rows are of predictions under way and ended, newest first, by filter and in pages") {
+  ServiceFixture fixture;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) {
+    ids.insert(ids.begin(), fixture.must_create({{"text", "hi"}}, i % 2 == 0).id);
+    if (i == 1)
+      REQUIRE(fixture.end(ids.front(), fake_runner().last(),
+                          FakeRunner::failure(PredictionStatus::failed, ErrorCode::prediction_failed, "no")));
+    else if (i < 4)
+      REQUIRE(fixture.end(ids.front(), fake_runner().last()));
+  }
+  const Json all = page_of(fixture);
+  CHECK(all["schema"] == "mrun.predictions/v1");
+  CHECK(all["next"].is_null());
+  std::vector<std::string> listed;
+  for (const Json& row : all["predictions"]) {
+    listed.push_back(row["id"]);
+    CHECK(row.size() == 15);
+    CHECK_FALSE(row.contains("input"));
+  }
+  CHECK(listed == ids);
+  CHECK(all["predictions"][0]["status"] == "starting"); // synchronous: without a row
+  CHECK(all["predictions"][0]["cost"]["reason"] == "it has not ended");
+  CHECK(all["predictions"][1]["predict_ns"] == 5'000'000);
+  const Json failed = page_of(fixture, {{"status", "failed"}});
+  REQUIRE(failed["predictions"].size() == 1);
+  CHECK(failed["predictions"][0]["error"] ==
+        Json({{"code", "M1401"}, {"class", "prediction_failed"}, {"message", "no"}}));
+  CHECK(page_of(fixture, {{"status", "starting"}})["predictions"].size() == 1);
+  CHECK(page_of(fixture, {{"model", "test/other"}})["predictions"].empty());
+  CHECK(page_of(fixture, {{"until", "2020-01-01"}})["predictions"].empty());
+  CHECK(page_of(fixture, {{"since", "2020-01-01"}, {"version", fixture.version.substr(0, 8)}})["predictions"]
+            .size() == 5);
+
+  std::vector<std::string> walked;
+  std::string cursor;
+  do {
+    QueryPairs pairs = {{"limit", "2"}};
+    if (!cursor.empty()) pairs.emplace_back("cursor", cursor);
+    const Json page = page_of(fixture, pairs);
+    for (const Json& row : page["predictions"])
+      walked.push_back(row["id"]);
+    cursor = page["next"].is_null() ? "" : page["next"].get<std::string>();
+  } while (!cursor.empty());
+  CHECK(walked == ids);
+  fixture.end(ids.front(), fake_runner().last());
+}

@@ -1,0 +1,16 @@
+// Predictions for people: a table of rows (mrun.predictions/v1), and one in whole.
+#pragma once
+
+#include <string>
+
+#include "common/json.h"
+
+namespace mrun::cli {
+
+std::string predictions_table(const Json& rows);
+// A line each, tab-separated, as `mrun help predictions` lists the fields; "" for what is not known.
+std::string predictions_plain(const Json& rows);
+// Of GET /mrun/v1/predictions/ID. Long texts and data URIs are cut.
+std::string prediction_text(const Json& prediction);
+
+} // namespace mrun::cli
