@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "cost/charge.h"
+#include "daemon/app/listen.h"
 
 namespace mrun {
 
@@ -29,6 +30,7 @@ struct DaemonConfig {
   std::string torch_dir;                                     // torch_dir: /absolute/folder
   std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}
   std::optional<PriceName> cost_reference; // cost_reference: {provider: replicate, sku: …, product: public}
+  ListenSettings listen; // listen: [tcp://127.0.0.1:8000], allow_hosts: [gpu.lan], insecure_plaintext: true
   std::string registry;                    // registry: HOST, for the CLI's push and pull
 };
 
