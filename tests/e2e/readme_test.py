@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 
 from harness import BUILD, SOURCE, run
@@ -32,6 +33,16 @@ def main(home):
         for command in commands[1:]:
             reply = shell(f"{setting}\n{command.replace('ID', identity)}")
             assert identity in reply or "event: done" in reply, (command, reply)
+        # The TCP door, at a port that is free here.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        block = next(b for b in re.findall(r"```sh\n(.*?)```", (SOURCE / "README.md").read_text(), re.S) if "--listen" in b)
+        lines = [line.replace("8000", str(port)) for line in block.splitlines()]
+        program = next(line for line in lines if "your_program_for_replicate.py" in line)
+        python = f"{os.environ['MRUN_DEV_PYTHON']} -c 'import replicate; print(replicate.run(\"demo/minilm\", input={{\"text\": \"hello\"}}))'"
+        lines[lines.index(program)] = program.replace("python3 your_program_for_replicate.py", python)
+        told = shell("\n".join(lines))
+        assert '"status":"succeeded"' in told and "hello" in told and "my-app" in told and "predict" in told, told
         assert (home.path / ".local/share/mrun/index.json").exists() and (home.path / ".local/state/mrun/mrun.db").exists()
     finally:
         shell("mrun daemon stop")
