@@ -29,8 +29,7 @@ Result<std::optional<Connection>> open_home(const HomePaths& home);
 // daemon's own words, home_refused, disk_full, resources.
 // `words`: of the daemon's command line (man 8 mrund).
 Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
-                                const std::vector<std::string>& words,
-                                const std::function<void()>& on_start);
+                                const std::vector<std::string>& words, const std::function<void()>& on_start);
 
 // Replaces this process by the daemon in the foreground; returns only when that failed.
 Error exec_daemon(const std::filesystem::path& program, std::vector<std::string> words);

@@ -33,7 +33,8 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "ADDRESS",
      .type = FlagType::text,
      .repeatable = true,
-     .help = "with run and start: answer at tcp://127.0.0.1:PORT too, to callers with a token; port 0 is any"},
+     .help =
+         "with run and start: answer at tcp://127.0.0.1:PORT too, to callers with a token; port 0 is any"},
     {.name = "allow-host",
      .value_name = "NAME",
      .type = FlagType::text,
@@ -41,13 +42,14 @@ constexpr FlagSpec k_flags[] = {
      .help = "a name by which callers over TCP may call this machine, besides its address"},
     {.name = "insecure-plaintext", .help = "let --listen be reached by other machines, without TLS"},
 };
-constexpr ExampleSpec k_examples[] = {{"daemon start", "in the background; commands do it by themselves"},
-                                      {"daemon start --listen tcp://127.0.0.1:8000",
-                                       "for programs that speak HTTP over TCP; `mrun token create` lets them in"},
-                                      {"daemon stop", "after what runs has ended"},
-                                      {"daemon status", "exit code 6 when none runs"},
-                                      {"daemon socket", "where programs find its API: curl --unix-socket"},
-                                      {"daemon run", "in the foreground, for a supervisor such as systemd"}};
+constexpr ExampleSpec k_examples[] = {
+    {"daemon start", "in the background; commands do it by themselves"},
+    {"daemon start --listen tcp://127.0.0.1:8000",
+     "for programs that speak HTTP over TCP; `mrun token create` lets them in"},
+    {"daemon stop", "after what runs has ended"},
+    {"daemon status", "exit code 6 when none runs"},
+    {"daemon socket", "where programs find its API: curl --unix-socket"},
+    {"daemon run", "in the foreground, for a supervisor such as systemd"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 6, 130, 143};
 
 Deadline after(std::chrono::seconds wait) {
@@ -215,8 +217,8 @@ Result<int> print_socket(const Context& context) {
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string action = arguments.positional(0);
   if (action != "run" && action != "start" && !daemon_words(arguments).empty())
-    return fail(ErrorCode::usage, fmt::format("`mrun daemon {}` does not take {}", action,
-                                              daemon_words(arguments).front()),
+    return fail(ErrorCode::usage,
+                fmt::format("`mrun daemon {}` does not take {}", action, daemon_words(arguments).front()),
                 "--listen, --allow-host and --insecure-plaintext are for run and start");
   if (action == "run") return run_foreground(context, arguments);
   if (action == "start") return start(context, arguments);
@@ -237,8 +239,10 @@ constinit const CommandSpec k_command_daemon{
         "it is\n"
         "needed. Its log is mrund.log below the state folder (`mrun daemon status -v` shows where).\n"
         "\n"
-        "Over TCP it answers only where --listen, or `listen` of config.yaml, says so, and only to callers with a\n"
-        "token (`mrun token create`) that call it by the address itself. Without --insecure-plaintext that is an\n"
+        "Over TCP it answers only where --listen, or `listen` of config.yaml, says so, and only to callers "
+        "with a\n"
+        "token (`mrun token create`) that call it by the address itself. Without --insecure-plaintext that "
+        "is an\n"
         "address of this machine's own loopback.",
     .positionals = k_positionals,
     .flags = k_flags,

@@ -28,7 +28,8 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::text,
      .choices = k_languages,
      .default_text = "curl",
-     .help = "curl (in a shell), python (the client of Replicate), node (18 or newer) or openapi (a document)"},
+     .help =
+         "curl (in a shell), python (the client of Replicate), node (18 or newer) or openapi (a document)"},
     {.name = "input",
      .short_name = 'i',
      .value_name = "KEY=VALUE",
@@ -63,9 +64,10 @@ TcpState ask_daemon(const Context& context) {
 
 void say_what_is_missing(const Context& context, const TcpState& state, const SampleInput& input) {
   if (state.urls.empty())
-    context.say(fmt::format("no daemon listens on TCP yet: mrun daemon start --listen {} (`mrun daemon stop` first, if "
-                            "one runs)",
-                            k_usual_address));
+    context.say(fmt::format(
+        "no daemon listens on TCP yet: mrun daemon start --listen {} (`mrun daemon stop` first, if "
+        "one runs)",
+        k_usual_address));
   context.say(fmt::format("it takes its token from MRUN_TOKEN: export MRUN_TOKEN=$(mrun token create NAME){}",
                           state.has_tokens ? ", or one that you have" : ""));
   for (const std::string& name : input.secrets)
@@ -78,10 +80,12 @@ SnippetCall call_of(const std::string& argument, const PredictTarget& target) {
   SnippetCall call;
   call.model = target.bundle.manifest.name;
   call.version = target.bundle.digest.hex();
-  const auto reference = is_directory_argument(argument) ? Result<Reference>(Reference()) : Reference::parse(argument);
+  const auto reference =
+      is_directory_argument(argument) ? Result<Reference>(Reference()) : Reference::parse(argument);
   if (!reference || !reference->has_name() || !reference->host.empty()) return call;
   call.model = reference->model();
-  if (reference->tag.empty() && !reference->digest && reference->digest_prefix.empty()) call.version = call.model;
+  if (reference->tag.empty() && !reference->digest && reference->digest_prefix.empty())
+    call.version = call.model;
   return call;
 }
 

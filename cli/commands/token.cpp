@@ -74,7 +74,8 @@ Result<Json> parse_lifetime(std::string_view text) {
 
 std::string time_text(const Json& token, const char* key, std::string_view none) {
   const auto found = token.find(key);
-  return found != token.end() && found->is_string() ? printable(found->get<std::string>()) : std::string(none);
+  return found != token.end() && found->is_string() ? printable(found->get<std::string>())
+                                                    : std::string(none);
 }
 
 // The token alone on standard output, so that a script can take it.
@@ -137,7 +138,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
   const std::string name = arguments.positional(1);
   const bool wants_name = action != "ls";
   if (wants_name == name.empty())
-    return fail(ErrorCode::usage, fmt::format("`mrun token {}` takes {}", action, wants_name ? "a name" : "no name"),
+    return fail(ErrorCode::usage,
+                fmt::format("`mrun token {}` takes {}", action, wants_name ? "a name" : "no name"),
                 wants_name ? fmt::format("mrun token {} my-app", action) : "mrun token ls");
   if (action != "create" && (arguments.has("scope") || arguments.has("expires")))
     return fail(ErrorCode::usage, "--scope and --expires are for `mrun token create`");
@@ -153,10 +155,11 @@ constinit const CommandSpec k_command_token{
     .name = "token",
     .group = CommandGroup::manage,
     .summary = "make, list or revoke tokens for programs that call over TCP",
-    .description =
-        "A program that calls the daemon over TCP (`mrun daemon start --listen`) shows a token: `Authorization:\n"
-        "Bearer TOKEN`, as the clients of Replicate send what REPLICATE_API_TOKEN holds. It is printed once;\n"
-        "the daemon keeps only its hash. Callers of the Unix socket need none.",
+    .description = "A program that calls the daemon over TCP (`mrun daemon start --listen`) shows a token: "
+                   "`Authorization:\n"
+                   "Bearer TOKEN`, as the clients of Replicate send what REPLICATE_API_TOKEN holds. It is "
+                   "printed once;\n"
+                   "the daemon keeps only its hash. Callers of the Unix socket need none.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -28,7 +28,10 @@ std::string quoted(const std::string& word) {
 // The headers come by a descriptor: on the command line everybody could read the token.
 std::string curl_program(const SnippetCall& call) {
   const Dialect dialect{
-      "true", "false", "null", [](const std::string& text) { return escaped(json_text(text)); },
+      "true",
+      "false",
+      "null",
+      [](const std::string& text) { return escaped(json_text(text)); },
       [](const std::string& path) {
         return fmt::format("\"data:{};base64,$(base64 < {} | tr -d '\\n')\"", media_type_of_name(path),
                            quoted(path));
@@ -45,7 +48,8 @@ HEADERS
 }}
 JSON
 )",
-                     quoted(call.url + "/v1/predictions"), json_text(call.version), input_text(call.input, dialect, 4));
+                     quoted(call.url + "/v1/predictions"), json_text(call.version),
+                     input_text(call.input, dialect, 4));
 }
 
 } // namespace mrun::cli

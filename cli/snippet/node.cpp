@@ -6,14 +6,17 @@
 namespace mrun::cli {
 
 std::string node_program(const SnippetCall& call) {
-  const Dialect dialect{
-      "true", "false", "null", json_text,
-      [](const std::string& path) {
-        return fmt::format("{} + readFileSync({}, \"base64\")",
-                           json_text(fmt::format("data:{};base64,", media_type_of_name(path))),
-                           json_text(path));
-      },
-      [](const std::string& variable) { return "process.env." + variable; }};
+  const Dialect dialect{"true",
+                        "false",
+                        "null",
+                        json_text,
+                        [](const std::string& path) {
+                          return fmt::format(
+                              "{} + readFileSync({}, \"base64\")",
+                              json_text(fmt::format("data:{};base64,", media_type_of_name(path))),
+                              json_text(path));
+                        },
+                        [](const std::string& variable) { return "process.env." + variable; }};
   const std::string input = input_text(call.input, dialect, 8);
   const bool reads = input.find("readFileSync(") != std::string::npos;
   return fmt::format(R"({}async function main() {{

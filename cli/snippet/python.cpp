@@ -7,7 +7,10 @@ namespace mrun::cli {
 
 std::string python_program(const SnippetCall& call, const TypeSpec& output) {
   const Dialect dialect{
-      "True", "False", "None", json_text,
+      "True",
+      "False",
+      "None",
+      json_text,
       [](const std::string& path) { return fmt::format("open({}, \"rb\")", json_text(path)); },
       [](const std::string& variable) { return fmt::format("os.environ[{}]", json_text(variable)); }};
   const std::string reference =

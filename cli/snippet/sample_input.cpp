@@ -44,7 +44,8 @@ Json sample_value(const TypeSpec& type) {
     return sample_file(type);
   case ValueType::array: {
     const std::uint64_t count = type.length.value_or(std::max<std::uint64_t>(type.min_length.value_or(1), 1));
-    return Json(std::min<std::uint64_t>(count, 1000), type.items.empty() ? Json("hello") : sample_value(type.items[0]));
+    return Json(std::min<std::uint64_t>(count, 1000),
+                type.items.empty() ? Json("hello") : sample_value(type.items[0]));
   }
   case ValueType::object: {
     Json object = Json::object();
@@ -75,8 +76,9 @@ Json example_value(const TypeSpec& type, const Json& value) {
   }
   if (type.type != ValueType::file || !value.is_string()) return value;
   const std::string& text = value.get_ref<const std::string&>();
-  return text.starts_with('@') ? file_argument(text.substr(text.rfind('/') + 1 == 0 ? 1 : text.rfind('/') + 1))
-                               : value;
+  return text.starts_with('@')
+             ? file_argument(text.substr(text.rfind('/') + 1 == 0 ? 1 : text.rfind('/') + 1))
+             : value;
 }
 
 Json example_input(const Manifest& manifest) {

@@ -28,11 +28,26 @@ TEST_CASE("which addresses are of this machine only") {
 }
 
 TEST_CASE("what is no address is refused with its reason") {
-  for (const char* text :
-       {"", "8000", ":8000", "127.0.0.1:8000", "http://127.0.0.1:8000", "tcp://", "tcp://127.0.0.1",
-        "tcp://127.0.0.1:", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1", "tcp://127.0.0.1:+1",
-        "tcp://127.0.0.1:80x", "tcp://127.1:80", "tcp://0x7f000001:80", "tcp://example.com:80", "tcp://::1:80",
-        "tcp://[::1:80", "tcp://[::ffff:127.0.0.1]:80", "tcp://[fe80::1%eth0]:80", "tcp://127.0.0.1:80/"}) {
+  for (const char* text : {"",
+                           "8000",
+                           ":8000",
+                           "127.0.0.1:8000",
+                           "http://127.0.0.1:8000",
+                           "tcp://",
+                           "tcp://127.0.0.1",
+                           "tcp://127.0.0.1:",
+                           "tcp://127.0.0.1:65536",
+                           "tcp://127.0.0.1:-1",
+                           "tcp://127.0.0.1:+1",
+                           "tcp://127.0.0.1:80x",
+                           "tcp://127.1:80",
+                           "tcp://0x7f000001:80",
+                           "tcp://example.com:80",
+                           "tcp://::1:80",
+                           "tcp://[::1:80",
+                           "tcp://[::ffff:127.0.0.1]:80",
+                           "tcp://[fe80::1%eth0]:80",
+                           "tcp://127.0.0.1:80/"}) {
     CAPTURE(text);
     const Result<TcpAddress> address = parse_tcp_address(text);
     REQUIRE_FALSE(address);

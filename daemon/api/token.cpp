@@ -45,7 +45,8 @@ std::string new_token_text() {
 
 bool is_token_name(std::string_view text) {
   return !text.empty() && text.size() <= k_max_token_name_bytes && is_alphanumeric(text.front()) &&
-         std::ranges::all_of(text, [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+         std::ranges::all_of(text,
+                             [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 Json token_json(const Token& token, std::int64_t now_ns) {

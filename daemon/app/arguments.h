@@ -9,7 +9,7 @@ namespace mrun {
 
 // mrund [--ready-fd N] [--listen ADDRESS]… [--allow-host NAME]… [--insecure-plaintext]
 struct DaemonArguments {
-  UniqueFd ready_fd;    // of whoever starts the daemon and waits for one line
+  UniqueFd ready_fd;     // of whoever starts the daemon and waits for one line
   ListenSettings listen; // added to the configuration's
 };
 

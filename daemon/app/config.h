@@ -31,7 +31,7 @@ struct DaemonConfig {
   std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}
   std::optional<PriceName> cost_reference; // cost_reference: {provider: replicate, sku: …, product: public}
   ListenSettings listen; // listen: [tcp://127.0.0.1:8000], allow_hosts: [gpu.lan], insecure_plaintext: true
-  std::string registry;                    // registry: HOST, for the CLI's push and pull
+  std::string registry;  // registry: HOST, for the CLI's push and pull
 };
 
 // Unknown keys are errors, with the nearest known one. Error config_invalid: `config.yaml:3:1: …`.

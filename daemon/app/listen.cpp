@@ -61,8 +61,8 @@ Result<void> ListenSettings::add(const ListenSettings& more) {
   host_names.insert(host_names.end(), more.host_names.begin(), more.host_names.end());
   insecure_plaintext = insecure_plaintext || more.insecure_plaintext;
   if (addresses.size() > k_max_tcp_addresses)
-    return fail(ErrorCode::config_invalid, fmt::format("{} addresses to listen at, {} can be", addresses.size(),
-                                                       k_max_tcp_addresses));
+    return fail(ErrorCode::config_invalid,
+                fmt::format("{} addresses to listen at, {} can be", addresses.size(), k_max_tcp_addresses));
   if (host_names.size() > k_max_host_names)
     return fail(ErrorCode::config_invalid,
                 fmt::format("{} names of hosts, {} can be", host_names.size(), k_max_host_names));

@@ -23,7 +23,8 @@ Result<NewToken> read_new_token(const Request& request) {
                 "scopes are read, predict and admin");
   // Whoever wants a token for ever says so.
   if (!body.contains("lifetime_s"))
-    return fail(ErrorCode::body_invalid, "the request's body has no `lifetime_s`", "seconds, or null: for ever");
+    return fail(ErrorCode::body_invalid, "the request's body has no `lifetime_s`",
+                "seconds, or null: for ever");
   if (!body["lifetime_s"].is_null()) {
     MRUN_ASSIGN(token.lifetime_s, need_integer(body, "lifetime_s", ErrorCode::body_invalid, where));
   }

@@ -65,8 +65,7 @@ Result<Pass> check_caller(const Request& request, const DoorRules& rules, Predic
   const std::string_view authorization = request.header("authorization");
   if (authorization.empty()) return Pass();
   const std::string_view text = token_of(authorization);
-  if (text.empty())
-    return fail(ErrorCode::token_invalid, "the header Authorization is not `Bearer TOKEN`");
+  if (text.empty()) return fail(ErrorCode::token_invalid, "the header Authorization is not `Bearer TOKEN`");
   MRUN_ASSIGN(const TokenScope scope, service.show_token(text));
   return Pass{false, scope};
 }
@@ -74,8 +73,8 @@ Result<Pass> check_caller(const Request& request, const DoorRules& rules, Predic
 Result<void> check_pass(const Pass& pass, const Route* route, const std::vector<std::string>& params) {
   if (pass.is_owner) return {};
   if (!pass.scope) {
-    const bool knows_id = route != nullptr && route->access == Access::stream && !params.empty() &&
-                          is_prediction_id(params[0]);
+    const bool knows_id =
+        route != nullptr && route->access == Access::stream && !params.empty() && is_prediction_id(params[0]);
     return knows_id ? Result<void>() : no_token();
   }
   if (route == nullptr) return {};

@@ -78,8 +78,8 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   bool keeps_alive() const;
   void touch(std::chrono::milliseconds allowance);
 
-  std::shared_ptr<ConnectionHost> m_host; // shared: see HttpServer::m_core
-  std::shared_ptr<const DoorRules> m_rules;   // shared by the connections of one address
+  std::shared_ptr<ConnectionHost> m_host;   // shared: see HttpServer::m_core
+  std::shared_ptr<const DoorRules> m_rules; // shared by the connections of one address
   Socket m_socket;
   State m_state = State::head;
   TimePoint m_deadline;

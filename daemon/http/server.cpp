@@ -101,10 +101,10 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
     boost::system::error_code error;
     if (count < max_count) socket.assign(asio::generic::stream_protocol(family, 0), caller.get(), error);
     if (error || !socket.is_open())
-      return refuse(caller, fail(ErrorCode::resources,
-                                 fmt::format("the daemon serves {} connections {} already", count,
-                                             rules->is_tcp ? "over TCP" : "on its socket"))
-                                .value());
+      return refuse(
+          caller, fail(ErrorCode::resources, fmt::format("the daemon serves {} connections {} already", count,
+                                                         rules->is_tcp ? "over TCP" : "on its socket"))
+                      .value());
     caller.release(); // the socket's now
     const auto connection = std::make_shared<Connection>(shared_from_this(), rules, std::move(socket));
     m_connections.insert(connection.get());

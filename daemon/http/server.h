@@ -1,5 +1,5 @@
-// The HTTP/1.1 server: accepts on the Unix socket and on TCP addresses, reads requests under limits, hands them
-// to the routes.
+// The HTTP/1.1 server: accepts on the Unix socket and on TCP addresses, reads requests under limits, hands
+// them to the routes.
 //
 // One io thread does everything. Idle and slow peers are closed by one sweep over all connections, so that a
 // request costs no timer. Nothing here knows what a prediction is.

@@ -11,7 +11,7 @@ namespace mrun {
 struct TcpDoor {
   UniqueFd listening;             // bound, listening, non-blocking
   std::vector<std::string> hosts; // what the Host header may be, in lower case: "127.0.0.1:8000"
-  bool is_any = false;            // bound to all of the machine's addresses: the one that was called counts too
+  bool is_any = false; // bound to all of the machine's addresses: the one that was called counts too
 };
 
 } // namespace mrun

@@ -25,7 +25,7 @@ struct ServiceConfig {
   std::chrono::milliseconds drain_limit = k_drain_timeout;
   std::string build;
   std::vector<std::string> listening; // at which TCP addresses: tcp://127.0.0.1:41233
-  std::function<void()> on_drained; // every prediction has ended and is committed
+  std::function<void()> on_drained;   // every prediction has ended and is committed
 };
 
 // `io` and `store` outlive the service; `database` has run fail_interrupted(). Removes what unfinished

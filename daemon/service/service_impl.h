@@ -36,8 +36,7 @@ class Service : public PredictionService, private RunListener {
  public:
   Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
           ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files,
-          std::vector<UploadedFile> uploads, std::vector<Token> tokens, Json run_counts,
-          const Clock& clock);
+          std::vector<UploadedFile> uploads, std::vector<Token> tokens, Json run_counts, const Clock& clock);
 
   void create(CreatePrediction request, Callback<Prediction> done) override;
   void get(const std::string& id, Callback<Prediction> done) override;
@@ -159,7 +158,7 @@ class Service : public PredictionService, private RunListener {
   std::map<std::string, UploadedFile> m_uploads; // by id
   TokenBook m_tokens;
   std::map<std::string, std::int64_t> m_noted_uses; // of tokens: the last use that the database has
-  std::map<std::string, std::int64_t> m_runs;    // finished predictions by model
+  std::map<std::string, std::int64_t> m_runs;       // finished predictions by model
   std::unordered_map<std::string, LivePtr> m_live;
   std::unordered_map<RunKey, LivePtr> m_by_key;
   std::deque<LivePtr> m_recent; // lately ended and small, newest last

@@ -35,8 +35,7 @@ Result<Token> TokenBook::make(const NewToken& wanted, std::string_view text, std
                 fmt::format("a letter or digit, then letters, digits, `.`, `_` and `-`, at most {} bytes",
                             k_max_token_name_bytes));
   if (wanted.lifetime_s && (*wanted.lifetime_s < 1 || *wanted.lifetime_s > k_max_lifetime_s))
-    return fail(ErrorCode::body_invalid,
-                fmt::format("a token can't live for {} seconds", *wanted.lifetime_s),
+    return fail(ErrorCode::body_invalid, fmt::format("a token can't live for {} seconds", *wanted.lifetime_s),
                 "give 1 second to 100 years, or null: it never expires");
   if (m_tokens.contains(wanted.name))
     return fail(ErrorCode::token_exists, fmt::format("there is a token '{}'", wanted.name),
@@ -73,8 +72,8 @@ Result<Token> TokenBook::show(std::string_view text, std::int64_t now_ns) {
   if (shown == nullptr)
     return fail(ErrorCode::token_invalid, "the token is not known: it was revoked, or never made here");
   if (shown->expires_ns && *shown->expires_ns <= now_ns)
-    return fail(ErrorCode::token_invalid, fmt::format("the token '{}' expired at {}", shown->name,
-                                                      rfc3339_utc(*shown->expires_ns)));
+    return fail(ErrorCode::token_invalid,
+                fmt::format("the token '{}' expired at {}", shown->name, rfc3339_utc(*shown->expires_ns)));
   shown->last_use_ns = now_ns;
   return *shown;
 }

@@ -58,8 +58,8 @@ class WriterDatabase {
 
   Sqlite m_connection;
   Statement m_begin, m_commit, m_insert, m_mark_durable, m_end, m_insert_ended, m_output, m_ledger,
-      m_statistics, m_insert_file, m_remove_file, m_insert_token, m_remove_token, m_note_token_use,
-      m_touch, m_open_stretch, m_close_stretch;
+      m_statistics, m_insert_file, m_remove_file, m_insert_token, m_remove_token, m_note_token_use, m_touch,
+      m_open_stretch, m_close_stretch;
 };
 
 } // namespace mrun

@@ -40,8 +40,8 @@ TEST_CASE("which Host an address answers to") {
 TEST_CASE("names of hosts are taken as callers write them") {
   CHECK(*parse_host_name("GPU.lan") == "gpu.lan");
   CHECK(*parse_host_name("gpu.lan:443") == "gpu.lan:443");
-  for (const char* text : {"", ":80", "gpu.lan:", "gpu.lan:x", "gpu.lan.", ".lan", "a/b", "a b", "*", "*.lan", "a:1:2",
-                           "gpu.lan:123456", "http://gpu.lan"}) {
+  for (const char* text : {"", ":80", "gpu.lan:", "gpu.lan:x", "gpu.lan.", ".lan", "a/b", "a b", "*", "*.lan",
+                           "a:1:2", "gpu.lan:123456", "http://gpu.lan"}) {
     CAPTURE(text);
     const Result<std::string> name = parse_host_name(text);
     REQUIRE_FALSE(name);
@@ -78,13 +78,16 @@ TEST_CASE("what other machines reach wants a word of the user's") {
 
 TEST_CASE("the command line is added to the configuration") {
   DaemonArguments arguments;
-  REQUIRE(read({"--listen", "tcp://127.0.0.1:8000", "--allow-host", "gpu.lan", "--insecure-plaintext"}, arguments));
-  ListenSettings all = parse_config("listen: [tcp://127.0.0.1:8000, tcp://127.0.0.1:9000]", "config.yaml")->listen;
+  REQUIRE(read({"--listen", "tcp://127.0.0.1:8000", "--allow-host", "gpu.lan", "--insecure-plaintext"},
+               arguments));
+  ListenSettings all =
+      parse_config("listen: [tcp://127.0.0.1:8000, tcp://127.0.0.1:9000]", "config.yaml")->listen;
   REQUIRE(all.add(arguments.listen));
   CHECK(all.addresses.size() == 2);
   CHECK(all.host_names == Names{"gpu.lan"});
   CHECK(all.insecure_plaintext);
-  for (const Names& words : std::vector<Names>{{"--lisen", "x"}, {"--ready-fd", "99"}, {"--ready-fd"}, {"x"}}) {
+  for (const Names& words :
+       std::vector<Names>{{"--lisen", "x"}, {"--ready-fd", "99"}, {"--ready-fd"}, {"x"}}) {
     DaemonArguments wrong;
     const Result<void> done = read(words, wrong);
     REQUIRE_FALSE(done);
@@ -95,15 +98,17 @@ TEST_CASE("the command line is added to the configuration") {
 }
 
 TEST_CASE("a wrong address in the configuration names its place") {
-  const auto config = parse_config("listen:\n  - tcp://127.0.0.1:8000\n  - tcp://example.com:80\n", "config.yaml");
+  const auto config =
+      parse_config("listen:\n  - tcp://127.0.0.1:8000\n  - tcp://example.com:80\n", "config.yaml");
   REQUIRE_FALSE(config);
   CHECK(config.error().code == ErrorCode::config_invalid);
   CHECK(config.error().message.starts_with("config.yaml:3:5: `tcp://example.com:80` is not an address"));
   std::string many = "listen:\n";
   for (int port = 1; port <= 17; ++port)
     many += "  - tcp://127.0.0.1:" + std::to_string(port) + "\n";
-  for (const std::string& text : {std::string("listen: {a: b}"), std::string("allow_hosts: [\"*\"]"),
-                                  std::string("insecure_plaintext: yes"), std::string("listen: [[x]]"), many}) {
+  for (const std::string& text :
+       {std::string("listen: {a: b}"), std::string("allow_hosts: [\"*\"]"),
+        std::string("insecure_plaintext: yes"), std::string("listen: [[x]]"), many}) {
     CAPTURE(text);
     const auto wrong = parse_config(text, "config.yaml");
     REQUIRE_FALSE(wrong);

@@ -25,7 +25,8 @@ ErrorCode origin_error(std::vector<std::pair<std::string, std::string>> headers)
 
 std::string with_scope(FakeService& service, TokenScope scope) {
   const std::string text = new_token_text();
-  REQUIRE(service.tokens.make({std::string(scope_name(scope)), scope, std::nullopt}, text, FakeService::k_created_ns));
+  REQUIRE(service.tokens.make({std::string(scope_name(scope)), scope, std::nullopt}, text,
+                              FakeService::k_created_ns));
   return text;
 }
 
@@ -34,9 +35,10 @@ std::string with_scope(FakeService& service, TokenScope scope) {
 TEST_CASE("Host is the address itself, exactly") {
   CHECK(check_origin(request_of({{"host", "127.0.0.1:8000"}}), k_tcp));
   CHECK(check_origin(request_of({{"host", "LocalHost:8000"}}), k_tcp));
-  for (const char* host : {"", "evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8001",
-                           "localhost", "localhost.:8000", "0.0.0.0:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000",
-                           "127.1:8000", "2130706433:8000", "localhost:8000.evil.example", "xlocalhost:8000"}) {
+  for (const char* host :
+       {"", "evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8001", "localhost",
+        "localhost.:8000", "0.0.0.0:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000", "127.1:8000",
+        "2130706433:8000", "localhost:8000.evil.example", "xlocalhost:8000"}) {
     CAPTURE(host);
     CHECK(origin_error({{"host", host}}) == ErrorCode::host_refused);
   }
@@ -45,7 +47,8 @@ TEST_CASE("Host is the address itself, exactly") {
 
 TEST_CASE("a page of another origin is refused, whatever token it has") {
   const std::pair<std::string, std::string> host{"host", "127.0.0.1:8000"};
-  CHECK(check_origin(request_of({host, {"origin", "http://127.0.0.1:8000"}, {"sec-fetch-site", "same-origin"}}), k_tcp));
+  CHECK(check_origin(
+      request_of({host, {"origin", "http://127.0.0.1:8000"}, {"sec-fetch-site", "same-origin"}}), k_tcp));
   for (const char* origin : {"null", "http://evil.example", "http://localhost:8000", "https://127.0.0.1:8000",
                              "http://127.0.0.1:8000.evil.example", "http://127.0.0.1"}) {
     CAPTURE(origin);
@@ -67,8 +70,8 @@ TEST_CASE("a token is shown as Bearer or Token") {
     CHECK(pass->scope == TokenScope::read);
     CHECK_FALSE(pass->is_owner);
   }
-  for (const std::string& wrong : {text, "Basic " + text, "Bearer", std::string("Bearer "), "Bearer " + text + "0",
-                                   "Bearer x" + text, std::string("Bearer mrun_")}) {
+  for (const std::string& wrong : {text, "Basic " + text, "Bearer", std::string("Bearer "),
+                                   "Bearer " + text + "0", "Bearer x" + text, std::string("Bearer mrun_")}) {
     const Result<Pass> pass = shown(wrong);
     REQUIRE_FALSE(pass);
     CHECK(pass.error().code == ErrorCode::token_invalid);

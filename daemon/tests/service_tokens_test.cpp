@@ -42,7 +42,8 @@ TEST_CASE("who shows a token gets its scope until it expires or is revoked") {
   CHECK(late.error().code == ErrorCode::token_invalid);
   CHECK(late.error().message.starts_with("the token 'ci' expired at 2023-11-14T22:14:20"));
   REQUIRE(book.remove("ci"));
-  CHECK(book.show("secret", k_now_ns).error().message == "the token is not known: it was revoked, or never made here");
+  CHECK(book.show("secret", k_now_ns).error().message ==
+        "the token is not known: it was revoked, or never made here");
 }
 
 TEST_CASE("names are unique and plain, lifetimes are sane") {
@@ -57,7 +58,8 @@ TEST_CASE("names are unique and plain, lifetimes are sane") {
                                   std::string("ü"), std::string(65, 'a'), std::string("a\0b", 3)})
     CHECK(book.make(named(name), "c", k_now_ns).error().code == ErrorCode::body_invalid);
   for (const std::int64_t lifetime_s : {std::int64_t{0}, std::int64_t{-1}, INT64_MAX})
-    CHECK(book.make({"x", TokenScope::read, lifetime_s}, "c", k_now_ns).error().code == ErrorCode::body_invalid);
+    CHECK(book.make({"x", TokenScope::read, lifetime_s}, "c", k_now_ns).error().code ==
+          ErrorCode::body_invalid);
 }
 
 TEST_CASE("there is an end to how many tokens there are") {
@@ -72,12 +74,12 @@ TEST_CASE("there is an end to how many tokens there are") {
 
 TEST_CASE("tokens outlive the daemon, as hashes only") {
   ServiceFixture fixture;
-  const auto made =
-      fixture.ask<MadeToken>([&](Callback<MadeToken> done) { fixture.service->create_token(named("app"), done); });
+  const auto made = fixture.ask<MadeToken>(
+      [&](Callback<MadeToken> done) { fixture.service->create_token(named("app"), done); });
   REQUIRE_MESSAGE(made, made.error().message);
   REQUIRE(fixture.service->show_token(made->text));
-  const auto gone =
-      fixture.ask<MadeToken>([&](Callback<MadeToken> done) { fixture.service->create_token(named("gone"), done); });
+  const auto gone = fixture.ask<MadeToken>(
+      [&](Callback<MadeToken> done) { fixture.service->create_token(named("gone"), done); });
   REQUIRE(fixture.ask<Token>([&](Callback<Token> done) { fixture.service->revoke_token("gone", done); }));
   CHECK(fixture.service->show_token(gone->text).error().code == ErrorCode::token_invalid);
   fixture.stop();
