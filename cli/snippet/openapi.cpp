@@ -19,7 +19,7 @@ Json prediction_schema() {
   const Json text = {{"type", "string"}};
   return {{"title", "Prediction"},
           {"type", "object"},
-          {"required", {"id", "model", "version", "status", "input", "urls", "created_at"}},
+          {"required", Json::array({"id", "model", "version", "status", "input", "urls", "created_at"})},
           {"properties",
            {{"id", text},
             {"model", text},
@@ -40,7 +40,7 @@ Json problem_schema() {
   const Json text = {{"type", "string"}};
   return {{"title", "Problem"},
           {"type", "object"},
-          {"required", {"title", "detail", "status"}},
+          {"required", Json::array({"title", "detail", "status"})},
           {"properties",
            {{"title", text},
             {"detail", text},
@@ -54,9 +54,9 @@ Json problem_schema() {
 Json create_operation(const SnippetCall& call, Json sample) {
   const Json body = {
       {"type", "object"},
-      {"required", {"version", "input"}},
+      {"required", Json::array({"version", "input"})},
       {"properties",
-       {{"version", {{"type", "string"}, {"enum", {call.version}}}}, {"input", schema_ref("Input")}}}};
+       {{"version", {{"type", "string"}, {"enum", Json::array({call.version})}}}, {"input", schema_ref("Input")}}}};
   Json content = json_content("application/json", body);
   content["application/json"]["example"] = {{"version", call.version}, {"input", std::move(sample)}};
   const Json wait = {{"name", "Prefer"},

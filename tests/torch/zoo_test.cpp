@@ -1,5 +1,4 @@
-// The architectures that people export, at a small size (make_zoo.py): each gives what Python gave, to the
-// last bit.
+// The architectures that people export, at a small size (make_zoo.py): each gives what Python gave, to the last bit.
 #include <filesystem>
 
 #include <doctest/doctest.h>
