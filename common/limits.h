@@ -46,7 +46,12 @@ inline constexpr std::size_t k_max_header_count = 64;
 inline constexpr std::size_t k_max_body_bytes = 16 * k_mib;     // JSON bodies, data URIs included
 inline constexpr std::size_t k_max_upload_bytes = 100 * k_mib;  // POST /v1/files
 inline constexpr std::size_t k_inline_file_bytes = 256 * k_kib; // data URI up to here, a file above
-inline constexpr std::size_t k_max_connections = 1024;
+inline constexpr std::size_t k_max_connections = 1024;          // on the Unix socket
+inline constexpr std::size_t k_max_tcp_connections = 256;       // on all TCP addresses together
+inline constexpr std::size_t k_max_tcp_addresses = 16;          // that the daemon listens at
+inline constexpr std::size_t k_max_host_names = 64; // that may stand in Host besides the addresses
+inline constexpr std::size_t k_max_tokens = 1000;
+inline constexpr std::size_t k_max_token_name_bytes = 64;
 inline constexpr std::size_t k_max_ledger_page = 1000;    // lines of one reply
 inline constexpr std::size_t k_max_stats_groups = 10'000; // of one reply
 inline constexpr std::chrono::seconds k_head_timeout{10};

@@ -18,8 +18,8 @@ struct BreakEven {
   const PriceRow* by_use = nullptr;    // the cheapest among those that bill what is used only
   Exact hour, prediction;              // what they cost: an hour, one prediction
   Exact per_hour;                      // predictions at which both cost the same
-  std::optional<Exact> instances;      // that so many take; more than 1: one can't serve them, and it does not pay
-  std::optional<Exact> utilisation;    // the busy share of an hour, where use is billed by the second
+  std::optional<Exact> instances; // that so many take; more than 1: one can't serve them, and it does not pay
+  std::optional<Exact> utilisation; // the busy share of an hour, where use is billed by the second
 };
 
 // nullopt: there are not both, or a prediction's price is not known.

@@ -17,9 +17,10 @@
 namespace mrun {
 
 // Every key, whoever reads it: a typing mistake is an error to all.
-inline constexpr std::array<std::string_view, 12> k_config_keys = {
-    "memory_budget", "max_queue",      "idle_unload", "drain_timeout",     "zygote", "torch_dir",
-    "cost",          "cost_reference", "registry",    "require_signature", "models", "token_servers"};
+inline constexpr std::array<std::string_view, 15> k_config_keys = {
+    "memory_budget", "max_queue",     "idle_unload",    "drain_timeout", "zygote",
+    "torch_dir",     "cost",          "cost_reference", "registry",      "require_signature",
+    "models",        "token_servers", "listen",         "allow_hosts",   "insecure_plaintext"};
 
 // Unknown keys are errors, with the nearest known one. Error config_invalid: `config.yaml:3:1: …`.
 Result<void> check_config_keys(std::string_view file_name, const YamlNode& node, std::string_view what,

@@ -68,7 +68,7 @@ Result<Connection> DaemonClient::reach(const Context& context, Start start, cons
     return fail(ErrorCode::daemon_unreachable, "no daemon is running and MRUN_NO_AUTOSTART is set",
                 "start it with `mrun daemon start`");
   MRUN_ASSIGN(const InstallPaths install, context.install());
-  return start_daemon(home, install.daemon(), [&] {
+  return start_daemon(home, install.daemon(), {}, [&] {
     if (!context.json) context.say("starting the daemon (`mrun daemon stop` ends it)");
   });
 }

@@ -38,7 +38,17 @@ Result<UniqueFd> raised(UniqueFd fd) {
   return high;
 }
 
-Result<UniqueFd> spawn(const std::filesystem::path& program, UniqueFd log) {
+// What execve(2) wants: pointers that last as long as the texts, and a null.
+std::vector<char*> pointers(std::vector<std::string>& words) {
+  std::vector<char*> all;
+  for (std::string& word : words)
+    all.push_back(word.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+Result<UniqueFd> spawn(const std::filesystem::path& program, const std::vector<std::string>& more,
+                       UniqueFd log) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) < 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
   UniqueFd read_end(ends[0]);
@@ -46,13 +56,12 @@ Result<UniqueFd> spawn(const std::filesystem::path& program, UniqueFd log) {
   MRUN_ASSIGN(const UniqueFd log_fd, raised(std::move(log)));
   SpawnSetup setup;
   MRUN_TRY(setup.detach(log_fd.get(), write_end.get()));
-  std::string name = program.string();
-  std::string flag = "--ready-fd";
-  std::string number = std::to_string(k_child_control_fd);
-  char* const words[] = {name.data(), flag.data(), number.data(), nullptr};
+  const std::string name = program.string();
+  std::vector<std::string> words = {name, "--ready-fd", std::to_string(k_child_control_fd)};
+  words.insert(words.end(), more.begin(), more.end());
   pid_t child = 0;
-  const int problem =
-      ::posix_spawn(&child, name.c_str(), setup.actions(), setup.attributes(), words, environ);
+  const int problem = ::posix_spawn(&child, name.c_str(), setup.actions(), setup.attributes(),
+                                    pointers(words).data(), environ);
   if (problem == ENOENT)
     return fail(ErrorCode::daemon_start, fmt::format("the daemon's program is missing: {}", name),
                 "install mrun again (scripts/quickstart)");
@@ -134,12 +143,13 @@ Result<UniqueFd> take_start_lock(const HomePaths& home) {
   return lock;
 }
 
-Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& program) {
+Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& program,
+                            const std::vector<std::string>& words) {
   const std::filesystem::path log_path = home.logs() / "mrund.log";
   UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!log)
     return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't open {}", log_path.string()));
-  MRUN_ASSIGN(const UniqueFd ready, spawn(program, std::move(log)));
+  MRUN_ASSIGN(const UniqueFd ready, spawn(program, words, std::move(log)));
   return wait_ready(ready.get(), home);
 }
 
@@ -192,17 +202,18 @@ bool autostart_disabled() {
 }
 
 Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
+                                const std::vector<std::string>& words,
                                 const std::function<void()>& on_start) {
   MRUN_TRY(home.create());
   MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home));
   MRUN_ASSIGN(auto running, open_home(home));
   if (running) return std::move(*running);
   on_start();
-  auto started = spawn_and_wait(home, program);
+  auto started = spawn_and_wait(home, program, words);
   if (!started && started.error().code == ErrorCode::daemon_running) {
     // One that is stopping has closed its socket and holds the home until its workers are gone.
     MRUN_TRY(wait_for_holder(home, started.error()));
-    started = spawn_and_wait(home, program);
+    started = spawn_and_wait(home, program, words);
   }
   MRUN_TRY(started);
   MRUN_ASSIGN(auto connection, open_home(home));
@@ -211,11 +222,11 @@ Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::pa
   return std::move(*connection);
 }
 
-Error exec_daemon(const std::filesystem::path& program) {
-  std::string name = program.string();
-  char* const words[] = {name.data(), nullptr};
+Error exec_daemon(const std::filesystem::path& program, std::vector<std::string> words) {
+  const std::string name = program.string();
+  words.insert(words.begin(), name);
   std::signal(SIGPIPE, SIG_DFL);
-  ::execv(name.c_str(), words);
+  ::execv(name.c_str(), pointers(words).data());
   if (errno == ENOENT)
     return fail(ErrorCode::daemon_start, fmt::format("the daemon's program is missing: {}", name),
                 "install mrun again (scripts/quickstart)")

@@ -27,11 +27,12 @@ Result<std::optional<Connection>> open_home(const HomePaths& home);
 // its log (state/logs/mrund.log) and the write end of a pipe, on which it writes "ready\n" or why it can't
 // start. `on_start` is called once when a daemon is really being started. Errors: daemon_start with the
 // daemon's own words, home_refused, disk_full, resources.
+// `words`: of the daemon's command line (man 8 mrund).
 Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
-                                const std::function<void()>& on_start);
+                                const std::vector<std::string>& words, const std::function<void()>& on_start);
 
 // Replaces this process by the daemon in the foreground; returns only when that failed.
-Error exec_daemon(const std::filesystem::path& program);
+Error exec_daemon(const std::filesystem::path& program, std::vector<std::string> words);
 
 // Waits for the end of a process that isn't ours. False when the deadline passed first.
 Result<bool> wait_for_exit(int process_id, Deadline deadline, int interrupt_fd);

@@ -1,14 +1,18 @@
 // mrun daemon run|start|stop|status|socket.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
 #include "cli/client/daemon_client.h"
 #include "cli/client/daemon_process.h"
 #include "cli/client/interrupt.h"
+#include "cli/client/tcp_urls.h"
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/render/json_text.h"
 #include "common/limits.h"
+#include "common/tcp_address.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -24,11 +28,28 @@ constexpr PositionalSpec k_positionals[] = {
     {.name = "ACTION",
      .choices = k_actions,
      .help = "run (in the foreground), start, stop, status, or socket (its path)"}};
-constexpr ExampleSpec k_examples[] = {{"daemon start", "in the background; commands do it by themselves"},
-                                      {"daemon stop", "after what runs has ended"},
-                                      {"daemon status", "exit code 6 when none runs"},
-                                      {"daemon socket", "where programs find its API: curl --unix-socket"},
-                                      {"daemon run", "in the foreground, for a supervisor such as systemd"}};
+constexpr FlagSpec k_flags[] = {
+    {.name = "listen",
+     .value_name = "ADDRESS",
+     .type = FlagType::text,
+     .repeatable = true,
+     .help =
+         "with run and start: answer at tcp://127.0.0.1:PORT too, to callers with a token; port 0 is any"},
+    {.name = "allow-host",
+     .value_name = "NAME",
+     .type = FlagType::text,
+     .repeatable = true,
+     .help = "a name by which callers over TCP may call this machine, besides its address"},
+    {.name = "insecure-plaintext", .help = "let --listen be reached by other machines, without TLS"},
+};
+constexpr ExampleSpec k_examples[] = {
+    {"daemon start", "in the background; commands do it by themselves"},
+    {"daemon start --listen tcp://127.0.0.1:8000",
+     "for programs that speak HTTP over TCP; `mrun token create` lets them in"},
+    {"daemon stop", "after what runs has ended"},
+    {"daemon status", "exit code 6 when none runs"},
+    {"daemon socket", "where programs find its API: curl --unix-socket"},
+    {"daemon run", "in the foreground, for a supervisor such as systemd"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 6, 130, 143};
 
 Deadline after(std::chrono::seconds wait) {
@@ -52,17 +73,31 @@ Result<int> show_status(Context& context, const Json& status, std::string_view f
       fmt::format("{}: process {}, build {}, up {}, {} predictions under way, socket {}", first_word,
                   number("pid"), text("build"), format_duration(number("uptime_ns")), number("active"),
                   printable(home.value("socket", "")));
+  for (const std::string& url : urls_of(status))
+    line += fmt::format(", {}", printable(url));
   if (status.value("draining", Json(false)) == true) line += ", stopping";
   MRUN_TRY(context.terminal.out(line + "\n"));
   if (context.verbose) MRUN_TRY(context.terminal.out(pretty_json(status) + "\n"));
   return 0;
 }
 
-Result<int> run_foreground(const Context& context) {
+// The daemon's words for what the command line says of TCP.
+std::vector<std::string> daemon_words(const Arguments& arguments) {
+  std::vector<std::string> words;
+  for (const char* flag : {"listen", "allow-host"})
+    for (const std::string& value : arguments.values(flag)) {
+      words.push_back(fmt::format("--{}", flag));
+      words.push_back(value);
+    }
+  if (arguments.has("insecure-plaintext")) words.emplace_back("--insecure-plaintext");
+  return words;
+}
+
+Result<int> run_foreground(const Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const HomePaths home, context.home());
   MRUN_TRY(home.create());
   MRUN_ASSIGN(const InstallPaths install, context.install());
-  return tl::unexpected<Error>(exec_daemon(install.daemon()));
+  return tl::unexpected<Error>(exec_daemon(install.daemon(), daemon_words(arguments)));
 }
 
 Result<Json> ask_status(const Context& context) {
@@ -70,18 +105,50 @@ Result<Json> ask_status(const Context& context) {
   return client.get("/mrun/v1/status", after(k_status_wait));
 }
 
+// A running daemon keeps the addresses that it was started with.
+Result<void> check_listens(const Json& status, const Arguments& arguments) {
+  std::vector<std::string> there;
+  for (const Json& address : status.value("listen", Json::array()))
+    if (address.is_string()) there.push_back(address.get<std::string>());
+  for (const std::string& text : arguments.values("listen")) {
+    MRUN_ASSIGN(const TcpAddress wanted, parse_tcp_address(text));
+    // Port 0: any will do.
+    const std::string beginning = wanted.text().substr(0, wanted.text().rfind(':') + 1);
+    const bool listens = std::ranges::any_of(there, [&](const std::string& address) {
+      return wanted.port() == 0 ? address.starts_with(beginning) : address == wanted.text();
+    });
+    if (!listens)
+      return fail(ErrorCode::daemon_running,
+                  fmt::format("the daemon that runs does not listen at {}", wanted.text()),
+                  "`mrun daemon stop` first; `listen:` in config.yaml makes every start do it");
+  }
+  return {};
+}
+
+// Whoever opens the TCP door needs a token next.
+Result<void> tell_of_tokens(const Context& context) {
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
+  MRUN_ASSIGN(const Json reply, client.get("/mrun/v1/tokens", after(k_status_wait)));
+  if (reply.value("tokens", Json::array()).empty())
+    context.say("nobody has a token yet: mrun token create NAME");
+  return {};
+}
+
 // A daemon that was just killed may take the connection and drop it unanswered: then the next one is started.
-Result<int> start(Context& context) {
+Result<int> start(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const HomePaths home, context.home());
   MRUN_ASSIGN(const InstallPaths install, context.install());
   for (int attempt = 1;; ++attempt) {
     bool started = false;
-    MRUN_TRY(start_daemon(home, install.daemon(), [&] { started = true; }));
+    MRUN_TRY(start_daemon(home, install.daemon(), daemon_words(arguments), [&] { started = true; }));
     const auto reply = ask_status(context);
     if (!reply && reply.error().code == ErrorCode::daemon_unreachable && attempt < k_start_attempts) continue;
     MRUN_TRY(reply);
+    MRUN_TRY(check_listens(*reply, arguments));
     if (context.quiet && !context.json) return 0;
-    return show_status(context, *reply, started ? "started" : "running already");
+    MRUN_ASSIGN(const int code, show_status(context, *reply, started ? "started" : "running already"));
+    if (!context.json && !urls_of(*reply).empty()) MRUN_TRY(tell_of_tokens(context));
+    return code;
   }
 }
 
@@ -149,8 +216,12 @@ Result<int> print_socket(const Context& context) {
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string action = arguments.positional(0);
-  if (action == "run") return run_foreground(context);
-  if (action == "start") return start(context);
+  if (action != "run" && action != "start" && !daemon_words(arguments).empty())
+    return fail(ErrorCode::usage,
+                fmt::format("`mrun daemon {}` does not take {}", action, daemon_words(arguments).front()),
+                "--listen, --allow-host and --insecure-plaintext are for run and start");
+  if (action == "run") return run_foreground(context, arguments);
+  if (action == "start") return start(context, arguments);
   if (action == "stop") return stop(context);
   if (action == "socket") return print_socket(context);
   return status(context);
@@ -166,8 +237,15 @@ constinit const CommandSpec k_command_daemon{
     .description =
         "The daemon keeps models loaded and serves the API on a Unix socket. `mrun predict` starts it when "
         "it is\n"
-        "needed. Its log is mrund.log below the state folder (`mrun daemon status -v` shows where).",
+        "needed. Its log is mrund.log below the state folder (`mrun daemon status -v` shows where).\n"
+        "\n"
+        "Over TCP it answers only where --listen, or `listen` of config.yaml, says so, and only to callers "
+        "with a\n"
+        "token (`mrun token create`) that call it by the address itself. Without --insecure-plaintext that "
+        "is an\n"
+        "address of this machine's own loopback.",
     .positionals = k_positionals,
+    .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,
     .run = run,

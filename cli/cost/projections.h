@@ -19,9 +19,9 @@ struct ProjectionBase {
   double bytes = 0;                 // in memory; 0: not known
 };
 
-// Adds a line for each device of --to, or says why there is none. A price is what the cheapest row of that one
-// device would charge by its own billed states and rounding: of those whose amount can be known with what was
-// given. Errors: price_unknown, cost_unknown for a device that does not have the format.
+// Adds a line for each device of --to, or says why there is none. A price is what the cheapest row of that
+// one device would charge by its own billed states and rounding: of those whose amount can be known with what
+// was given. Errors: price_unknown, cost_unknown for a device that does not have the format.
 Result<void> add_projections(const Arguments& arguments, const ProjectionBase& base, Estimate& estimate);
 
 } // namespace mrun::cli

@@ -1,7 +1,6 @@
 #include "daemon/app/app.h"
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <optional>
 
@@ -17,6 +16,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "daemon/app/arguments.h"
 #include "daemon/app/config.h"
 #include "daemon/app/instance.h"
 #include "daemon/app/machine.h"
@@ -32,37 +32,13 @@ constexpr off_t k_max_log_file_bytes = 16 * k_mib;
 constexpr int k_max_arenas =
     2; // three threads share them: an arena of its own for each costs more than it brings
 
-// The descriptor of whoever starts the daemon and waits for one line.
-class Starter {
- public:
-  // Error usage.
-  static Result<Starter> from_arguments(int argc, char** argv) {
-    Starter starter;
-    for (int i = 1; i < argc; ++i) {
-      const std::string_view word = argv[i];
-      const std::string_view number = word == "--ready-fd" && i + 1 < argc ? argv[++i] : "";
-      int fd = -1;
-      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), fd);
-      if (number.empty() || error != std::errc() || end != number.data() + number.size() ||
-          ::fcntl(fd, F_GETFD) < 0)
-        return fail(ErrorCode::usage, fmt::format("mrund does not take '{}'", printable(word, 60)),
-                    "it is started by `mrun daemon start`; by hand it takes no arguments");
-      ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-      starter.m_fd.reset(fd);
-    }
-    return starter;
-  }
-
-  // Says it once. A starter that went away is no concern of the daemon.
-  void tell(std::string_view text) {
-    if (m_fd && !write_all(m_fd.get(), text, "to the starter"))
-      log_warn("the process that started the daemon is gone");
-    m_fd.reset();
-  }
-
- private:
-  UniqueFd m_fd;
-};
+// Tells whoever starts the daemon and waits for one line, once. A starter that went away is no concern of the
+// daemon.
+void tell(UniqueFd& starter, std::string_view text) {
+  if (starter && !write_all(starter.get(), text, "to the starter"))
+    log_warn("the process that started the daemon is gone");
+  starter.reset();
+}
 
 // Only when standard error is that file: started by hand it is a terminal, or whatever its owner chose.
 void rotate_log(const std::string& path) {
@@ -161,11 +137,12 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
 class App {
  public:
   // Errors: whatever keeps a daemon from starting.
-  Result<void> start() {
+  Result<void> start(const ListenSettings& listen) {
     MRUN_ASSIGN(m_home, HomePaths::from_environment());
     MRUN_ASSIGN(const InstallPaths install, InstallPaths::of_this_process());
     MRUN_TRY(m_home.create());
-    MRUN_ASSIGN(const DaemonConfig user, load_config(m_home.config_file.string()));
+    MRUN_ASSIGN(DaemonConfig user, load_config(m_home.config_file.string()));
+    MRUN_TRY(user.listen.add(listen));
     MRUN_ASSIGN(m_lock, take_instance_lock(m_home));
     MRUN_ASSIGN(WriterDatabase database, WriterDatabase::open(m_home.database().string(), build_id()));
     MRUN_ASSIGN(const std::size_t interrupted, database.fail_interrupted(system_clock().wall_ns()));
@@ -175,12 +152,19 @@ class App {
     MRUN_TRY(open_store());
     MRUN_ASSIGN(ServiceConfig config, service_config(m_home, install, user));
     config.on_drained = [this] { leave(); };
+    MRUN_ASSIGN(std::vector<OpenedDoor> doors, open_tcp_doors(user.listen));
+    for (const OpenedDoor& door : doors)
+      config.listening.push_back(door.address);
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
     MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home, m_lock.get()));
     HttpConfig http;
     http.build_id = build_id();
     http.owner_uid = ::geteuid();
     m_server.emplace(m_io, *m_service, std::move(socket), std::move(http));
+    for (OpenedDoor& door : doors) {
+      log_info("listening at {}", door.address);
+      m_server->add(std::move(door.door));
+    }
     m_server->start();
     wait_for_signal();
     (void)!::chdir(
@@ -249,10 +233,10 @@ class App {
   std::optional<HttpServer> m_server;
 };
 
-Result<void> run_app(Starter& starter) {
+Result<void> run_app(DaemonArguments& arguments) {
   App app;
-  MRUN_TRY(app.start());
-  starter.tell("ready\n");
+  MRUN_TRY(app.start(arguments.listen));
+  tell(arguments.ready_fd, "ready\n");
   app.run();
   return {};
 }
@@ -266,14 +250,15 @@ int run_daemon(int argc, char** argv) {
   if (const char* level = std::getenv("MRUN_LOG");
       level != nullptr && !set_log_level(std::string_view(level)))
     log_warn("MRUN_LOG is none of error, warn, info, debug");
-  Result<Starter> starter = Starter::from_arguments(argc, argv);
-  Result<void> done = starter ? run_app(*starter) : tl::unexpected(starter.error());
+  DaemonArguments arguments;
+  Result<void> done = read_arguments(argc, argv, arguments);
+  if (done) done = run_app(arguments);
   if (done) return 0;
   const std::string text = error_text(done.error());
   // Standard error is the log, or the terminal of who runs mrund by hand; nothing is left to do if it is
   // closed.
-  if (!write_all(STDERR_FILENO, text, "the error") || !starter) return done.error().row().exit_code;
-  starter->tell(text);
+  if (!write_all(STDERR_FILENO, text, "the error")) return done.error().row().exit_code;
+  tell(arguments.ready_fd, text);
   return done.error().row().exit_code;
 }
 

@@ -79,10 +79,12 @@ class ConfigReader {
     }
     if (key == "cost_reference") return cost_reference(node, config);
     if (key == "models") return models(node, config);
+    if (key == "listen" || key == "allow_hosts") return each(node, key, config.listen);
     if (node.kind != YamlNode::Kind::scalar)
       return refuse(node, fmt::format("`{}` is not a single value", key));
     if (key == "torch_dir") return torch_dir(node, config);
     if (key == "zygote") return boolean(key, node, config.zygote);
+    if (key == "insecure_plaintext") return boolean(key, node, config.listen.insecure_plaintext);
     std::uint64_t number = 0;
     if (key == "memory_budget") {
       if (!with_unit(node.text, k_size_units, number) || number == 0)
@@ -149,6 +151,31 @@ class ConfigReader {
     if (node.kind != YamlNode::Kind::scalar || node.quoted || (node.text != "true" && node.text != "false"))
       return refuse(node, fmt::format("`{}` is neither true nor false", key));
     out = node.text == "true";
+    return {};
+  }
+
+  // One address or name, or a list of them.
+  Result<void> each(const YamlNode& node, std::string_view key, ListenSettings& listen) const {
+    if (node.kind == YamlNode::Kind::scalar) return one_of(node, key, listen);
+    if (node.kind != YamlNode::Kind::sequence)
+      return refuse(node, fmt::format("`{}` is neither a value nor a list of values", key));
+    for (const YamlNode& item : node.items)
+      MRUN_TRY(one_of(item, key, listen));
+    return {};
+  }
+
+  Result<void> one_of(const YamlNode& node, std::string_view key, ListenSettings& listen) const {
+    ListenSettings more;
+    if (key == "listen") {
+      const Result<TcpAddress> address = parse_tcp_address(node.text);
+      if (!address) return refuse(node, address.error().message, address.error().hint);
+      more.addresses.push_back(*address);
+    } else {
+      const Result<std::string> name = parse_host_name(node.text);
+      if (!name) return refuse(node, name.error().message, name.error().hint);
+      more.host_names.push_back(*name);
+    }
+    if (const Result<void> added = listen.add(more); !added) return refuse(node, added.error().message);
     return {};
   }
 

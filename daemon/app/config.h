@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/limits.h"
 #include "cost/charge.h"
+#include "daemon/app/listen.h"
 #include "daemon/runner/model_settings.h"
 
 namespace mrun {
@@ -31,7 +32,8 @@ struct DaemonConfig {
   std::string torch_dir;                                     // torch_dir: /absolute/folder
   std::optional<OwnRate> cost; // cost: {rate: "0.36", per: instance_h, currency: USD, idle_rate: "0.05"}
   std::optional<PriceName> cost_reference; // cost_reference: {provider: replicate, sku: …, product: public}
-  std::string registry;                    // registry: HOST, for the CLI's push and pull
+  ListenSettings listen; // listen: [tcp://127.0.0.1:8000], allow_hosts: [gpu.lan], insecure_plaintext: true
+  std::string registry;  // registry: HOST, for the CLI's push and pull
   std::map<std::string, ModelSettings>
       models; // models: {owner/name: {instances: 2, threads: 4, pinned: true}}
 };

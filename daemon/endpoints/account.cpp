@@ -17,7 +17,8 @@ void hardware(EndpointContext&, Request, Responder responder) {
   responder.reply(json_reply(200, Json::array({std::move(cpu)})));
 }
 
-constexpr Route k_routes[] = {{"GET", "/v1/account", account}, {"GET", "/v1/hardware", hardware}};
+constexpr Route k_routes[] = {{"GET", "/v1/account", Access::read, account},
+                              {"GET", "/v1/hardware", Access::read, hardware}};
 
 } // namespace
 

@@ -139,11 +139,11 @@ void download(EndpointContext& context, Request request, Responder responder) {
 }
 
 constexpr Route k_routes[] = {
-    {"POST", "/v1/files", nullptr, k_max_upload_bytes + k_form_overhead_bytes, open_upload},
-    {"GET", "/v1/files", list},
-    {"GET", "/v1/files/{id}", get},
-    {"DELETE", "/v1/files/{id}", remove},
-    {"GET", "/v1/files/{id}/download", download},
+    {"POST", "/v1/files", Access::predict, nullptr, k_max_upload_bytes + k_form_overhead_bytes, open_upload},
+    {"GET", "/v1/files", Access::read, list},
+    {"GET", "/v1/files/{id}", Access::read, get},
+    {"DELETE", "/v1/files/{id}", Access::predict, remove},
+    {"GET", "/v1/files/{id}/download", Access::read, download},
 };
 
 } // namespace

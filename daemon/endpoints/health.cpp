@@ -9,7 +9,7 @@ void health(EndpointContext& context, Request, Responder responder) {
   responder.reply(json_reply(draining ? 503 : 200, {{"status", draining ? "draining" : "ok"}}));
 }
 
-constexpr Route k_routes[] = {{"GET", "/healthz", health}};
+constexpr Route k_routes[] = {{"GET", "/healthz", Access::read, health}};
 
 } // namespace
 

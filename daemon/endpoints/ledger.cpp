@@ -20,7 +20,8 @@ void stats(EndpointContext& context, Request request, Responder responder) {
   context.service.ledger_stats(std::move(*query), answer_with<Json>(std::move(responder), send));
 }
 
-constexpr Route k_routes[] = {{"GET", "/mrun/v1/ledger", ledger}, {"GET", "/mrun/v1/stats", stats}};
+constexpr Route k_routes[] = {{"GET", "/mrun/v1/ledger", Access::read, ledger},
+                              {"GET", "/mrun/v1/stats", Access::read, stats}};
 
 } // namespace
 

@@ -41,10 +41,10 @@ void version(EndpointContext& context, Request request, Responder responder) {
 }
 
 constexpr Route k_routes[] = {
-    {"GET", "/v1/models", list},
-    {"GET", "/v1/models/{owner}/{name}", model},
-    {"GET", "/v1/models/{owner}/{name}/versions", versions},
-    {"GET", "/v1/models/{owner}/{name}/versions/{id}", version},
+    {"GET", "/v1/models", Access::read, list},
+    {"GET", "/v1/models/{owner}/{name}", Access::read, model},
+    {"GET", "/v1/models/{owner}/{name}/versions", Access::read, versions},
+    {"GET", "/v1/models/{owner}/{name}/versions/{id}", Access::read, version},
 };
 
 } // namespace

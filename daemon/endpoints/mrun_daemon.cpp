@@ -60,12 +60,12 @@ void prepare(EndpointContext& context, Request, Responder responder) {
 }
 
 constexpr Route k_routes[] = {
-    {"GET", "/mrun/v1/status", status},
-    {"GET", "/mrun/v1/ps", ps},
-    {"POST", "/mrun/v1/models/stop", stop_model, k_small_body_bytes},
-    {"GET", "/mrun/v1/versions/{id}/stats", version_stats},
-    {"POST", "/mrun/v1/shutdown", shut_down, k_small_body_bytes},
-    {"POST", "/mrun/v1/prepare", prepare, k_small_body_bytes},
+    {"GET", "/mrun/v1/status", Access::read, status},
+    {"GET", "/mrun/v1/ps", Access::read, ps},
+    {"POST", "/mrun/v1/models/stop", Access::admin, stop_model, k_small_body_bytes},
+    {"GET", "/mrun/v1/versions/{id}/stats", Access::read, version_stats},
+    {"POST", "/mrun/v1/shutdown", Access::admin, shut_down, k_small_body_bytes},
+    {"POST", "/mrun/v1/prepare", Access::predict, prepare, k_small_body_bytes},
 };
 
 } // namespace

@@ -85,13 +85,13 @@ void output(EndpointContext& context, Request request, Responder responder) {
 }
 
 constexpr Route k_routes[] = {
-    {"POST", "/mrun/v1/predictions", create, k_max_body_bytes},
-    {"GET", "/mrun/v1/predictions", list},
-    {"GET", "/mrun/v1/predictions/{id}", get},
-    {"GET", "/mrun/v1/predictions/{id}/events", events},
-    {"GET", "/mrun/v1/predictions/{id}/logs", logs},
-    {"GET", "/mrun/v1/predictions/{id}/outputs/{n}", output},
-    {"GET", "/mrun/v1/versions/{id}/plan", plan},
+    {"POST", "/mrun/v1/predictions", Access::predict, create, k_max_body_bytes},
+    {"GET", "/mrun/v1/predictions", Access::read, list},
+    {"GET", "/mrun/v1/predictions/{id}", Access::read, get},
+    {"GET", "/mrun/v1/predictions/{id}/events", Access::read, events},
+    {"GET", "/mrun/v1/predictions/{id}/logs", Access::read, logs},
+    {"GET", "/mrun/v1/predictions/{id}/outputs/{n}", Access::read, output},
+    {"GET", "/mrun/v1/versions/{id}/plan", Access::read, plan},
 };
 
 } // namespace

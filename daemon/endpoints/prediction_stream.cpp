@@ -9,7 +9,7 @@ void stream(EndpointContext& context, Request request, Responder responder) {
   follow_prediction(context, request, EventFeed::Dialect::replicate, std::move(responder));
 }
 
-constexpr Route k_routes[] = {{"GET", "/v1/predictions/{id}/stream", stream}};
+constexpr Route k_routes[] = {{"GET", "/v1/predictions/{id}/stream", Access::stream, stream}};
 
 } // namespace
 

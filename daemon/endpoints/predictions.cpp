@@ -59,11 +59,11 @@ void cancel(EndpointContext& context, Request request, Responder responder) {
 }
 
 constexpr Route k_routes[] = {
-    {"POST", "/v1/predictions", create, k_max_body_bytes},
-    {"GET", "/v1/predictions", list},
-    {"GET", "/v1/predictions/{id}", get},
-    {"POST", "/v1/predictions/{id}/cancel", cancel, k_max_body_bytes},
-    {"POST", "/v1/models/{owner}/{name}/predictions", create_for_model, k_max_body_bytes},
+    {"POST", "/v1/predictions", Access::predict, create, k_max_body_bytes},
+    {"GET", "/v1/predictions", Access::read, list},
+    {"GET", "/v1/predictions/{id}", Access::read, get},
+    {"POST", "/v1/predictions/{id}/cancel", Access::predict, cancel, k_max_body_bytes},
+    {"POST", "/v1/models/{owner}/{name}/predictions", Access::predict, create_for_model, k_max_body_bytes},
 };
 
 } // namespace

@@ -28,20 +28,6 @@ void send_continue(int fd) {
   [[maybe_unused]] const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// A page of another origin could drive a local daemon through the user's browser (notes: DNS rebinding,
-// CSRF).
-Result<void> check_origin(const Request& request) {
-  const std::string_view origin = request.header("origin");
-  if (!origin.empty() && origin != request.base_url)
-    return fail(ErrorCode::origin_refused,
-                fmt::format("the page's origin is {}, the host {}", printable(origin, 80), request.base_url));
-  const std::string_view site = request.header("sec-fetch-site");
-  if (!site.empty() && site != "none" && site != "same-origin")
-    return fail(ErrorCode::origin_refused,
-                fmt::format("the request comes from a page ({})", printable(site, 40)));
-  return {};
-}
-
 } // namespace
 
 bool BodyTarget::take(std::string_view bytes) {
@@ -71,8 +57,10 @@ struct Connection::Incoming {
   std::unique_ptr<BodySink> sink;
 };
 
-Connection::Connection(std::shared_ptr<ConnectionHost> host, Socket socket)
+Connection::Connection(std::shared_ptr<ConnectionHost> host, std::shared_ptr<const DoorRules> rules,
+                       Socket socket)
     : m_host(std::move(host)),
+      m_rules(std::move(rules)),
       m_socket(std::move(socket)),
       m_buffer(std::make_unique<char[]>(k_buffer_bytes)) {}
 
@@ -216,14 +204,21 @@ Result<void> Connection::begin_request(std::string_view head) {
   auto query = parse_query(target.substr(std::min(question + 1, target.size())));
   if (!query) return fail(ErrorCode::request_invalid, "the query has a broken % escape");
   request.query = std::move(*query);
-  MRUN_TRY(check_origin(request));
-  return choose_route();
+  return admit_request();
 }
 
-Result<void> Connection::choose_route() {
+Result<void> Connection::admit_request() {
+  const Request& request = m_incoming->request;
+  MRUN_TRY(check_origin(request, *m_rules));
+  MRUN_ASSIGN(const Pass pass, check_caller(request, *m_rules, m_host->context().service));
+  return choose_route(pass);
+}
+
+Result<void> Connection::choose_route(const Pass& pass) {
   Incoming& incoming = *m_incoming;
   Request& request = incoming.request;
   RouteMatch match = m_host->router().match(request.method, request.path);
+  MRUN_TRY(check_pass(pass, match.route, match.params));
   if (match.route == nullptr) {
     const std::string where =
         fmt::format("{} {}", printable(request.method, 20), printable(request.path, 120));

@@ -16,8 +16,9 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 
+#include "daemon/http/caller.h"
 #include "daemon/http/connection_host.h"
 #include "daemon/http/responder.h"
 
@@ -25,10 +26,11 @@ namespace mrun {
 
 class Connection : public Exchange, public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::local::stream_protocol::socket;
+  using Socket = boost::asio::generic::stream_protocol::socket; // Unix or TCP
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  Connection(std::shared_ptr<ConnectionHost> host, Socket socket);
+  // `rules`: of the door that the caller came through.
+  Connection(std::shared_ptr<ConnectionHost> host, std::shared_ptr<const DoorRules> rules, Socket socket);
   ~Connection() override;
 
   void start();
@@ -44,6 +46,7 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   std::size_t stream_pending() const override { return m_pending.size() + m_writing.size(); }
   void stream_end() override;
   bool gone() const override { return m_state == State::closed; }
+  bool is_tcp() const { return m_rules->is_tcp; }
   void set_on_gone(std::function<void()> callback) override;
   void set_on_drained(std::function<void()> callback) override;
 
@@ -57,7 +60,8 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   void progress();
   bool progress_head();
   Result<void> begin_request(std::string_view head);
-  Result<void> choose_route();
+  Result<void> admit_request();
+  Result<void> choose_route(const Pass& pass);
   bool progress_body();
   void dispatch();
   void refuse(const Error& error);
@@ -74,7 +78,8 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   bool keeps_alive() const;
   void touch(std::chrono::milliseconds allowance);
 
-  std::shared_ptr<ConnectionHost> m_host; // shared: see HttpServer::m_core
+  std::shared_ptr<ConnectionHost> m_host;   // shared: see HttpServer::m_core
+  std::shared_ptr<const DoorRules> m_rules; // shared by the connections of one address
   Socket m_socket;
   State m_state = State::head;
   TimePoint m_deadline;

@@ -21,6 +21,7 @@ Reply problem_reply(const Error& error) {
   reply.content_type = "application/problem+json";
   if (reply.status == 429 || (reply.status == 503 && error.row().retryable))
     reply.headers.emplace_back("Retry-After", "1");
+  if (reply.status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"mrun\"");
   return reply;
 }
 

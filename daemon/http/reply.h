@@ -21,7 +21,8 @@ struct Reply {
 
 // Compact JSON with `Cache-Control: no-store`.
 Reply json_reply(int status, const Json& value);
-// A problem object with the row's status; 429 and retryable 503 get `Retry-After: 1`.
+// A problem object with the row's status; 429 and retryable 503 get `Retry-After: 1`, 401 says which
+// scheme it wants.
 Reply problem_reply(const Error& error);
 // For a status without a row (304, 417, …) there is none: everything else is problem_reply.
 Reply empty_reply(int status);

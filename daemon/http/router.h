@@ -33,12 +33,22 @@ class BodySink {
   virtual void finish(Request request, Responder responder) = 0;
 };
 
+// Who may call a route over TCP. The Unix socket's caller is its owner, and may call each.
+enum class Access {
+  read,    // a token of any scope
+  stream,  // the same, or who knows the prediction's id: official clients follow urls.stream without a token
+  predict, // a token of scope predict or admin
+  admin,   // a token of scope admin
+  owner    // no token
+};
+
 using Handler = void (*)(EndpointContext& context, Request request, Responder responder);
 using OpenBody = Result<std::unique_ptr<BodySink>> (*)(EndpointContext& context, const Request& request);
 
 struct Route {
   std::string_view method;
   std::string_view pattern; // "/v1/predictions/{id}": a part in braces takes one segment
+  Access access = Access::owner;
   Handler handler = nullptr;
   std::size_t max_body_bytes = 0; // 0: a body is refused
   OpenBody open_body = nullptr;   // in place of `handler`: the body is streamed

@@ -1,33 +1,25 @@
 #include "daemon/http/server.h"
 
 #include <cerrno>
-#include <system_error>
 #include <unordered_set>
 
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "common/log.h"
+#include "common/tcp_address.h"
 #include "daemon/endpoints/endpoints.h"
 #include "daemon/http/connection.h"
+#include "daemon/http/door.h"
 
 namespace mrun {
 namespace {
 
 namespace asio = boost::asio;
-using Socket = asio::local::stream_protocol::socket;
-
-constexpr int k_accepts_per_turn = 64;                   // then other connections have their turn
-constexpr std::chrono::milliseconds k_accept_pause{100}; // when even the spare descriptor is gone
-
-UniqueFd open_spare() {
-  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-}
+using Socket = Connection::Socket;
 
 Result<void> check_peer(int fd, uid_t owner) {
   ucred peer{};
@@ -40,12 +32,12 @@ Result<void> check_peer(int fd, uid_t owner) {
   return {};
 }
 
-// One attempt to say why, then the descriptor is closed by its owner.
-void turn_away(int fd, const Error& error, const std::string& build_id) {
-  const Reply reply = problem_reply(error);
-  const std::string text =
-      reply_head(reply, Framing::length, reply.body.size(), false, build_id) + reply.body;
-  [[maybe_unused]] const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+// "127.0.0.1:8000" or "[::1]:8000": where the caller's connection ends here. "" for another family.
+std::string local_host(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return host_text(address);
 }
 
 } // namespace
@@ -55,12 +47,23 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
       : m_config(std::move(http_config)),
         m_router(m_config.routes.empty() ? all_routes() : m_config.routes),
         m_context{io, service},
-        m_acceptor(io),
         m_sweep_timer(io),
-        m_pause_timer(io),
-        m_spare(open_spare()) {
-    m_acceptor.assign(asio::local::stream_protocol(), listening.release());
-    m_acceptor.native_non_blocking(true);
+        m_grace_timer(io) {
+    const auto rules = std::make_shared<const DoorRules>();
+    open(std::move(listening), [this, rules](UniqueFd caller) { admit_user(std::move(caller), rules); });
+  }
+
+  // The door calls back until stop(), which comes before the end of this.
+  void open(UniqueFd listening, Door::Admit admit) {
+    m_doors.push_back(
+        std::make_shared<Door>(m_context.io, std::move(listening), m_config.build_id, std::move(admit)));
+  }
+
+  void open_tcp(TcpDoor door) {
+    const auto rules = std::make_shared<const DoorRules>(DoorRules{true, std::move(door.hosts)});
+    open(std::move(door.listening), [this, rules, is_any = door.is_any](UniqueFd caller) {
+      admit_stranger(std::move(caller), rules, is_any);
+    });
   }
 
   const HttpConfig& config() const override { return m_config; }
@@ -68,80 +71,44 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   EndpointContext& context() override { return m_context; }
   bool stopping() const override { return m_stopping; }
 
-  // Accepts by hand: asio's own accept leaves descriptors open across exec, where workers would inherit
-  // callers.
-  void accept() {
-    m_acceptor.async_wait(asio::socket_base::wait_read,
-                          [self = shared_from_this()](const boost::system::error_code& error) {
-                            if (self->m_stopping || error == asio::error::operation_aborted) return;
-                            if (error) return self->pause(error.value());
-                            self->accept_waiting();
-                          });
+  void refuse(const UniqueFd& caller, const Error& error) const {
+    turn_away(caller.get(), error, m_config.build_id);
   }
 
-  UniqueFd accept_one() {
-    return UniqueFd(::accept4(m_acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  }
-
-  void accept_waiting() {
-    for (int i = 0; i < k_accepts_per_turn; ++i) {
-      UniqueFd caller = accept_one();
-      const int error = errno;
-      if (caller) {
-        admit(std::move(caller));
-        continue;
-      }
-      if (error == EAGAIN) break;
-      if (error == ECONNABORTED || error == EINTR) continue;
-      const bool shortage = error == EMFILE || error == ENFILE;
-      if (shortage && turn_away_one(error)) continue;
-      if (!shortage || !m_spare) return pause(error);
-      break; // the kernel reports a shortage before it looks: nobody was there
-    }
-    accept();
-  }
-
-  // Out of descriptors, a caller stays in the backlog and the socket stays readable: without an answer the
-  // loop would spin. The spare descriptor takes the call, says why, and hangs up. True when there was a
-  // caller.
-  bool turn_away_one(int error) {
-    m_spare.reset();
-    UniqueFd caller = accept_one();
-    if (caller)
-      turn_away(caller.get(),
-                fail_errno(ErrorCode::resources, error, "the connection was not accepted").value(),
-                m_config.build_id);
-    const bool was_there = static_cast<bool>(caller);
-    caller.reset();
-    m_spare = open_spare();
-    return was_there;
-  }
-
-  void pause(int error) {
-    log_warn("connections can't be accepted: {}", std::generic_category().message(error));
-    m_pause_timer.expires_after(k_accept_pause);
-    m_pause_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
-      if (!stopped && !self->m_stopping) self->accept();
-    });
-  }
-
-  void admit(UniqueFd caller) {
+  void admit_user(UniqueFd caller, const std::shared_ptr<const DoorRules>& rules) {
     if (auto allowed = check_peer(caller.get(), m_config.owner_uid); !allowed)
-      return turn_away(caller.get(), allowed.error(), m_config.build_id);
+      return refuse(caller, allowed.error());
+    admit(std::move(caller), AF_UNIX, rules, m_connections.size() - m_tcp_connections,
+          m_config.limits.max_connections);
+  }
+
+  void admit_stranger(UniqueFd caller, std::shared_ptr<const DoorRules> rules, bool is_any) {
+    // An event is small and shall leave at once.
+    const int on = 1;
+    [[maybe_unused]] const int set =
+        ::setsockopt(caller.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // slower without, no more
+    if (is_any) {
+      DoorRules own = *rules;
+      own.hosts.push_back(local_host(caller.get()));
+      rules = std::make_shared<const DoorRules>(std::move(own));
+    }
+    admit(std::move(caller), AF_INET, rules, m_tcp_connections, m_config.limits.max_tcp_connections);
+  }
+
+  void admit(UniqueFd caller, int family, const std::shared_ptr<const DoorRules>& rules, std::size_t count,
+             std::size_t max_count) {
     Socket socket(m_context.io);
     boost::system::error_code error;
-    if (m_connections.size() < m_config.limits.max_connections)
-      socket.assign(asio::local::stream_protocol(), caller.get(), error);
-    if (error || !socket.is_open()) {
-      const std::size_t count = m_connections.size();
-      return turn_away(
-          caller.get(),
-          fail(ErrorCode::resources, fmt::format("the daemon serves {} connections already", count)).value(),
-          m_config.build_id);
-    }
+    if (count < max_count) socket.assign(asio::generic::stream_protocol(family, 0), caller.get(), error);
+    if (error || !socket.is_open())
+      return refuse(
+          caller, fail(ErrorCode::resources, fmt::format("the daemon serves {} connections {} already", count,
+                                                         rules->is_tcp ? "over TCP" : "on its socket"))
+                      .value());
     caller.release(); // the socket's now
-    const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+    const auto connection = std::make_shared<Connection>(shared_from_this(), rules, std::move(socket));
     m_connections.insert(connection.get());
+    m_tcp_connections += rules->is_tcp ? 1 : 0;
     if (m_connections.size() == 1) schedule_sweep();
     connection->start();
   }
@@ -167,10 +134,10 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   }
 
   void closed(Connection& connection) override {
-    m_connections.erase(&connection);
+    m_tcp_connections -= m_connections.erase(&connection) == 1 && connection.is_tcp() ? 1 : 0;
     if (m_connections.empty()) {
       m_sweep_timer.cancel();
-      if (m_on_drained) m_pause_timer.cancel();
+      if (m_on_drained) m_grace_timer.cancel();
       announce_drained();
     }
   }
@@ -181,28 +148,28 @@ struct HttpServer::Core : ConnectionHost, std::enable_shared_from_this<Core> {
   }
 
   void close_after_grace() {
-    m_pause_timer.expires_after(m_config.limits.drain_grace);
-    m_pause_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
+    m_grace_timer.expires_after(m_config.limits.drain_grace);
+    m_grace_timer.async_wait([self = shared_from_this()](const boost::system::error_code& stopped) {
       if (!stopped) self->for_each([](Connection& connection) { connection.close(); });
     });
   }
 
   void stop() {
     m_stopping = true;
-    boost::system::error_code ignored; // closed either way
-    m_acceptor.close(ignored);
-    m_pause_timer.cancel();
+    for (const auto& door : m_doors)
+      door->stop();
+    m_grace_timer.cancel();
     for_each([](Connection& connection) { connection.close_if_idle(); });
   }
 
   HttpConfig m_config;
   Router m_router;
   EndpointContext m_context;
-  asio::local::stream_protocol::acceptor m_acceptor;
+  std::vector<std::shared_ptr<Door>> m_doors; // shared with their pending operations
   asio::steady_timer m_sweep_timer;
-  asio::steady_timer m_pause_timer;
-  UniqueFd m_spare; // closed for a moment to take and drop a caller when descriptors run out
+  asio::steady_timer m_grace_timer;
   std::unordered_set<Connection*> m_connections; // each keeps itself alive until it calls closed()
+  std::size_t m_tcp_connections = 0;             // of them
   std::function<void()> m_on_drained;
   bool m_stopping = false;
 };
@@ -217,8 +184,12 @@ HttpServer::~HttpServer() {
   m_core->for_each([](Connection& connection) { connection.close(); });
 }
 
+void HttpServer::add(TcpDoor door) {
+  m_core->open_tcp(std::move(door));
+}
 void HttpServer::start() {
-  m_core->accept();
+  for (const auto& door : m_core->m_doors)
+    door->start();
 }
 void HttpServer::stop_accepting() {
   m_core->stop();

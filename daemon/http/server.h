@@ -1,4 +1,5 @@
-// The HTTP/1.1 door: accepts on one listening socket, reads requests under limits, hands them to the routes.
+// The HTTP/1.1 server: accepts on the Unix socket and on TCP addresses, reads requests under limits, hands
+// them to the routes.
 //
 // One io thread does everything. Idle and slow peers are closed by one sweep over all connections, so that a
 // request costs no timer. Nothing here knows what a prediction is.
@@ -17,6 +18,7 @@
 #include "common/fd.h"
 #include "common/limits.h"
 #include "daemon/http/router.h"
+#include "daemon/http/tcp_door.h"
 #include "daemon/service/service.h"
 
 namespace mrun {
@@ -24,7 +26,8 @@ namespace mrun {
 struct HttpLimits {
   std::size_t max_head_bytes = k_max_head_bytes;
   std::size_t max_headers = k_max_header_count;
-  std::size_t max_connections = k_max_connections;
+  std::size_t max_connections = k_max_connections;         // on the Unix socket
+  std::size_t max_tcp_connections = k_max_tcp_connections; // on all TCP addresses together
   std::chrono::milliseconds head_timeout = k_head_timeout;
   std::chrono::milliseconds body_idle_timeout = k_body_idle_timeout;
   std::chrono::milliseconds keep_alive_timeout = k_keep_alive_timeout;
@@ -48,8 +51,10 @@ class HttpServer {
   HttpServer(boost::asio::io_context& io, PredictionService& service, UniqueFd listening, HttpConfig config);
   ~HttpServer(); // closes every connection
 
+  // Before start().
+  void add(TcpDoor door);
   void start();
-  // Closes the listening socket and idle connections; each busy one ends with its exchange.
+  // Closes the listening sockets and idle connections; each busy one ends with its exchange.
   void stop_accepting();
   // Call after the service has drained. Calls back once no connection is left, through the io context; those
   // that still send to a caller that does not read are closed after the drain grace.

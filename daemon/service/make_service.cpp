@@ -8,7 +8,8 @@ namespace mrun {
 
 Service::Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
                  ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files,
-                 std::vector<UploadedFile> uploads, Json run_counts, const Clock& clock)
+                 std::vector<UploadedFile> uploads, std::vector<Token> tokens, Json run_counts,
+                 const Clock& clock)
     : m_io(io),
       m_config(std::move(config)),
       m_store(store),
@@ -16,6 +17,7 @@ Service::Service(boost::asio::io_context& io, ServiceConfig config, Store& store
       m_started_ns(clock.monotonic_ns()),
       m_outputs(std::move(outputs)),
       m_files(std::move(files)),
+      m_tokens(std::move(tokens)),
       m_expiry(io),
       m_retry(io),
       m_writer(io, std::move(writer)),
@@ -47,10 +49,11 @@ Result<std::unique_ptr<PredictionService>> make_prediction_service(boost::asio::
   for (const UploadedFile& file : uploads)
     known.insert(file.id);
   MRUN_TRY(files.keep_only(known));
+  MRUN_ASSIGN(std::vector<Token> tokens, reader.tokens());
   MRUN_ASSIGN(Json run_counts, reader.run_counts());
   return std::make_unique<Service>(io, std::move(config), store, std::move(database), std::move(reader),
                                    std::move(ledger_reader), std::move(outputs), std::move(files),
-                                   std::move(uploads), std::move(run_counts), clock);
+                                   std::move(uploads), std::move(tokens), std::move(run_counts), clock);
 }
 
 } // namespace mrun

@@ -23,6 +23,7 @@
 #include "common/json.h"
 #include "daemon/api/ledger.h"
 #include "daemon/api/prediction.h"
+#include "daemon/api/token.h"
 #include "daemon/api/uploaded_file.h"
 #include "daemon/runner/runner.h"
 
@@ -63,6 +64,12 @@ struct PredictionPage {
 struct FilePage {
   std::vector<UploadedFile> files; // newest first
   std::string next_cursor;         // "" at the end
+};
+
+// A token and, this once, its text.
+struct MadeToken {
+  std::string text;
+  Token token;
 };
 
 // Ends the subscription when destroyed.
@@ -123,6 +130,14 @@ class PredictionService {
   virtual Result<FilePage> list_files(const std::string& cursor, std::size_t limit) const = 0;
   virtual void open_file(const std::string& id, Callback<OutputFile> done) = 0;
   virtual void remove_file(const std::string& id, Callback<UploadedFile> done) = 0;
+
+  // Tokens of the TCP door. `done` when it is on disk. Errors: token_exists, body_invalid, database.
+  virtual void create_token(const NewToken& wanted, Callback<MadeToken> done) = 0;
+  // Refused from this moment on. Errors: token_not_found, database.
+  virtual void revoke_token(const std::string& name, Callback<Token> done) = 0;
+  virtual std::vector<Token> list_tokens() const = 0; // by name
+  // What who shows this text may do. Notes the use. Error token_invalid.
+  virtual Result<TokenScope> show_token(std::string_view text) = 0;
 
   // {models: WorkerStatus…, zygote, core tokens, memory} for `mrun ps`; schema mrun.ps/v1.
   virtual Json ps() const = 0;

@@ -15,6 +15,7 @@
 #include "daemon/service/live.h"
 #include "daemon/service/make_service.h"
 #include "daemon/service/resolver.h"
+#include "daemon/service/token_book.h"
 #include "daemon/state/writer.h"
 
 namespace mrun {
@@ -35,7 +36,7 @@ class Service : public PredictionService, private RunListener {
  public:
   Service(boost::asio::io_context& io, ServiceConfig config, Store& store, WriterDatabase writer,
           ReaderDatabase reader, ReaderDatabase ledger_reader, BlobFolder outputs, BlobFolder files,
-          std::vector<UploadedFile> uploads, Json run_counts, const Clock& clock);
+          std::vector<UploadedFile> uploads, std::vector<Token> tokens, Json run_counts, const Clock& clock);
 
   void create(CreatePrediction request, Callback<Prediction> done) override;
   void get(const std::string& id, Callback<Prediction> done) override;
@@ -58,6 +59,10 @@ class Service : public PredictionService, private RunListener {
   Result<FilePage> list_files(const std::string& cursor, std::size_t limit) const override;
   void open_file(const std::string& id, Callback<OutputFile> done) override;
   void remove_file(const std::string& id, Callback<UploadedFile> done) override;
+  void create_token(const NewToken& wanted, Callback<MadeToken> done) override;
+  void revoke_token(const std::string& name, Callback<Token> done) override;
+  std::vector<Token> list_tokens() const override;
+  Result<TokenScope> show_token(std::string_view text) override;
   Json ps() const override;
   void stop_model(const std::string& reference, bool force, Callback<std::size_t> done) override;
   void version_stats(const std::string& version, Callback<Json> done) override;
@@ -156,7 +161,9 @@ class Service : public PredictionService, private RunListener {
   BlobFolder m_outputs; // used by the background thread and, to open files, by the io thread
   BlobFolder m_files;
   std::map<std::string, UploadedFile> m_uploads; // by id
-  std::map<std::string, std::int64_t> m_runs;    // finished predictions by model
+  TokenBook m_tokens;
+  std::map<std::string, std::int64_t> m_noted_uses; // of tokens: the last use that the database has
+  std::map<std::string, std::int64_t> m_runs;       // finished predictions by model
   std::unordered_map<std::string, LivePtr> m_live;
   std::unordered_map<RunKey, LivePtr> m_by_key;
   std::deque<LivePtr> m_recent; // lately ended and small, newest last

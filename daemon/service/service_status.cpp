@@ -58,6 +58,7 @@ Json Service::status() const {
           {"core_tokens", m_config.runner.core_tokens},
           {"memory_budget_bytes", m_config.runner.memory_budget_bytes},
           {"torch_dir", m_config.runner.torch_dir.empty() ? Json(nullptr) : Json(m_config.runner.torch_dir)},
+          {"listen", m_config.listening},
           {"home",
            {{"config", home.config_file.string()},
             {"data", home.data.string()},

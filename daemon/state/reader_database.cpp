@@ -167,6 +167,27 @@ Result<std::vector<UploadedFile>> ReaderDatabase::files() {
   }
 }
 
+Result<std::vector<Token>> ReaderDatabase::tokens() {
+  MRUN_ASSIGN(Statement row, m_connection.prepare("SELECT name, sha256, scope, created_ns, expires_ns, "
+                                                  "last_use_ns FROM tokens ORDER BY name"));
+  std::vector<Token> tokens;
+  while (true) {
+    MRUN_ASSIGN(const bool found, row.step());
+    if (!found) return tokens;
+    Token token;
+    token.name = row.text(0);
+    const Result<Digest> hash = Digest::parse_hex(row.text(1));
+    if (!hash || !find_scope(row.text(2), token.scope))
+      return fail(ErrorCode::database_corrupt,
+                  fmt::format("token '{}' has no known scope or hash", printable(token.name, 80)));
+    token.hash = *hash;
+    token.created_ns = row.integer(3);
+    token.expires_ns = row.optional_integer(4);
+    token.last_use_ns = row.optional_integer(5);
+    tokens.push_back(std::move(token));
+  }
+}
+
 Result<Json> ReaderDatabase::version_stats(const std::string& version) {
   MRUN_ASSIGN(Statement row,
               m_connection.prepare("SELECT model, runs, warm, cold FROM versions WHERE version = ?1"));

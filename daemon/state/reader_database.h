@@ -35,6 +35,7 @@ class ReaderDatabase {
   Result<std::vector<Event>> events(const std::string& id);
   Result<StoredOutput> output(const std::string& id, std::size_t index); // file_not_found
   Result<std::vector<UploadedFile>> files();                             // all, oldest first
+  Result<std::vector<Token>> tokens();                                   // all, by name
   // {version, model, runs, warm, cold}; null for a version that never ran.
   Result<Json> version_stats(const std::string& version);
   Result<Json> run_counts(); // {model: runs}

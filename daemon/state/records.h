@@ -10,6 +10,7 @@
 #include "cost/charge.h"
 #include "daemon/api/ledger.h"
 #include "daemon/api/prediction.h"
+#include "daemon/api/token.h"
 #include "daemon/api/uploaded_file.h"
 
 namespace mrun {

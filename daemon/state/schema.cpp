@@ -216,8 +216,20 @@ CREATE TABLE open_stretches (
 ) WITHOUT ROWID;
 )sql";
 
+// Tokens of the TCP door. Of a token's text only the sha256 is kept.
+constexpr const char* k_step_4 = R"sql(
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  scope TEXT NOT NULL CHECK (scope IN ('read', 'predict', 'admin')),
+  created_ns INTEGER NOT NULL,
+  expires_ns INTEGER,
+  last_use_ns INTEGER
+) WITHOUT ROWID;
+)sql";
+
 // Step n brings schema n-1 to n. A step that has shipped is never edited; a change is a new step.
-constexpr std::array<const char*, 3> k_steps = {k_step_1, k_step_2, k_step_3};
+constexpr std::array<const char*, 4> k_steps = {k_step_1, k_step_2, k_step_3, k_step_4};
 
 Result<void> check_owner(Sqlite& database, std::int64_t schema) {
   MRUN_ASSIGN(const std::int64_t application, database.integer("PRAGMA application_id"));

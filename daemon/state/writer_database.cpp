@@ -128,6 +128,9 @@ Result<void> WriterDatabase::prepare() {
                 "coalesce(?4, cold)"));
   MRUN_TRY(make(m_insert_file, "INSERT INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
   MRUN_TRY(make(m_remove_file, "DELETE FROM files WHERE id = ?1"));
+  MRUN_TRY(make(m_insert_token, "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
+  MRUN_TRY(make(m_remove_token, "DELETE FROM tokens WHERE name = ?1"));
+  MRUN_TRY(make(m_note_token_use, "UPDATE tokens SET last_use_ns = ?2 WHERE name = ?1"));
   return make(m_touch,
               "INSERT INTO meta VALUES ('touched', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1");
 }
@@ -402,6 +405,24 @@ Result<void> WriterDatabase::insert_file(const UploadedFile& file) {
 
 Result<void> WriterDatabase::remove_file(const std::string& id) {
   return m_remove_file.bind(1, std::string_view(id)).run();
+}
+
+Result<void> WriterDatabase::insert_token(const Token& token) {
+  return m_insert_token.bind(1, std::string_view(token.name))
+      .bind(2, std::string_view(token.hash.hex()))
+      .bind(3, scope_name(token.scope))
+      .bind(4, token.created_ns)
+      .bind(5, token.expires_ns)
+      .bind(6, token.last_use_ns)
+      .run();
+}
+
+Result<void> WriterDatabase::remove_token(const std::string& name) {
+  return m_remove_token.bind(1, std::string_view(name)).run();
+}
+
+Result<void> WriterDatabase::note_token_use(const Token& token) {
+  return m_note_token_use.bind(1, std::string_view(token.name)).bind(2, token.last_use_ns).run();
 }
 
 Result<void> WriterDatabase::touch() {

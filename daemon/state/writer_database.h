@@ -44,6 +44,9 @@ class WriterDatabase {
 
   Result<void> insert_file(const UploadedFile& file);
   Result<void> remove_file(const std::string& id);
+  Result<void> insert_token(const Token& token);
+  Result<void> remove_token(const std::string& name);
+  Result<void> note_token_use(const Token& token); // its last_use_ns
   Result<void> touch(); // a write that changes nothing that matters: does the disk work again?
 
   Sqlite& connection() { return m_connection; }
@@ -58,7 +61,8 @@ class WriterDatabase {
 
   Sqlite m_connection;
   Statement m_begin, m_commit, m_insert, m_mark_durable, m_mark_started, m_end, m_insert_ended, m_output,
-      m_ledger, m_statistics, m_insert_file, m_remove_file, m_touch, m_open_stretch, m_close_stretch;
+      m_ledger, m_statistics, m_insert_file, m_remove_file, m_insert_token, m_remove_token, m_note_token_use,
+      m_touch, m_open_stretch, m_close_stretch;
 };
 
 } // namespace mrun

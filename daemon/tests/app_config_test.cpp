@@ -21,11 +21,12 @@ std::string refusal(std::string_view text) {
 } // namespace
 
 TEST_CASE("every key of the configuration is read") {
-  const Result<DaemonConfig> config =
-      parse_config("memory_budget: 6GiB\nmax_queue: 10\nidle_unload: 10m\ndrain_timeout: 1500ms\n"
-                   "zygote: false\ntorch_dir: /opt/torch\nregistry: registry.example.com\n"
-                   "cost: {rate: \"0.36\", per: instance_h, currency: USD}\n",
-                   "config.yaml");
+  const Result<DaemonConfig> config = parse_config(
+      "memory_budget: 6GiB\nmax_queue: 10\nidle_unload: 10m\ndrain_timeout: 1500ms\n"
+      "listen: [tcp://127.0.0.1:8000, \"tcp://[::1]:0\"]\nallow_hosts: gpu.lan\n"
+      "insecure_plaintext: true\nzygote: false\ntorch_dir: /opt/torch\nregistry: registry.example.com\n"
+      "cost: {rate: \"0.36\", per: instance_h, currency: USD}\n",
+      "config.yaml");
   REQUIRE_MESSAGE(config, config.error().message);
   CHECK(config->memory_budget_bytes == 6ULL << 30U);
   CHECK(config->max_queue == 10);
@@ -34,6 +35,10 @@ TEST_CASE("every key of the configuration is read") {
   CHECK_FALSE(config->zygote);
   CHECK(config->torch_dir == "/opt/torch");
   CHECK(config->registry == "registry.example.com");
+  REQUIRE(config->listen.addresses.size() == 2);
+  CHECK(config->listen.addresses[1].text() == "tcp://[::1]:0");
+  CHECK(config->listen.host_names == std::vector<std::string>{"gpu.lan"});
+  CHECK(config->listen.insecure_plaintext);
   REQUIRE(config->cost);
   CHECK(config->cost->rate.text() == "0.36");
   CHECK(config->cost->per == "instance_h");

@@ -1,6 +1,7 @@
 // cost_batch: what the cost code says of many cases, for a test that calculates them a second time.
 //
-// Reads one JSON object a line and answers each with one; the calls are those of the daemon and of `mrun cost`.
+// Reads one JSON object a line and answers each with one; the calls are those of the daemon and of `mrun
+// cost`.
 //   {"ledger": {"own": {…}|null, "row": "text of a book with one row"|null, "events": [[at_ns, what, member,
 //     worker], …], "status": {member: word}}}
 //   {"estimate": {"book": "text", "own": …, "work": {…}}}
@@ -48,7 +49,9 @@ Json charge_json(const Charge& charge) {
 class Machine {
  public:
   Machine(std::optional<OwnRate> own, std::optional<PriceRow> row, const Json& status)
-      : m_own(std::move(own)), m_row(std::move(row)), m_status(status) {}
+      : m_own(std::move(own)),
+        m_row(std::move(row)),
+        m_status(status) {}
 
   void event(std::int64_t at_ns, const std::string& what, const std::string& member,
              const std::string& worker) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "daemon/service/service.h"
+#include "daemon/service/token_book.h"
 
 namespace mrun {
 
@@ -37,6 +38,7 @@ class FakeService : public PredictionService {
   std::vector<LedgerStatsQuery> stats;
   std::vector<PredictionPageQuery> lists;
   std::vector<PlanQuery> plans;
+  TokenBook tokens{{}};
   std::vector<std::string> abandoned, made_durable, cancelled;
   std::map<std::string, Item> items;
   std::string uploaded;
@@ -205,6 +207,19 @@ class FakeService : public PredictionService {
     get_file(id, std::move(done));
   }
 
+  void create_token(const NewToken& wanted, Callback<MadeToken> done) override {
+    MadeToken made{new_token_text(), {}};
+    auto token = tokens.make(wanted, made.text, k_created_ns);
+    if (!token) return done(tl::unexpected<Error>(token.error()));
+    made.token = *token;
+    done(made);
+  }
+  void revoke_token(const std::string& name, Callback<Token> done) override { done(tokens.remove(name)); }
+  std::vector<Token> list_tokens() const override { return tokens.list(); }
+  Result<TokenScope> show_token(std::string_view text) override {
+    MRUN_ASSIGN(const Token token, tokens.show(text, k_created_ns + 1));
+    return token.scope;
+  }
   Json ps() const override { return {{"schema", "mrun.ps/v1"}, {"models", Json::array()}}; }
   void stop_model(const std::string& reference, bool, Callback<std::size_t> done) override {
     if (reference == "no/model") return done(fail(ErrorCode::model_not_found, "there is no model no/model"));

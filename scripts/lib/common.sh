@@ -24,7 +24,7 @@ packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libyaml-cpp-dev nlohmann-json3-dev libexpected-dev libfmt-dev libsqlite3-dev doctest-dev
   libssl-dev libcurl4-openssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev libsimdjson-dev libarchive-dev
   libflac-dev libvorbis-dev libogg-dev)
-packages_test=(bash zsh fish mandoc strace curl procps docker-registry skopeo apache2-utils nginx-light openssl zstd)
+packages_test=(bash zsh fish mandoc strace curl procps docker-registry skopeo apache2-utils nginx-light openssl zstd nodejs)
 # The slow tier: a browser that shows the benchmark's report, and what makes pictures of its print.
 packages_full=(chromium fonts-dejavu-core poppler-utils)
 

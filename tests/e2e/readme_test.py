@@ -5,6 +5,7 @@ The model is an echo of the example's name and inputs, and `mrun bench` measures
 
 import os
 import re
+import socket
 import subprocess
 
 from harness import BUILD, MRUN, SLOWER, SOURCE, run
@@ -71,6 +72,17 @@ def main(home):
             assert "VALID" in shown or line.startswith("mrun tag"), (line, shown)
         assert (home.path / "report.html").read_text().startswith("<!DOCTYPE html>")
 
+    def tcp_lines():
+        # The TCP door, at a port that is free here.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        lines = [line.replace("8000", str(port)) for line in block_with("--listen").splitlines()]
+        program = next(line for line in lines if "your_program_for_replicate.py" in line)
+        python = f"{os.environ['MRUN_DEV_PYTHON']} -c 'import replicate; print(replicate.run(\"demo/minilm\", input={{\"text\": \"hello\"}}))'"
+        lines[lines.index(program)] = program.replace("python3 your_program_for_replicate.py", python)
+        told = shell("\n".join(lines))
+        assert '"status":"succeeded"' in told and "hello" in told and "my-app" in told and "predict" in told, told
+
     folder = home.model("demo/minilm", pack=False)
     shell(f"mrun pack {folder}")
     shell("mrun daemon start")
@@ -79,6 +91,7 @@ def main(home):
         ledger_lines()
         cost_lines()
         bench_lines()
+        tcp_lines()
         assert (home.path / ".local/share/mrun/index.json").exists() and (home.path / ".local/state/mrun/mrun.db").exists()
     finally:
         shell("mrun daemon stop")
