@@ -26,14 +26,19 @@ Result<std::map<std::string, std::vector<std::string>>> read_token_servers(const
   };
   if (node.kind != YamlNode::Kind::map)
     return refuse(node.place, "`token_servers` is not a map of registries");
+  const auto is_host = [](const std::string& text) {
+    const auto example = Reference::parse(text + "/owner/name");
+    return example && !example->host.empty();
+  };
   std::map<std::string, std::vector<std::string>> servers;
   for (std::size_t i = 0; i < node.keys.size(); ++i) {
     const YamlNode& value = node.items[i];
     const bool list = value.kind == YamlNode::Kind::sequence;
+    if (!is_host(node.keys[i].text))
+      return refuse(node.keys[i].place, fmt::format("`{}` is no host", printable(node.keys[i].text, 100)));
     std::vector<std::string>& of = servers[canonical_host(node.keys[i].text)];
     for (const YamlNode& server : list ? value.items : std::vector<YamlNode>{value}) {
-      const auto example = Reference::parse(server.text + "/owner/name");
-      if (server.kind != YamlNode::Kind::scalar || !example || example->host.empty())
+      if (server.kind != YamlNode::Kind::scalar || !is_host(server.text))
         return refuse(server.place, fmt::format("`{}` is no host", printable(server.text, 100)));
       of.push_back(canonical_host(server.text));
     }

@@ -72,7 +72,8 @@ class ConfigReader {
   }
 
   Result<void> value(const std::string& key, const YamlNode& node, DaemonConfig& config) const {
-    if (key == "registry" || key == "require_signature") return {}; // read_sharing_config() has read them
+    if (key == "registry" || key == "require_signature" || key == "token_servers")
+      return {}; // read_sharing_config() has read them
     if (key == "cost") {
       MRUN_ASSIGN(config.cost, read_own_rate(node, m_file_name));
       return {};

@@ -70,6 +70,8 @@ TEST_CASE("an empty or absent file is the default") {
   CHECK(parse_config("", "config.yaml"));
   CHECK(parse_config("require_signature: {ghcr.io/acme: [acme.pub]}", "config.yaml"));
   CHECK_FALSE(parse_config("require_signature: {acme: [acme.pub]}", "config.yaml"));
+  CHECK(parse_config("token_servers: {reg.example: [auth.example, localhost:6000]}", "config.yaml"));
+  CHECK_FALSE(parse_config("token_servers: reg.example", "config.yaml"));
   CHECK(parse_config("# nothing\n", "config.yaml"));
   const Result<DaemonConfig> absent = load_config("/nowhere/config.yaml");
   REQUIRE(absent);

@@ -103,6 +103,24 @@ TEST_CASE("what is no rule is refused with its place") {
   CHECK(problem_of("require_signatures: {}").find("no key `require_signatures`") != std::string::npos);
 }
 
+TEST_CASE("token servers are hosts, of a registry each, in one spelling") {
+  const auto root = parse_config_tree("token_servers:\n  Reg.Example:443: auth.Other\n"
+                                      "  localhost:5000: [127.0.0.1:6000, auth.example]\n",
+                                      "config.yaml");
+  REQUIRE(root);
+  const auto config = read_sharing_config(*root, "config.yaml");
+  REQUIRE(config);
+  CHECK(config->token_servers.at("reg.example") == std::vector<std::string>{"auth.other"});
+  CHECK(config->token_servers.at("localhost:5000") ==
+        std::vector<std::string>{"127.0.0.1:6000", "auth.example"});
+  CHECK(problem_of("token_servers: [a.example]").starts_with("config.yaml:1:"));
+  CHECK(problem_of("token_servers:\n  reg.example: https://auth.example/token").find("is no host") !=
+        std::string::npos);
+  for (const char* servers : {"acme: auth.example", "reg.example: [[a.example]]", "reg.example:",
+                              "reg.example: \"\"", "reg.example/x: auth.example"})
+    problem_of(std::string("token_servers:\n  ") + servers);
+}
+
 TEST_CASE("an absent configuration is empty, one that can't be read is an error") {
   Folder folder;
   const std::string path = (folder.path / "config.yaml").string();

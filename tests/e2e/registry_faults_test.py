@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import pathlib
+import pty
 import signal
 import ssl
 import subprocess
@@ -410,6 +411,14 @@ def strangers_get_nothing(rows):
         other.mrun(*login, "--token-server", server, input="s3cret-word", env=env)
         other.mrun("pull", remote, "-f", env=env)
         other.mrun("logout", faulty.host, env=env)
+        # On a terminal the user is asked; only a yes sends anything.
+        for answer, ends in (("n", 1), ("yes", 0)):
+            elsewhere.seen.clear()
+            code, shown = on_a_terminal(other, env, ("login", faulty.host, "-u", "me"), "s3cret-word", answer)
+            assert code == ends and server in shown and "s3cret" not in shown, (answer, code, shown)
+            assert bool(elsewhere.seen) == (answer == "yes"), elsewhere.seen
+        other.mrun("pull", remote, "-f", env=env)
+        other.mrun("logout", faulty.host, env=env)
         (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"auths": {faulty.host: {"auth": BASIC.split()[1]}}}))
         other.fails("M1703", 1, "pull", remote, "-f", env=env)
         # Nobody's password goes nowhere.
@@ -420,6 +429,25 @@ def strangers_get_nothing(rows):
         faulty.close()
         elsewhere.close()
         other.close()
+
+
+def on_a_terminal(home, env, command, *answers):
+    """Runs it on a pseudo-terminal, an answer to each prompt; (exit code, what the terminal showed)."""
+    near, far = pty.openpty()
+    process = subprocess.Popen([home_program(), *command], stdin=far, stdout=far, stderr=far, env=home.env | env, start_new_session=True)
+    os.close(far)
+    shown = ""
+    for answer, prompt in zip(answers, ("password or token: ", "[y/N] ")):
+        while prompt not in shown:
+            shown += os.read(near, 4096).decode()
+        os.write(near, answer.encode() + b"\n")
+    try:
+        while data := os.read(near, 4096):
+            shown += data.decode()
+    except OSError:
+        pass  # the process has ended
+    os.close(near)
+    return process.wait(60), shown
 
 
 def without_a_helper(rows):
