@@ -13,7 +13,7 @@ Result<Digest> add_bundle(Store::Writer& writer, const Manifest& manifest, Bundl
     return fail(
         ErrorCode::manifest_limit,
         fmt::format("{} has {}, at most {} are allowed", what, format_bytes(text.size()), format_bytes(most)),
-        "pack fewer files, or shorter names");
+        "each file of over 1 MiB takes a line of it: join such, as into one safetensors file or archive");
   };
   const auto add = [&](const std::string& text) -> Result<BlobClaim> {
     MRUN_ASSIGN(const AddedBlob added, writer.add_bytes(text));
