@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/cost/books.h"
-#include "cli/cost/config_edit.h"
+#include "cli/config_edit.h"
 #include "cli/cost/dispatch.h"
 #include "cli/cost/estimate_result.h"
 #include "cli/cost/own_machine.h"

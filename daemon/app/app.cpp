@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "daemon/app/arguments.h"
 #include "daemon/app/config.h"
+#include "daemon/app/describe.h"
 #include "daemon/app/instance.h"
 #include "daemon/app/machine.h"
 #include "daemon/http/server.h"
@@ -233,7 +234,14 @@ class App {
   std::optional<HttpServer> m_server;
 };
 
+Result<void> tell_description(const std::string& config_file) {
+  MRUN_ASSIGN(const HomePaths home, HomePaths::from_environment());
+  MRUN_ASSIGN(const InstallPaths install, InstallPaths::of_this_process());
+  return write_all(STDOUT_FILENO, canonical_json(describe(home, install, config_file)) + "\n", "the description");
+}
+
 Result<void> run_app(DaemonArguments& arguments) {
+  if (arguments.describe) return tell_description(arguments.config_file);
   App app;
   MRUN_TRY(app.start(arguments.listen));
   tell(arguments.ready_fd, "ready\n");

@@ -30,9 +30,19 @@ Result<void> take(std::string_view flag, std::string_view value, DaemonArguments
     MRUN_ASSIGN(std::string name, parse_host_name(value));
     return arguments.listen.add({{}, {std::move(name)}, false});
   }
+  if (flag == "--config" && !value.empty()) {
+    arguments.config_file = value;
+    return {};
+  }
   if (flag == "--ready-fd" && take_descriptor(value, arguments.ready_fd)) return {};
   return fail(ErrorCode::usage, fmt::format("mrund does not take '{}'", printable(flag, 60)),
               "it is started by `mrun daemon start` or `mrun daemon run`; see mrund(8)");
+}
+
+Result<void> check(const DaemonArguments& arguments) {
+  if (arguments.config_file.empty() || arguments.describe) return {};
+  return fail(ErrorCode::usage, "mrund takes `--config` with `--describe` only",
+              "its configuration is config.yaml of the home; see mrund(8)");
 }
 
 } // namespace
@@ -44,9 +54,13 @@ Result<void> read_arguments(int argc, char** argv, DaemonArguments& arguments) {
       arguments.listen.insecure_plaintext = true;
       continue;
     }
+    if (word == "--describe") {
+      arguments.describe = true;
+      continue;
+    }
     MRUN_TRY(take(word, i + 1 < argc ? argv[++i] : "", arguments));
   }
-  return {};
+  return check(arguments);
 }
 
 } // namespace mrun
