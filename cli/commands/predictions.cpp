@@ -11,6 +11,7 @@
 #include "cli/render/prediction_text.h"
 #include "common/clock.h"
 #include "common/text.h"
+#include "daemon/api/prediction.h"
 
 namespace mrun::cli {
 namespace {
@@ -67,8 +68,12 @@ constexpr ExampleSpec k_examples[] = {
 constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
 
 Result<int> show_one(Context& context, const std::string& id) {
+  if (!is_prediction_id(id))
+    return fail(ErrorCode::prediction_not_found,
+                fmt::format("`{}` is no id of a prediction", printable(id, 60)),
+                "`mrun predictions` lists them");
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
-  MRUN_ASSIGN(const Json prediction, client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
+  MRUN_ASSIGN(const Json prediction, client.get(fmt::format("/mrun/v1/predictions/{}", id)));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.prediction/v1"}, {"prediction", prediction}}));
   else

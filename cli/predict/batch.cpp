@@ -231,8 +231,10 @@ class Batch {
   }
 
   void finish(Lane& lane, Json prediction) {
-    if (prediction.value("status", std::string()) != "succeeded")
-      return fall(lane, error_of_end(prediction, m_target.shown_name), std::move(prediction));
+    if (prediction.value("status", std::string()) != "succeeded") {
+      const Error error = error_of_end(prediction, m_target.shown_name); // before it is moved from
+      return fall(lane, error, std::move(prediction));
+    }
     lane.has_ended = true;
     lane.stream.reset();
     Ended ended{.place = lane.place, .prediction = std::move(prediction), .values = std::move(lane.values)};
