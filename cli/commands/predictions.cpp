@@ -63,7 +63,7 @@ constexpr ExampleSpec k_examples[] = {
     {"predictions --status processing", "what runs now"},
     {"predictions --model demo/minilm --status failed --since 24h", "what went wrong today"},
     {"predictions 01hq3k5v7w9x1y3z5a7b9c1d3e", "one of them in whole"},
-    {"predictions --tag user=alice --limit 1000 --plain | cut -f1", "for a script"},
+    {"predictions --tag user=alice --limit 1000 --plain", "tab-separated, for a script"},
 };
 constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
 
