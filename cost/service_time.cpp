@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t k_max_inputs = 12;     // that are tried at all, and in pairs
 constexpr std::size_t k_max_deep_inputs = 6; // in products of three and in sums
-constexpr double k_gain = 0.87;              // of the error: what each further factor has to bring it to
+constexpr double k_gain = 0.8;               // of the error: what each further factor has to bring it to
 constexpr double k_exact = 1e-6;             // errors below it are the arithmetic's
 constexpr double k_floor = 0.05;             // of the mean: errors of smaller values count as of one so large
 constexpr char k_times = '*';

@@ -28,7 +28,7 @@ Result<std::map<std::string, std::vector<std::string>>> read_token_servers(const
     return refuse(node.place, "`token_servers` is not a map of registries");
   const auto is_host = [](const std::string& text) {
     const auto example = Reference::parse(text + "/owner/name");
-    return example && !example->host.empty();
+    return text.find('/') == std::string::npos && example && !example->host.empty();
   };
   std::map<std::string, std::vector<std::string>> servers;
   for (std::size_t i = 0; i < node.keys.size(); ++i) {

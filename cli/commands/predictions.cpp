@@ -11,6 +11,7 @@
 #include "cli/render/prediction_text.h"
 #include "common/clock.h"
 #include "common/text.h"
+#include "daemon/api/prediction.h"
 
 namespace mrun::cli {
 namespace {
@@ -62,13 +63,17 @@ constexpr ExampleSpec k_examples[] = {
     {"predictions --status processing", "what runs now"},
     {"predictions --model demo/minilm --status failed --since 24h", "what went wrong today"},
     {"predictions 01hq3k5v7w9x1y3z5a7b9c1d3e", "one of them in whole"},
-    {"predictions --tag user=alice --limit 1000 --plain | cut -f1", "for a script"},
+    {"predictions --tag user=alice --limit 1000 --plain", "tab-separated, for a script"},
 };
 constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
 
 Result<int> show_one(Context& context, const std::string& id) {
+  if (!is_prediction_id(id))
+    return fail(ErrorCode::prediction_not_found,
+                fmt::format("`{}` is no id of a prediction", printable(id, 60)),
+                "`mrun predictions` lists them");
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
-  MRUN_ASSIGN(const Json prediction, client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
+  MRUN_ASSIGN(const Json prediction, client.get(fmt::format("/mrun/v1/predictions/{}", id)));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.prediction/v1"}, {"prediction", prediction}}));
   else

@@ -37,7 +37,7 @@ constexpr FlagSpec k_flags[] = {
 };
 constexpr ExampleSpec k_examples[] = {
     {"wait 01hq3k5v7w9x1y3z5a7b9c1d3e", "its output, as `mrun predict` shows it"},
-    {"wait $(mrun predict demo/paint -i prompt=fox --detach) -o fox.png", "in one line"},
+    {"wait 01hq3k5v7w9x1y3z5a7b9c1d3e -o fox.png", "and keeps its output"},
     {"wait $ID --timeout 0", "exit code 8 while it is not there"},
 };
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 6, 7, 8, 10, 75, 130, 143};

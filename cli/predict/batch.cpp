@@ -70,14 +70,16 @@ class Batch {
     MRUN_TRY(open_sink());
     while (true) {
       start_more();
+      // Before waiting: the answer may have come together with the head of the reply, and nothing follows
+      // then.
+      for (Lane& lane : m_lanes)
+        MRUN_TRY(step(lane));
       MRUN_TRY(show_ended());
       forget_ended();
       if (m_lanes.empty() && !may_start()) break;
       if (m_context.terminal.out_closed()) return leave(0);
       MRUN_TRY(wait());
       if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
-      for (Lane& lane : m_lanes)
-        MRUN_TRY(step(lane));
     }
     if (m_next == 0) return fail(ErrorCode::input_file, "the input of --inputs has no input in it");
     m_context.terminal.clear_status();
@@ -167,7 +169,7 @@ class Batch {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(*wake - SteadyClock::now()).count();
       timeout_ms = static_cast<int>(std::clamp<long long>(left, 0, std::numeric_limits<int>::max()));
     }
-    if (wants_input() && m_inputs.is_ready()) timeout_ms = 0; // one ended before it began
+    if (wants_input() && m_inputs.is_ready()) timeout_ms = 0; // one has ended
     if (::poll(waits.data(), waits.size(), timeout_ms) < 0 && errno != EINTR)
       return fail_errno(ErrorCode::resources, errno, "can't wait for the daemon");
     if (reads_input && waits.back().revents != 0) return m_inputs.fill();
@@ -231,8 +233,10 @@ class Batch {
   }
 
   void finish(Lane& lane, Json prediction) {
-    if (prediction.value("status", std::string()) != "succeeded")
-      return fall(lane, error_of_end(prediction, m_target.shown_name), std::move(prediction));
+    if (prediction.value("status", std::string()) != "succeeded") {
+      const Error error = error_of_end(prediction, m_target.shown_name); // before it is moved from
+      return fall(lane, error, std::move(prediction));
+    }
     lane.has_ended = true;
     lane.stream.reset();
     Ended ended{.place = lane.place, .prediction = std::move(prediction), .values = std::move(lane.values)};

@@ -105,7 +105,7 @@ int show_failure(const Context& context, const Json& prediction, const std::stri
   const int exit_code = show_error(context, error, {{"prediction", without_ours(prediction)}});
   // What is wrong with an input stands there; the worker's log says no more.
   if (!context.json && static_cast<int>(error.code) / 100 != k_input_errors)
-    context.terminal.err(worker_words(prediction.value("mrun", Json())));
+    context.terminal.err(worker_words(prediction.value("mrun", Json::object())));
   return exit_code;
 }
 

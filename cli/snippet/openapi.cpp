@@ -108,8 +108,9 @@ Json plain_values(const SampleInput& input) {
 } // namespace
 
 Json openapi_program(const SnippetCall& call, const Manifest& manifest) {
+  const Json whole = openapi_schema(manifest);
   Json schemas = Json::object();
-  for (const auto& [name, schema] : openapi_schema(manifest)["components"]["schemas"].items())
+  for (const auto& [name, schema] : whole.at("components").at("schemas").items())
     if (name != "PredictionRequest" && name != "PredictionResponse" && name != "HTTPValidationError" &&
         name != "ValidationError")
       schemas[name] = schema;

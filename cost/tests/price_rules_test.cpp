@@ -123,7 +123,9 @@ TEST_CASE("trap: an hour shown for a second, a node for a device") {
 TEST_CASE("a trap is one in any spelling") {
   for (const char* sku : {"A100 80GB", "a100 80gb", "nvidia-a100-80gb", "NVIDIA_A100_80GB", "A100x8 80GB",
                           "8xA100 80GB", "A100-SXM4-80GB", "A100SXM4 80GB"})
-    CHECK_MESSAGE(verdict(row("x", sku, "gpu_h", "15")) == "refused:gpu_band", sku);
+    CHECK_MESSAGE(verdict(row("x", sku, "gpu_h", "15")) == "refused:node_price", sku);
+  CHECK(verdict(row("x", "A100x8 80GB", "instance_h", "27.45")) == "refused:node_price warning:node_unknown");
+  CHECK(verdict(row("x", "A100x8 80GB", "instance_h", "27.45", {{"gpu_count", "8"}})).empty());
   CHECK(verdict(row("x", "RTX A1000", "gpu_h", "15")).empty()); // another product
   CHECK(verdict(row("x", "h100", "gpu_h", "3.5")) == "warning:ambiguous_sku");
   CHECK(verdict(row("x", "a100 80 GB", "gpu_h", "1.5")).empty());

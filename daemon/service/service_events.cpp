@@ -1,11 +1,14 @@
 // What the runner tells becomes the event list.
 #include <fmt/format.h>
 
+#include "common/media_type.h"
 #include "daemon/service/outputs.h"
 #include "daemon/service/service_impl.h"
 
 namespace mrun {
 namespace {
+
+constexpr std::size_t k_sniffed_bytes = 64; // of an output that nobody told the type of
 
 constexpr std::size_t k_max_log_events = 20'000;
 
@@ -128,7 +131,7 @@ void Service::store_file(const LivePtr& live, std::shared_ptr<RunOutput> file) {
     return over_limit(live, fmt::format("there are over {} output values", k_max_output_items));
   live->storing = true;
   StoredOutput output;
-  output.media_type = file->media_type.empty() ? "application/octet-stream" : file->media_type;
+  output.media_type = effective_media_type(file->media_type, file->bytes().substr(0, k_sniffed_bytes));
   output.name = file->name;
   output.size_bytes = file->bytes().size();
   live->file_bytes += output.size_bytes;

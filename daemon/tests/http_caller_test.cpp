@@ -70,8 +70,8 @@ TEST_CASE("a token is shown as Bearer or Token") {
     CHECK(pass->scope == TokenScope::read);
     CHECK_FALSE(pass->is_owner);
   }
-  const std::vector<std::string> refused = {text, "Basic " + text, "Bearer", "Bearer ", "Bearer " + text + "0",
-                                            "Bearer x" + text, "Bearer mrun_"};
+  const std::vector<std::string> refused = {
+      text, "Basic " + text, "Bearer", "Bearer ", "Bearer " + text + "0", "Bearer x" + text, "Bearer mrun_"};
   for (const std::string& wrong : refused) {
     const Result<Pass> pass = shown(wrong);
     REQUIRE_FALSE(pass);

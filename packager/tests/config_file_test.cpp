@@ -116,8 +116,8 @@ TEST_CASE("token servers are hosts, of a registry each, in one spelling") {
   CHECK(problem_of("token_servers: [a.example]").starts_with("config.yaml:1:"));
   CHECK(problem_of("token_servers:\n  reg.example: https://auth.example/token").find("is no host") !=
         std::string::npos);
-  for (const char* servers : {"acme: auth.example", "reg.example: [[a.example]]", "reg.example:",
-                              "reg.example: \"\"", "reg.example/x: auth.example"})
+  for (const char* servers : {"acme: auth.example", "reg.example: [[a.example]]",
+                              "reg.example:", "reg.example: \"\"", "reg.example/x: auth.example"})
     problem_of(std::string("token_servers:\n  ") + servers);
 }
 

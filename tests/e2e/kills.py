@@ -206,7 +206,7 @@ class Faults:
         needless = "/cache/" in point.call
         assert done.returncode == (0 if needless else 1) and (needless or f"error[{code}]" in done.stderr), done
         tags = self.check_whole()
-        left = [path for path in self.home.home.glob("data/tmp/*") if not path.name.startswith("pull-")]
+        left = [path for path in self.home.home.glob("data/tmp/*") if not path.name.startswith(("pull-", "kept-"))]
         assert not left and not self.half_notes(), (left, self.half_notes())
         self.check_repeated(tags)
         return True

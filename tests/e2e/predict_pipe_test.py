@@ -52,7 +52,7 @@ def main(home):
     refused = home.fails("M1001", 2, "predict", "test/say", "-i", "text=a", "-o", "file/x.txt")
     assert "not a folder" in refused.err and len(home.api("GET", "/v1/predictions").json()["results"]) == count
     home.mrun("predict", "test/say", "-i", "text=a", "-o", "deep/er/%{index}.%{ext}")
-    assert (home.path / "deep/er/0.txt").read_text() == "a"
+    assert (home.path / "deep/er/0.txt").read_text() == "a\n"
 
 
 run(main)

@@ -20,7 +20,7 @@ def main(home):
     # The worker is killed while it runs: the next try has another one.
     command = home.start("predict", "test/echo", "-i", "mode=slow:3000", "--retry", "3")
     wait_for(lambda: [p for p in predictions(home) if p["status"] == "processing"], 20, "it to run")
-    os.kill(home.workers()["models"][0]["pid"], signal.SIGKILL)
+    os.kill(home.workers()["models"][0]["pid"], signal.SIGSEGV)
     out, err = command.communicate(timeout=60)
     assert command.returncode == 0 and "hello" in out and "again in" in err and "error[" not in err, (out, err)
     assert [p["status"] for p in predictions(home)][:2] == ["succeeded", "failed"], predictions(home)
@@ -36,7 +36,7 @@ def main(home):
     home.model("test/talk", inputs="mode: {type: string, default: echo}", output="type: string\niterator: true\nconcatenate: true")
     command = home.start("predict", "test/talk", "-i", "mode=stream:3:60000", "--retry", "5")
     assert command.stdout.read(5) == "chunk"
-    os.kill(next(w["pid"] for w in home.workers()["models"] if w["model"] == "test/talk"), signal.SIGKILL)
+    os.kill(next(w["pid"] for w in home.workers()["models"] if w["model"] == "test/talk"), signal.SIGSEGV)
     _, err = command.communicate(timeout=60)
     assert command.returncode == 1 and "M1402" in err and "again in" not in err, err
     # The user's own limit is final, and Ctrl-C ends the waiting for the next try.

@@ -68,7 +68,8 @@ def main(home):
         assert word in first.out, (word, first)
     document = home.mrun("predictions", ids[-1], "--json").json()
     assert document["schema"] == "mrun.prediction/v1" and document["prediction"]["mrun"]["tags"] == {"user": "bob"}
-    secret = home.mrun("predict", "test/echo", "-i", "key=hunter22", "--json").json()["id"]
+    home.model("test/secret", inputs="a_text: {type: string, default: seen}\nkey: {type: secret}", output="type: string")
+    secret = home.mrun("predict", "test/secret", "-i", "key=hunter22", "--json").json()["id"]
     assert "hunter22" not in home.mrun("predictions", secret).out + home.mrun("predictions", secret, "--json").out
     assert "on purpose" in home.mrun("predictions", failed["id"]).out
     home.fails("M1506", 5, "predictions", "0" * 26)
