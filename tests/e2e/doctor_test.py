@@ -1,0 +1,63 @@
+"""Goal: `mrun doctor` finds what is wrong, says the way out, mends what it can, and starts and changes nothing unasked."""
+
+import os
+import sqlite3
+
+from harness import run
+
+
+def checks(home, *words, env=None):
+    outcome = home.try_mrun("doctor", "--json", *words, env=env)
+    document = outcome.json()
+    assert outcome.code == (0 if document["ok"] else 3), outcome
+    return {check["id"]: check for check in document["checks"]}
+
+
+def main(home):
+    before = checks(home)
+    assert list(before) == ["build", "home", "config", "store", "database", "socket", "daemon", "torch", "gpu", "limits", "sandbox", "clock"]
+    assert all(check["state"] != "failed" for check in before.values()), before
+    assert "not running" in before["daemon"]["says"] and not home.processes() and not home.home.exists(), before
+    text = home.mrun("doctor").out
+    assert text.count("\n") >= 12 and "no-new-privs" in text, text
+
+    home.model("test/echo")
+    home.mrun("predict", "test/echo")
+    running = checks(home)
+    assert "running, build" in running["daemon"]["says"] and running["database"]["says"] == "ok" and "1 tags" in running["store"]["says"], running
+    home.mrun("daemon", "stop")
+
+    # A folder that others may write to is mended, and only when asked.
+    state = home.home / "state"
+    state.chmod(0o777)
+    found = checks(home)["home"]
+    assert found["state"] == "failed" and found["can_fix"] and "chmod go-w" in found["help"] and state.stat().st_mode & 0o777 == 0o777, found
+    fixed = checks(home, "--fix")["home"]
+    assert fixed["state"] == "ok" and fixed["fixed"] and state.stat().st_mode & 0o777 == 0o755, fixed
+    state.chmod(0o700)
+
+    (home.home / "config.yaml").write_text("max_queue: many\n")
+    found = checks(home)["config"]
+    assert found["state"] == "failed" and "config.yaml:1:12" in found["says"], found
+    (home.home / "config.yaml").write_text("torch_dir: /nowhere\n")
+    found = checks(home, env={"MRUN_TORCH_DIR": ""})["torch"]
+    assert found["state"] == ("failed" if "needs no LibTorch" not in found["says"] else "ok"), found
+    (home.home / "config.yaml").unlink()
+
+    # A damaged database, and a store whose index is none.
+    database = state / "mrun.db"
+    sqlite3.connect(database).close()
+    whole = database.read_bytes()
+    database.write_bytes(whole[:100] + os.urandom(8192) + whole[8292:])
+    assert checks(home)["database"]["state"] == "failed"
+    database.write_bytes(whole)
+    index = home.home / "data/index.json"
+    kept = index.read_text()
+    index.write_text("{")
+    found = checks(home)["store"]
+    assert found["state"] == "failed" and found["help"], found
+    index.write_text(kept)
+    home.mrun("doctor")
+
+
+run(main)
