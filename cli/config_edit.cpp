@@ -11,7 +11,8 @@ std::string with_top_key(std::string_view text, std::string_view key, std::strin
   if (text.ends_with('\n')) text.remove_suffix(1);
   if (!text.empty())
     for (const std::string_view line : split(text, '\n')) {
-      const bool is_more = line.empty() || std::string_view(" \t}]-").find(line.front()) != std::string_view::npos;
+      const bool is_more =
+          line.empty() || std::string_view(" \t}]-").find(line.front()) != std::string_view::npos;
       if (is_inside && is_more) continue;
       is_inside = line.starts_with(head);
       if (is_inside && !is_written) {

@@ -9,8 +9,8 @@
 
 namespace mrun::cli {
 
-// `config_file`: another configuration than the home's, "" for none. Errors: daemon_start (the program is missing or
-// does not answer), home_refused.
+// `config_file`: another configuration than the home's, "" for none. Errors: daemon_start (the program is
+// missing or does not answer), home_refused.
 Result<Json> daemon_description(const Context& context, const std::string& config_file = {});
 
 } // namespace mrun::cli

@@ -24,15 +24,19 @@ namespace fs = std::filesystem;
 constexpr std::string_view k_actions[] = {"list", "get", "set", "unset", "path"};
 constexpr PositionalSpec k_positionals[] = {
     {.name = "ACTION", .choices = k_actions, .help = "list, get, set, unset or path"},
-    {.name = "KEY", .required = false, .choices = k_config_keys, .help = "a key of config.yaml; not with list and path"},
+    {.name = "KEY",
+     .required = false,
+     .choices = k_config_keys,
+     .help = "a key of config.yaml; not with list and path"},
     {.name = "VALUE", .required = false, .help = "with set: as it stands behind `KEY:` in YAML"}};
 constexpr FlagSpec k_flags[] = {
-    {.name = "show-origin", .help = "list, get: where each value comes from: file and line, environment or default"}};
+    {.name = "show-origin",
+     .help = "list, get: where each value comes from: file and line, environment or default"}};
 constexpr ExampleSpec k_examples[] = {
     {"config list --show-origin", "every key, its value, and who says so"},
     {"config get memory_budget", "one of them"},
     {"config set idle_unload 10m", "checked as the daemon reads it, before it is kept"},
-    {"config set models '{acme/sdxl: {instances: 2}}'", "several values, in braces"},
+    {"config set listen tcp://127.0.0.1:8000", "from its next start on the daemon answers over TCP, too"},
     {"config unset idle_unload", "back to the default"},
     {"config path", "where config.yaml is"}};
 constexpr int k_exit_codes[] = {0, 2, 6, 130};
@@ -100,7 +104,8 @@ Result<void> keep(const Context& context, const HomePaths& home, const std::stri
   if (Json error = (*description)["config"]["error"]; error.is_object()) {
     std::string message = error.value("message", "");
     const std::string name = trial.filename().string();
-    if (message.starts_with(name)) message = home.config_file.filename().string() + message.substr(name.size());
+    if (message.starts_with(name))
+      message = home.config_file.filename().string() + message.substr(name.size());
     return fail(ErrorCode::config_invalid, message, error.value("hint", ""));
   }
   return replace_file(home.config_file, text, k_file_mode, Durable::yes, ErrorCode::io);
@@ -111,7 +116,9 @@ Result<int> change(Context& context, const std::string& key, const std::string& 
   MRUN_ASSIGN(const std::optional<std::string> before, read_config_file(home.config_file.string()));
   MRUN_TRY(keep(context, home, with_top_key(before.value_or(""), key, block)));
   if (context.json)
-    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.config_change/v1"}, {"key", key}, {"file", home.config_file.string()}}));
+    MRUN_TRY(
+        print_json(context.terminal,
+                   {{"schema", "mrun.config_change/v1"}, {"key", key}, {"file", home.config_file.string()}}));
   else
     context.say(fmt::format("kept in {}; a running daemon reads it at its next start: mrun daemon stop",
                             printable(home.config_file.string())));
@@ -121,21 +128,26 @@ Result<int> change(Context& context, const std::string& key, const std::string& 
 Result<int> path(Context& context) {
   MRUN_ASSIGN(const HomePaths home, context.home());
   if (context.json)
-    MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.config_path/v1"}, {"file", home.config_file.string()}}));
+    MRUN_TRY(print_json(context.terminal,
+                        {{"schema", "mrun.config_path/v1"}, {"file", home.config_file.string()}}));
   else
     MRUN_TRY(context.terminal.out(printable(home.config_file.string(), 4096) + "\n"));
   return 0;
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  const std::string action = arguments.positional(0), key = arguments.positional(1), value = arguments.positional(2);
+  const std::string action = arguments.positional(0), key = arguments.positional(1),
+                    value = arguments.positional(2);
   const bool takes_key = action == "get" || action == "set" || action == "unset";
   if (takes_key == key.empty() || (action == "set") == value.empty())
-    return fail(ErrorCode::usage, takes_key ? fmt::format("`mrun config {}` needs a key{}", action, action == "set" ? " and a value" : "")
-                                            : fmt::format("`mrun config {}` takes no key", action),
+    return fail(ErrorCode::usage,
+                takes_key ? fmt::format("`mrun config {}` needs a key{}", action,
+                                        action == "set" ? " and a value" : "")
+                          : fmt::format("`mrun config {}` takes no key", action),
                 "see `mrun config --help`");
   if (value.find('\n') != std::string::npos)
-    return fail(ErrorCode::usage, "the value has several lines", "write it in braces, or edit the file: mrun config path");
+    return fail(ErrorCode::usage, "the value has several lines",
+                "write it in braces, or edit the file: mrun config path");
   if (action == "list") return list(context, arguments);
   if (action == "get") return get(context, arguments, key);
   if (action == "set") return change(context, key, fmt::format("{}: {}\n", key, value));
@@ -150,9 +162,10 @@ constinit const CommandSpec k_command_config{
     .name = "config",
     .group = CommandGroup::manage,
     .summary = "show and change the configuration",
-    .description = "Reads and writes config.yaml of the home; its other lines and comments stay. What is set is first\n"
-                   "read as the daemon would, and kept only if that works. Never starts the daemon. The keys:\n"
-                   "docs/formats/config.md.",
+    .description =
+        "Reads and writes config.yaml of the home; its other lines and comments stay. What is set is first\n"
+        "read as the daemon would, and kept only if that works. Never starts the daemon. The keys:\n"
+        "docs/formats/config.md.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

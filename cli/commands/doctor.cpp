@@ -55,14 +55,16 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(InstallPaths install, context.install());
   std::vector<Check> checks = run_checks(gather_facts(context, std::move(home), std::move(install)));
   if (arguments.has("fix")) repair(checks, context);
-  const bool ok = std::ranges::none_of(checks, [](const Check& check) { return check.state == CheckState::failed; });
+  const bool ok =
+      std::ranges::none_of(checks, [](const Check& check) { return check.state == CheckState::failed; });
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, json_of(checks, ok)));
     return ok ? 0 : k_exit_failed;
   }
   for (const Check& check : checks) {
     const std::string state(check_state_name(check.state));
-    MRUN_TRY(context.terminal.out(fmt::format("{}{}  {:<9}  {}\n", context.terminal.paint_out(style_of(check.state), state),
+    MRUN_TRY(context.terminal.out(fmt::format("{}{}  {:<9}  {}\n",
+                                              context.terminal.paint_out(style_of(check.state), state),
                                               std::string(7 - state.size(), ' '), check.id, check.says)));
     if (!check.help.empty()) MRUN_TRY(context.terminal.out(fmt::format("{:<20}{}\n", "", check.help)));
   }
@@ -76,8 +78,10 @@ constinit const CommandSpec k_command_doctor{
     .name = "doctor",
     .group = CommandGroup::manage,
     .summary = "look whether everything is in order",
-    .description = "Looks at the installation, the home, the configuration, the store, the database, the daemon, LibTorch,\n"
-                   "GPUs, limits, the workers' sandbox and the clock. Starts nothing and changes nothing without --fix.\n"
+    .description = "Looks at the installation, the home, the configuration, the store, the database, the "
+                   "daemon, LibTorch,\n"
+                   "GPUs, limits, the workers' sandbox and the clock. Starts nothing and changes nothing "
+                   "without --fix.\n"
                    "Exit code 3 when something is wrong; warnings are none.",
     .flags = k_flags,
     .examples = k_examples,

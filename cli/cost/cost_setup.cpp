@@ -1,8 +1,8 @@
 // mrun cost setup: what this machine costs, asked once, kept as `cost:` of config.yaml.
 #include <fmt/format.h>
 
-#include "cli/cost/books.h"
 #include "cli/config_edit.h"
+#include "cli/cost/books.h"
 #include "cli/cost/dispatch.h"
 #include "cli/cost/estimate_result.h"
 #include "cli/cost/own_machine.h"

@@ -38,9 +38,9 @@ DoctorFacts gather_facts(const Context& context, HomePaths home, InstallPaths in
 }
 
 std::vector<Check> run_checks(const DoctorFacts& facts) {
-  return {check_build(facts),  check_home(facts),   check_config(facts), check_store(facts),
-          check_database(facts), check_socket(facts), check_daemon(facts), check_torch(facts),
-          check_gpu(facts),    check_limits(facts), check_sandbox(facts), check_clock(facts)};
+  return {check_build(facts),    check_home(facts),   check_config(facts),  check_store(facts),
+          check_database(facts), check_socket(facts), check_daemon(facts),  check_torch(facts),
+          check_gpu(facts),      check_limits(facts), check_sandbox(facts), check_clock(facts)};
 }
 
 } // namespace mrun::cli

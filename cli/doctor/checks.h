@@ -1,4 +1,5 @@
-// What `mrun doctor` looks at. A check says what it found; one that failed says the way out, and some can go it.
+// What `mrun doctor` looks at. A check says what it found; one that failed says the way out, and some can go
+// it.
 #pragma once
 
 #include <functional>
@@ -17,9 +18,9 @@ enum class CheckState { ok, warning, failed };
 struct Check {
   std::string id; // "torch"
   CheckState state = CheckState::ok;
-  std::string says;                     // one line
-  std::string help;                     // the next command; "" when there is nothing to do
-  std::function<Result<void>()> repair; // of --fix; empty when only its owner can mend it
+  std::string says = {};                // one line
+  std::string help = {};                // the next command; "" when there is nothing to do
+  std::function<Result<void>()> repair = {}; // of --fix; empty when only its owner can mend it
   bool was_repaired = false;
 };
 

@@ -24,12 +24,15 @@ constexpr std::uint64_t k_little_disk_bytes = 1024 * k_mib;
 
 Result<void> set_mode(const fs::path& path, mode_t mode) {
   if (::chmod(path.c_str(), mode) == 0) return {};
-  return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't change the mode of {}", printable(path.string())));
+  return fail_errno(ErrorCode::home_refused, errno,
+                    fmt::format("can't change the mode of {}", printable(path.string())));
 }
 
 std::string text(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? printable(found->get<std::string>(), 400) : "";
+  return object.is_object() && found != object.end() && found->is_string()
+             ? printable(found->get<std::string>(), 400)
+             : "";
 }
 
 } // namespace
@@ -37,7 +40,8 @@ std::string text(const Json& object, const char* key) {
 Check check_home(const DoctorFacts& facts) {
   Check check{.id = "home"};
   std::size_t missing = 0;
-  for (const fs::path& folder : {facts.home.data, facts.home.state, facts.home.cache, facts.home.socket.parent_path()}) {
+  for (const fs::path& folder :
+       {facts.home.data, facts.home.state, facts.home.cache, facts.home.socket.parent_path()}) {
     struct stat status {};
     if (::stat(folder.c_str(), &status) < 0) {
       ++missing;
@@ -60,7 +64,8 @@ Check check_home(const DoctorFacts& facts) {
     }
     if (check.state != CheckState::ok) return check;
   }
-  check.says = fmt::format("store {}, state {}", printable(facts.home.data.string()), printable(facts.home.state.string()));
+  check.says = fmt::format("store {}, state {}", printable(facts.home.data.string()),
+                           printable(facts.home.state.string()));
   if (missing > 0) check.says += "; what is missing is made at first use";
   return check;
 }
@@ -74,7 +79,8 @@ Check check_config(const DoctorFacts& facts) {
     return check;
   }
   const Json& config = facts.description["config"];
-  check.says = fmt::format("{}{}", text(config, "file"), config["is_there"] == Json(true) ? "" : " is not there: the defaults hold");
+  check.says = fmt::format("{}{}", text(config, "file"),
+                           config["is_there"] == Json(true) ? "" : " is not there: the defaults hold");
   if (!config["error"].is_object()) return check;
   check.state = CheckState::failed;
   check.says = text(config["error"], "message");
@@ -101,7 +107,8 @@ Check check_store(const DoctorFacts& facts) {
   struct statvfs disk {};
   const bool known = ::statvfs(facts.home.data.c_str(), &disk) == 0;
   const std::uint64_t free_bytes = known ? disk.f_bavail * disk.f_frsize : 0;
-  check.says = fmt::format("{} tags, {} free on its disk", tags->size(), known ? format_bytes(free_bytes) : "an unknown part");
+  check.says = fmt::format("{} tags, {} free on its disk", tags->size(),
+                           known ? format_bytes(free_bytes) : "an unknown part");
   if (known && free_bytes < k_little_disk_bytes) {
     check.state = CheckState::warning;
     check.help = "mrun gc --dry-run says what could go";
@@ -115,8 +122,10 @@ Check check_database(const DoctorFacts& facts) {
   check.says = text(database, "state") == "absent" ? "not made yet" : text(database, "state");
   if (text(database, "state") != "damaged") return check;
   check.state = CheckState::failed;
-  check.says = fmt::format("{} is damaged: {}", printable(facts.home.database().string()), text(database, "message"));
-  check.help = fmt::format("mrun daemon stop, then mv {0} {0}.old: predictions and costs begin anew", printable(facts.home.database().string()));
+  check.says =
+      fmt::format("{} is damaged: {}", printable(facts.home.database().string()), text(database, "message"));
+  check.help = fmt::format("mrun daemon stop, then mv {0} {0}.old: predictions and costs begin anew",
+                           printable(facts.home.database().string()));
   return check;
 }
 

@@ -42,7 +42,8 @@ std::string engine_names(const InstallPaths& install) {
   std::string names;
   for (const char* name : {"torch", "process", "echo"}) {
     std::error_code ignored;
-    if (fs::exists(install.engine(name), ignored)) names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+    if (fs::exists(install.engine(name), ignored))
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
   }
   return names;
 }
@@ -61,7 +62,8 @@ Check check_build(const DoctorFacts& facts) {
   check.says = fmt::format("mrun {} ({}) in {}, engines {}", version_text(), build_id(),
                            printable(facts.install.prefix.string()), engine_names(facts.install));
   std::error_code ignored;
-  for (const fs::path& program : {facts.install.daemon(), facts.install.worker(), facts.install.helper("mrun-remote")})
+  for (const fs::path& program :
+       {facts.install.daemon(), facts.install.worker(), facts.install.helper("mrun-remote")})
     if (!fs::exists(program, ignored)) {
       check.state = CheckState::failed;
       check.says = fmt::format("{} is missing", printable(program.string()));
@@ -82,10 +84,12 @@ Check check_torch(const DoctorFacts& facts) {
     check.help = "set MRUN_TORCH_DIR, or `mrun config set torch_dir /…/site-packages/torch`";
   } else if (!is_true(member(facts.description, "torch", "usable"))) {
     check.state = CheckState::failed;
-    check.says = fmt::format("{} ({}) has no lib/libtorch_cpu.so", folder, text(member(facts.description, "torch", "origin")));
+    check.says = fmt::format("{} ({}) has no lib/libtorch_cpu.so", folder,
+                             text(member(facts.description, "torch", "origin")));
     check.help = "point it to the torch folder of a PyTorch wheel";
   } else {
-    check.says = fmt::format("LibTorch {} in {} ({}), {}", text(member(facts.description, "torch", "version"), "of unknown version"),
+    check.says = fmt::format("LibTorch {} in {} ({}), {}",
+                             text(member(facts.description, "torch", "version"), "of unknown version"),
                              folder, text(member(facts.description, "torch", "origin")),
                              is_true(member(facts.description, "torch", "cuda")) ? "with CUDA" : "for CPUs");
   }
@@ -98,12 +102,14 @@ Check check_gpu(const DoctorFacts& facts) {
   const std::string driver = text(member(facts.description, "machine", "driver"));
   const auto count = gpus.is_number_integer() ? gpus.get<std::int64_t>() : 0;
   if (count == 0) {
-    check.says = driver.empty() ? "no NVIDIA GPU, or no driver for it (no /dev/nvidia0): models run on the CPU"
-                                : fmt::format("a driver but no device (no /dev/nvidia0): {}", driver);
+    check.says = driver.empty()
+                     ? "no NVIDIA GPU, or no driver for it (no /dev/nvidia0): models run on the CPU"
+                     : fmt::format("a driver but no device (no /dev/nvidia0): {}", driver);
     if (!driver.empty()) check.state = CheckState::warning;
     return check;
   }
-  check.says = fmt::format("{} NVIDIA GPU{}; {}", count, count == 1 ? "" : "s", driver.empty() ? "the driver says no version" : driver);
+  check.says = fmt::format("{} NVIDIA GPU{}; {}", count, count == 1 ? "" : "s",
+                           driver.empty() ? "the driver says no version" : driver);
   if (!is_true(member(facts.description, "torch", "cuda"))) {
     check.state = CheckState::warning;
     check.says += "; the LibTorch here is one for CPUs, so they are not used";
@@ -116,10 +122,12 @@ Check check_limits(const DoctorFacts& facts) {
   Check check{.id = "limits"};
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  const Json cores = member(facts.description, "machine", "cores"), memory = member(facts.description, "machine", "memory_budget_bytes");
+  const Json cores = member(facts.description, "machine", "cores"),
+             memory = member(facts.description, "machine", "memory_budget_bytes");
   const std::int64_t memory_bytes = memory.is_number_integer() ? memory.get<std::int64_t>() : 0;
-  check.says = fmt::format("{} cores, {} for workers, {} open files", cores.is_number_integer() ? cores.get<int>() : 0,
-                           format_bytes(static_cast<std::uint64_t>(memory_bytes)), files.rlim_cur);
+  check.says =
+      fmt::format("{} cores, {} for workers, {} open files", cores.is_number_integer() ? cores.get<int>() : 0,
+                  format_bytes(static_cast<std::uint64_t>(memory_bytes)), files.rlim_cur);
   if (files.rlim_cur < k_wanted_files) {
     check.state = CheckState::warning;
     check.help = fmt::format("ulimit -n {}", std::min<rlim_t>(files.rlim_max, 65536));
@@ -135,9 +143,10 @@ Check check_sandbox(const DoctorFacts&) {
   Check check{.id = "sandbox"};
   const int landlock = landlock_version();
   const bool can_harden = ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0;
-  check.says = fmt::format("workers run with no-new-privs, limits, closed descriptors and a session of their own; {}",
-                           landlock > 0 ? fmt::format("the kernel has Landlock {}, which they do not use yet", landlock)
-                                        : std::string("the kernel has no Landlock"));
+  check.says = fmt::format(
+      "workers run with no-new-privs, limits, closed descriptors and a session of their own; {}",
+      landlock > 0 ? fmt::format("the kernel has Landlock {}, which they do not use yet", landlock)
+                   : std::string("the kernel has no Landlock"));
   if (!can_harden) {
     check.state = CheckState::failed;
     check.says = "the kernel has no no_new_privs, without which no worker starts";
@@ -157,10 +166,12 @@ Check check_clock(const DoctorFacts& facts) {
   const std::int64_t now_ns = system_clock().wall_ns();
   timex state{};
   const bool synchronised = ::adjtimex(&state) >= 0 && (state.status & STA_UNSYNC) == 0;
-  check.says = fmt::format("{}{}", rfc3339_utc(now_ns), synchronised ? ", synchronised" : "; the kernel knows of no time server");
+  check.says = fmt::format("{}{}", rfc3339_utc(now_ns),
+                           synchronised ? ", synchronised" : "; the kernel knows of no time server");
   if (!failed && built_ns - now_ns > k_day_ns) {
     check.state = CheckState::failed;
-    check.says = fmt::format("it is {} by the clock, but mrun was installed at {}", rfc3339_utc(now_ns), rfc3339_utc(built_ns));
+    check.says = fmt::format("it is {} by the clock, but mrun was installed at {}", rfc3339_utc(now_ns),
+                             rfc3339_utc(built_ns));
     check.help = "set the clock: costs, leases and tokens go by it";
   }
   return check;

@@ -237,7 +237,8 @@ class App {
 Result<void> tell_description(const std::string& config_file) {
   MRUN_ASSIGN(const HomePaths home, HomePaths::from_environment());
   MRUN_ASSIGN(const InstallPaths install, InstallPaths::of_this_process());
-  return write_all(STDOUT_FILENO, canonical_json(describe(home, install, config_file)) + "\n", "the description");
+  return write_all(STDOUT_FILENO, canonical_json(describe(home, install, config_file)) + "\n",
+                   "the description");
 }
 
 Result<void> run_app(DaemonArguments& arguments) {

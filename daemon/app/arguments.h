@@ -10,8 +10,8 @@ namespace mrun {
 // mrund [--ready-fd N] [--listen ADDRESS]… [--allow-host NAME]… [--insecure-plaintext]
 // mrund --describe [--config FILE]
 struct DaemonArguments {
-  UniqueFd ready_fd;     // of whoever starts the daemon and waits for one line
-  ListenSettings listen; // added to the configuration's
+  UniqueFd ready_fd;       // of whoever starts the daemon and waits for one line
+  ListenSettings listen;   // added to the configuration's
   bool describe = false;   // tell what a daemon would go by, and end
   std::string config_file; // for that alone: another configuration
 };

@@ -72,7 +72,8 @@ Json describe_config(const std::string& file) {
 Json version_of(const fs::path& torch) {
   std::ifstream file(torch / "version.py");
   for (std::string line; std::getline(file, line);)
-    if (line.starts_with(k_version_line)) return line.substr(k_version_line.size(), line.rfind('\'') - k_version_line.size());
+    if (line.starts_with(k_version_line))
+      return line.substr(k_version_line.size(), line.rfind('\'') - k_version_line.size());
   return nullptr;
 }
 
@@ -83,7 +84,8 @@ Json describe_torch(const InstallPaths& install, Json& config) {
       configured = row["value"].get<std::string>();
       origin = row["origin"].get<std::string>();
     }
-  if (const char* given = std::getenv("MRUN_TORCH_DIR"); given != nullptr && given[0] == '/') origin = "MRUN_TORCH_DIR";
+  if (const char* given = std::getenv("MRUN_TORCH_DIR"); given != nullptr && given[0] == '/')
+    origin = "MRUN_TORCH_DIR";
   const std::string folder = find_torch(install, configured);
   for (Json& row : config["values"])
     if (row["key"] == "torch_dir" && !folder.empty()) {
