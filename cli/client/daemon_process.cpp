@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/json.h"
 #include "common/limits.h"
 #include "common/spawn.h"
 #include "common/text.h"
@@ -30,6 +31,7 @@ constexpr std::chrono::seconds k_start_wait = k_ready_timeout + k_holder_wait; /
 constexpr int k_lock_pause_ms = 10;
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
 constexpr std::size_t k_max_lock_bytes = 4096;
+constexpr std::size_t k_max_status_bytes = 1 * k_mib;
 
 // A descriptor above the ones that the child's files are put on, so that no dup2 overwrites another's source.
 Result<UniqueFd> raised(UniqueFd fd) {
@@ -156,6 +158,7 @@ Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& 
 struct Holder {
   int process_id = 0; // 0: none. It may have ended.
   std::filesystem::path socket;
+  int listener = 0; // who made the socket, when that is the service manager
 };
 
 Holder read_holder(const HomePaths& home) {
@@ -163,9 +166,31 @@ Holder read_holder(const HomePaths& home) {
       read_file(home.daemon_lock().string(), k_max_lock_bytes, ErrorCode::io, ErrorCode::io)
           .value_or(std::string());
   Holder holder;
-  std::from_chars(text.data(), text.data() + text.size(), holder.process_id);
-  holder.socket = trim(std::string_view(text).substr(std::min(text.find('\n'), text.size())));
+  const std::vector<std::string_view> lines = split(text, '\n');
+  const auto number = [&](std::size_t at, int& out) {
+    if (at < lines.size()) std::from_chars(lines[at].data(), lines[at].data() + lines[at].size(), out);
+  };
+  number(0, holder.process_id);
+  if (lines.size() > 1) holder.socket = trim(lines[1]);
+  number(2, holder.listener);
   return holder;
+}
+
+bool is_alive(const Holder& holder) {
+  return holder.process_id > 0 && (::kill(holder.process_id, 0) == 0 || errno == EPERM);
+}
+
+// Behind the socket may be a service manager that starts this home's daemon for whoever connects.
+bool is_activated(const HomePaths& home) {
+  auto connection = Connection::open(home.socket);
+  if (!connection || !*connection) return false;
+  const auto deadline = std::chrono::steady_clock::now() + k_ready_timeout;
+  const auto head = (*connection)->send({.target = "/mrun/v1/status"}, deadline);
+  const auto body = head ? (*connection)->read_body(k_max_status_bytes, deadline) : Result<std::string>("");
+  const auto status = parse_json(body.value_or(""), ErrorCode::daemon_unreachable, "the daemon's status");
+  if (!status || !status->is_object()) return false;
+  const Json paths = status->value("home", Json::object());
+  return paths.is_object() && paths.value("state", "") == home.state.string();
 }
 
 // Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
@@ -190,8 +215,9 @@ int home_holder(const HomePaths& home) {
 Result<std::optional<Connection>> open_home(const HomePaths& home) {
   const Holder holder = read_holder(home);
   MRUN_ASSIGN(auto connection, Connection::open(holder.socket.empty() ? home.socket : holder.socket));
-  const bool is_ours =
-      connection && (connection->peer_process() == 0 || connection->peer_process() == holder.process_id);
+  const int peer = connection ? connection->peer_process() : 0;
+  const bool is_ours = connection && (peer == 0 || peer == holder.process_id ||
+                                      (holder.listener != 0 && peer == holder.listener && is_alive(holder)));
   if (!is_ours) return std::nullopt;
   return connection;
 }
@@ -207,6 +233,9 @@ Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::pa
   MRUN_TRY(home.create());
   MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home));
   MRUN_ASSIGN(auto running, open_home(home));
+  if (!running && is_activated(home)) {
+    MRUN_ASSIGN(running, open_home(home));
+  }
   if (running) return std::move(*running);
   on_start();
   auto started = spawn_and_wait(home, program, words);

@@ -18,8 +18,8 @@ enum class CheckState { ok, warning, failed };
 struct Check {
   std::string id; // "torch"
   CheckState state = CheckState::ok;
-  std::string says = {};                // one line
-  std::string help = {};                // the next command; "" when there is nothing to do
+  std::string says = {};                     // one line
+  std::string help = {};                     // the next command; "" when there is nothing to do
   std::function<Result<void>()> repair = {}; // of --fix; empty when only its owner can mend it
   bool was_repaired = false;
 };

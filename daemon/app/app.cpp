@@ -21,6 +21,7 @@
 #include "daemon/app/describe.h"
 #include "daemon/app/instance.h"
 #include "daemon/app/machine.h"
+#include "daemon/app/service_manager.h"
 #include "daemon/http/server.h"
 #include "daemon/runner/devices.h"
 #include "daemon/service/make_service.h"
@@ -139,6 +140,9 @@ class App {
  public:
   // Errors: whatever keeps a daemon from starting.
   Result<void> start(const ListenSettings& listen) {
+    MRUN_ASSIGN(std::optional<UniqueFd> activated, take_activated_socket());
+    m_notifier = Notifier::from_environment();
+    m_owns_socket = !activated;
     MRUN_ASSIGN(m_home, HomePaths::from_environment());
     MRUN_ASSIGN(const InstallPaths install, InstallPaths::of_this_process());
     MRUN_TRY(m_home.create());
@@ -157,7 +161,8 @@ class App {
     for (const OpenedDoor& door : doors)
       config.listening.push_back(door.address);
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
-    MRUN_ASSIGN(UniqueFd socket, listen_on_socket(m_home, m_lock.get()));
+    MRUN_ASSIGN(UniqueFd socket, activated ? adopt_socket(m_home, m_lock.get(), std::move(*activated))
+                                           : listen_on_socket(m_home, m_lock.get()));
     HttpConfig http;
     http.build_id = build_id();
     http.owner_uid = ::geteuid();
@@ -175,11 +180,13 @@ class App {
 
   void run() {
     log_info("mrund {} is ready: process {}, home {}", build_id(), ::getpid(), m_home.state.string());
+    m_notifier.tell("READY=1");
     m_service->prepare();
     watch_log();
+    feed_watchdog();
     m_io.run();
     // Under the lock still, so it can't be another daemon's.
-    if (::unlink(m_home.socket.c_str()) < 0 && errno != ENOENT)
+    if (m_owns_socket && ::unlink(m_home.socket.c_str()) < 0 && errno != ENOENT)
       log_warn("the socket {} stays: {}", m_home.socket.string(), std::generic_category().message(errno));
     log_info("mrund stopped");
   }
@@ -204,9 +211,21 @@ class App {
     });
   }
 
+  // From the loop that everything waits for: when that hangs, the service manager ends this process.
+  void feed_watchdog() {
+    if (!m_notifier.watchdog()) return;
+    m_watchdog_timer.expires_after(*m_notifier.watchdog());
+    m_watchdog_timer.async_wait([this](const boost::system::error_code& stopped) {
+      if (stopped) return;
+      m_notifier.tell("WATCHDOG=1");
+      feed_watchdog();
+    });
+  }
+
   // While it drains the socket still answers, with M1505 for what is new. Then connections get a moment to
   // end.
   void leave() {
+    m_notifier.tell("STOPPING=1");
     m_server->stop_accepting();
     m_server->drained([this] { m_io.stop(); });
   }
@@ -230,6 +249,9 @@ class App {
   boost::asio::io_context m_io{1};
   boost::asio::signal_set m_signals{m_io, SIGTERM, SIGINT};
   boost::asio::steady_timer m_log_timer{m_io};
+  boost::asio::steady_timer m_watchdog_timer{m_io};
+  Notifier m_notifier;
+  bool m_owns_socket = true; // else it is the service manager's, which goes on listening
   std::unique_ptr<PredictionService> m_service;
   std::optional<HttpServer> m_server;
 };

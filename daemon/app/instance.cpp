@@ -1,12 +1,14 @@
 #include "daemon/app/instance.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/text.h"
@@ -38,11 +40,14 @@ std::string holder_of(int lock_fd) {
   return text.substr(0, text.find('\n'));
 }
 
-Result<void> write_holder(int lock_fd, const HomePaths& home) {
+// `listener`: the process that made the socket, when that is another one; 0 for none.
+Result<void> write_holder(int lock_fd, const HomePaths& home, int listener = 0) {
   const std::string path = home.daemon_lock().string();
   if (::ftruncate(lock_fd, 0) < 0 || ::lseek(lock_fd, 0, SEEK_SET) < 0)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't write {}", path));
-  return write_all(lock_fd, fmt::format("{}\n{}\n", ::getpid(), home.socket.string()), path);
+  std::string text = fmt::format("{}\n{}\n", ::getpid(), home.socket.string());
+  if (listener != 0) text += fmt::format("{}\n", listener);
+  return write_all(lock_fd, text, path);
 }
 
 Result<UniqueFd> make_socket() {
@@ -109,6 +114,19 @@ Result<UniqueFd> listen_on_socket(HomePaths& home, int lock_fd) {
   if (::listen(fd.get(), k_backlog) < 0)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't listen on {}", path));
   return fd;
+}
+
+Result<UniqueFd> adopt_socket(HomePaths& home, int lock_fd, UniqueFd socket) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  ucred maker{};
+  socklen_t maker_size = sizeof maker;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0 ||
+      ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &maker, &maker_size) < 0)
+    return fail_errno(ErrorCode::daemon_start, errno, "can't look at the service manager's socket");
+  home.socket = std::string(address.sun_path, ::strnlen(address.sun_path, sizeof address.sun_path));
+  MRUN_TRY(write_holder(lock_fd, home, maker.pid));
+  return socket;
 }
 
 } // namespace mrun

@@ -16,4 +16,8 @@ Result<UniqueFd> take_instance_lock(const HomePaths& home);
 // home.socket, and the lock says so. Error daemon_start (anything but a socket lies there), io.
 Result<UniqueFd> listen_on_socket(HomePaths& home, int lock_fd);
 
+// Takes the service manager's socket in its place: home.socket becomes its path, and the lock says whose
+// process made it, since that is who a caller sees at the other end. Error io.
+Result<UniqueFd> adopt_socket(HomePaths& home, int lock_fd, UniqueFd socket);
+
 } // namespace mrun

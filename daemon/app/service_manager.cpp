@@ -43,8 +43,9 @@ bool listens_on_unix_path(int fd) {
   sockaddr_un address{};
   socklen_t size = sizeof address;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0) return false;
-  return address.sun_family == AF_UNIX && size > offsetof(sockaddr_un, sun_path) && address.sun_path[0] != '\0' &&
-         socket_option(fd, SO_TYPE) == SOCK_STREAM && socket_option(fd, SO_ACCEPTCONN) == 1;
+  return address.sun_family == AF_UNIX && size > offsetof(sockaddr_un, sun_path) &&
+         address.sun_path[0] != '\0' && socket_option(fd, SO_TYPE) == SOCK_STREAM &&
+         socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
 } // namespace
@@ -56,7 +57,8 @@ Result<std::optional<UniqueFd>> take_activated_socket() {
   take_variable("LISTEN_PIDFDID");
   if (process != static_cast<std::uint64_t>(::getpid()) || !count || *count == 0) return std::nullopt;
   if (*count > 1)
-    return fail(ErrorCode::daemon_start, fmt::format("the service manager gave {} sockets, mrund takes one", *count),
+    return fail(ErrorCode::daemon_start,
+                fmt::format("the service manager gave {} sockets, mrund takes one", *count),
                 "leave one ListenStream= in the socket unit");
   UniqueFd fd(k_first_fd);
   if (::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0 || !listens_on_unix_path(fd.get())) {
@@ -88,7 +90,8 @@ void Notifier::tell(std::string_view state) const {
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + m_socket.size());
-  (void)!::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
+  (void)!::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&address), size);
 }
 
 } // namespace mrun

@@ -1,5 +1,5 @@
-// systemd's side of the daemon without libsystemd: a socket that the service manager made (sd_listen_fds(3)), and what
-// it is told (sd_notify(3)). Without a service manager nothing of it happens.
+// systemd's side of the daemon without libsystemd: a socket that the service manager made (sd_listen_fds(3)),
+// and what it is told (sd_notify(3)). Without a service manager nothing of it happens.
 #pragma once
 
 #include <chrono>
@@ -12,13 +12,13 @@
 
 namespace mrun {
 
-// The socket that this process was started with, by LISTEN_PID, LISTEN_FDS; the variables are removed, so that no
-// worker sees them. nullopt: none was given, or it was another process's. Error daemon_start: more than one, or one
-// that does not listen for streams on a Unix path.
+// The socket that this process was started with, by LISTEN_PID, LISTEN_FDS; the variables are removed, so
+// that no worker sees them. nullopt: none was given, or it was another process's. Error daemon_start: more
+// than one, or one that does not listen for streams on a Unix path.
 Result<std::optional<UniqueFd>> take_activated_socket();
 
-// Tells the state ("READY=1", "STOPPING=1", "WATCHDOG=1", lines) to NOTIFY_SOCKET. What can't be told is lost: the
-// service manager notices by itself.
+// Tells the state ("READY=1", "STOPPING=1", "WATCHDOG=1", lines) to NOTIFY_SOCKET. What can't be told is
+// lost: the service manager notices by itself.
 class Notifier {
  public:
   // Reads and removes NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID.
