@@ -10,6 +10,16 @@ from harness import run, wait_for
 INPUTS = "text: {type: string, default: hello}\nmode: {type: string, default: echo}"
 
 
+def has_socket(pid):
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            if "socket" in os.readlink(entry.path):
+                return True
+        except OSError:  # closed meanwhile
+            continue
+    return False
+
+
 def main(home):
     home.model("test/echo", inputs=INPUTS, extra="concurrency: 8\n")
     home.mrun("predict", "test/echo")
@@ -34,7 +44,7 @@ def main(home):
     assert report["pending"] == [{"id": slow, "status": report["pending"][0]["status"]}], report
     command = home.start("wait", slow)
     wait_for(lambda: home.api("GET", f"/v1/predictions/{slow}").json()["status"] == "processing", 20, "it to run")
-    wait_for(lambda: any(f"/proc/{command.pid}/fd" and "socket" in os.readlink(f"/proc/{command.pid}/fd/{n}") for n in os.listdir(f"/proc/{command.pid}/fd")), 20, "a connection")
+    wait_for(lambda: has_socket(command.pid), 20, "a connection")
     wait_for(lambda: int(open(f"/proc/{command.pid}/status").read().split("SigCgt:")[1].split()[0], 16) & 2, 20, "a handler")
     command.send_signal(signal.SIGINT)
     assert command.wait(timeout=20) == 130, command.stderr.read()
