@@ -10,11 +10,14 @@ from registry_server import Registry
 PYTHON = os.environ["MRUN_DEV_PYTHON"]
 
 
-def build(home, folder):
-    home.mrun("init", folder, "--template", "torch-operators", "--name", "demo/scaled")
+def build(home, folder, name="demo/scaled"):
+    home.mrun("init", folder, "--template", "torch-operators", "--name", name)
     torch = subprocess.run([PYTHON, "-c", "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"],
                            capture_output=True, text=True, check=True).stdout.strip()
-    for command in (["cmake", "-S", ".", "-B", "build", f"-DTORCH_DIR={torch}"], ["cmake", "--build", "build"], [PYTHON, "export.py"]):
+    # As a library with kernels for GPUs does, it names LibTorch's small CUDA library, where this LibTorch has one.
+    cuda = f"{torch}/lib/libc10_cuda.so"
+    more = [f"-DCMAKE_MODULE_LINKER_FLAGS=-Wl,--no-as-needed {cuda}"] if name.endswith("cuda") and os.path.exists(cuda) else []
+    for command in (["cmake", "-S", ".", "-B", "build", f"-DTORCH_DIR={torch}", *more], ["cmake", "--build", "build"], [PYTHON, "export.py"]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -36,6 +39,9 @@ def check(home, other, registry):
     answer = home.mrun("predict", "demo/scaled", *inputs, "--json").json()["output"]
     expected = json.loads((folder / "expected/first.json").read_text())
     assert max(abs(a - b) for a, b in zip(answer, expected)) < 1e-5, (answer, expected)
+    build(home, home.path / "cuda", "demo/cuda")
+    home.mrun("pack", home.path / "cuda")
+    assert home.mrun("predict", "demo/cuda", "--device", "cpu", *inputs, "--json").json()["output"] == answer
     home.mrun("push", "demo/scaled", remote)
 
     assert other.mrun("inspect", remote, "--json").json()["native_code"] is True

@@ -1,5 +1,6 @@
 #include "runtime/engines/torch/native_code.h"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include <dlfcn.h>
@@ -30,6 +31,17 @@ OperatorNames operator_names() {
   return names;
 }
 
+// A library with kernels for GPUs as well names this small one, also where it runs on a CPU: it is opened by
+// its path, since nothing else here has brought it in. False: this LibTorch has none.
+bool open_cuda_base() {
+  const char* folder = std::getenv("MRUN_TORCH_DIR");
+  if (folder == nullptr) return false;
+  const std::string path = fmt::format("{}/lib/libc10_cuda.so", folder);
+  std::error_code failed;
+  if (!std::filesystem::exists(path, failed)) return false;
+  return ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+}
+
 Result<void> open_library(const mrun_model& description, const std::string& path) {
   const mrun_file* file = file_of(description, path);
   if (file == nullptr)
@@ -40,8 +52,10 @@ Result<void> open_library(const mrun_model& description, const std::string& path
   const UniqueFd fd(raw);
   // Its constructors register the operators; it is never closed. All its symbols at once, before any of them
   // run.
-  if (::dlopen(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr)
-    return {};
+  const auto open = [&] {
+    return ::dlopen(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr;
+  };
+  if (open() || (open_cuda_base() && open())) return {};
   Error error =
       fail(ErrorCode::load_failed,
            fmt::format("the operator library `{}` can't be opened: {}", printable(path, 200), loader_words()),
