@@ -23,6 +23,7 @@ a Unix socket, push and pull bundles to any OCI registry, measure cold start and
 latency, and say what each action costs. LibTorch is not part of the package:
 mrun doctor says where it is looked for.")
 set(CPACK_VERBATIM_VARIABLES ON)
+set(CPACK_MRUN_MACHINE "${CMAKE_SYSTEM_PROCESSOR}")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_GENERATOR "TGZ;DEB")
 set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)

@@ -214,10 +214,11 @@ int home_holder(const HomePaths& home) {
 // daemon may answer.
 Result<std::optional<Connection>> open_home(const HomePaths& home) {
   const Holder holder = read_holder(home);
+  if (!is_alive(holder)) return std::nullopt; // a mere look must not make a service manager start one
   MRUN_ASSIGN(auto connection, Connection::open(holder.socket.empty() ? home.socket : holder.socket));
   const int peer = connection ? connection->peer_process() : 0;
   const bool is_ours = connection && (peer == 0 || peer == holder.process_id ||
-                                      (holder.listener != 0 && peer == holder.listener && is_alive(holder)));
+                                      (holder.listener != 0 && peer == holder.listener));
   if (!is_ours) return std::nullopt;
   return connection;
 }
