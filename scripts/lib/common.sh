@@ -25,8 +25,9 @@ packages_build=(g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libssl-dev libcurl4-openssl-dev libspng-dev libjpeg-dev libwebp-dev libutf8proc-dev libre2-dev libsimdjson-dev libarchive-dev
   libflac-dev libvorbis-dev libogg-dev)
 packages_test=(bash zsh fish mandoc strace curl procps docker-registry skopeo apache2-utils nginx-light openssl zstd nodejs)
-# The slow tier: a browser that shows the benchmark's report, and what makes pictures of its print.
-packages_full=(chromium fonts-dejavu-core poppler-utils)
+# The slow tier: a browser that shows the benchmark's report, what makes pictures of its print, and what makes, checks and
+# installs the packages.
+packages_full=(chromium fonts-dejavu-core poppler-utils dpkg-dev file xz-utils mmdebstrap lintian)
 
 # Debian 12 calls the Boost that we need libboost1.81-dev; newer systems have a newer one as libboost-dev. (Asked
 # of the system's name, since apt knows no packages before its first update.)
