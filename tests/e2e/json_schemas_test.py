@@ -1,11 +1,16 @@
 """Goal: what the commands print with --json is what the JSON Schemas of docs/formats/schemas say, every one of them."""
 
 import json
+import os
 import re
+import sys
 
 from harness import SOURCE, run
+from schema_samples import infer, samples
 
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+# Inner documents: of files, of requests, and of a dry run that says what `pull` does.
+NOT_OF_A_COMMAND = {"recipe", "describe", "lock", "model_spec", "pulls"}
 KNOWN = {"$schema", "title", "type", "properties", "required", "additionalProperties", "items", "enum", "const", "oneOf", "pattern", "minimum"}
 
 
@@ -72,7 +77,27 @@ def main(home):
     check("replicate-prediction.json", lines[0])
     check("refusal.v1.json", lines[1])
     home.mrun("cancel", slow)
+    home.mrun("stop", "test/echo")
+    documents = {}
+    for name, document in samples(home):
+        documents.setdefault(name, []).append(document)
+    drafted = [name for name in documents if name not in schemas]
+    if os.environ.get("MRUN_ACCEPT"):
+        for name in drafted:
+            schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{documents[name][0]['schema']}, of --json"}
+            (folder / name).write_text(json.dumps(schema | infer(documents[name]), indent=2) + "\n")
+        print(f"skipped: drafted {drafted}")
+        sys.exit(77)
+    assert not drafted, f"no schema of {drafted}: MRUN_ACCEPT=1 drafts them, for you to look over"
+    for name, some in documents.items():
+        for document in some:
+            check(name, json.dumps(document))
     assert checked == set(schemas), set(schemas) - checked
+    # Every command's own, by the code: a new one can't be forgotten.
+    printed = {name for path in (SOURCE / "cli").rglob("*.cpp") if "/tests/" not in str(path)
+               for name in re.findall(r'"mrun\.([a-z_-]+)/v(?:\d+)"', path.read_text())}
+    known = {name.split(".")[0] for name in schemas} | NOT_OF_A_COMMAND
+    assert printed <= known, sorted(printed - known)
     assert problems(schemas["wait.v1.json"], {"schema": "mrun.wait/v1", "predictions": [{}], "pending": None}), "the check checks nothing"
 
 
