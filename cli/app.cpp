@@ -13,6 +13,7 @@
 #include "cli/context.h"
 #include "cli/help.h"
 #include "cli/render/errors.h"
+#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/build_info.h"
 #include "common/text.h"
@@ -25,6 +26,7 @@ int show_error(Context& context, const Error& error) {
     context.terminal.err(canonical_json(error_json(error)) + "\n");
   else
     context.terminal.err(render_error(context.terminal, error));
+  if (context.github) context.terminal.annotate(github_error("mrun", error));
   const int signaled = error.code == ErrorCode::interrupted_by_user ? InterruptGuard::last_exit_code() : 0;
   return signaled != 0 ? signaled : error.row().exit_code;
 }
@@ -44,6 +46,7 @@ tl::unexpected<Error> unknown_command(std::string_view word) {
 void apply_common_flags(Context& context, const Arguments& arguments) {
   context.json = arguments.has("json");
   context.stream = arguments.value("json") == "stream";
+  context.github = arguments.has("github");
   context.quiet = arguments.has("quiet");
   context.verbose = arguments.has("verbose");
   if (arguments.has("no-color")) context.terminal.disable_color();

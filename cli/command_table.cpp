@@ -43,6 +43,8 @@ constexpr EnvironmentRow k_environment[] = {
     {"NO_COLOR", "not empty: no colours"},
     {"CLICOLOR_FORCE", "not empty and not 0: colours, also where no terminal is; CLICOLOR=0: none"},
     {"TERM", "`dumb`: no colours and no progress line"},
+    {"CI", "`true`: nobody is asked, nothing moves on the screen, no colours unless they are forced"},
+    {"GITHUB_ACTIONS", "`true`: no text on standard error is a command to its log (--github for the output)"},
     {"XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR",
      "folders of config.yaml, the store, the database and logs, the cache, and the socket"},
     {"DOCKER_CONFIG, REGISTRY_AUTH_FILE", "where credentials of registries are"},

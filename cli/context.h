@@ -12,6 +12,7 @@ struct Context {
   Terminal& terminal;
   bool json = false;
   bool stream = false; // --json=stream, which is --json as well
+  bool github = false; // --github
   bool quiet = false;
   bool verbose = false;
 

@@ -8,16 +8,22 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "cli/render/github.h"
 #include "common/text.h"
 
 namespace mrun::cli {
 namespace {
 
 constexpr std::string_view k_clear_line = "\r\x1b[K";
+constexpr int k_usual_columns = 80;
 
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+bool is_ci() {
+  return environment("CI") == "true" || environment("CI") == "1";
 }
 
 // https://no-color.org and https://bixense.com/clicolors: NO_COLOR wins.
@@ -46,6 +52,12 @@ constexpr std::string_view style_code(Style style) {
     return "\x1b[32m";
   }
   return "";
+}
+
+// 0: not known.
+unsigned short columns_of(int fd) {
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 // 0, or errno of the write that failed.
@@ -87,15 +99,17 @@ Terminal::Terminal(int in_fd, int out_fd, int err_fd)
     : m_in_fd(in_fd),
       m_out_fd(out_fd),
       m_err_fd(err_fd),
-      m_in_is_terminal(::isatty(in_fd) == 1),
+      m_in_is_terminal(::isatty(in_fd) == 1 && !is_ci()),
       m_out_is_terminal(::isatty(out_fd) == 1),
-      m_err_is_terminal(::isatty(err_fd) == 1),
-      m_out_color(wants_color(m_out_is_terminal)),
-      m_err_color(wants_color(m_err_is_terminal)) {}
+      m_err_is_terminal(::isatty(err_fd) == 1 && !is_ci()),
+      m_out_color(wants_color(m_out_is_terminal && !is_ci())),
+      m_err_color(wants_color(m_err_is_terminal)),
+      m_guards_commands(environment("GITHUB_ACTIONS") == "true") {}
 
 Result<void> Terminal::out(std::string_view text) {
   clear_status();
   if (m_out_closed) return {};
+  if (!text.empty()) m_out_line_is_open = !text.ends_with('\n');
   const int problem = write_fully(m_out_fd, text);
   if (problem == EPIPE) {
     m_out_closed = true;
@@ -107,7 +121,24 @@ Result<void> Terminal::out(std::string_view text) {
 
 void Terminal::err(std::string_view text) {
   clear_status();
+  if (m_guards_commands) {
+    static_cast<void>(write_fully(m_err_fd, without_github_commands(text)));
+    return;
+  }
   static_cast<void>(write_fully(m_err_fd, text));
+}
+
+void Terminal::annotate(std::string_view commands) {
+  clear_status();
+  if (m_keeps_annotations)
+    m_annotations += commands;
+  else
+    static_cast<void>(write_fully(m_err_fd, commands));
+}
+
+std::string Terminal::take_annotations() {
+  m_keeps_annotations = false;
+  return std::exchange(m_annotations, {});
 }
 
 void Terminal::status(std::string_view text) {
@@ -120,13 +151,16 @@ void Terminal::clear_status() {
 }
 
 bool Terminal::out_can_move() const {
-  return m_out_is_terminal && environment("TERM") != "dumb";
+  return m_out_is_terminal && environment("TERM") != "dumb" && !is_ci();
+}
+
+std::size_t Terminal::out_width() const {
+  return m_out_is_terminal ? columns_of(m_out_fd) : 0;
 }
 
 int Terminal::err_width() const {
-  winsize size{};
-  if (::ioctl(m_err_fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+  const int columns = columns_of(m_err_fd);
+  return columns > 0 ? columns : k_usual_columns;
 }
 
 void Terminal::disable_color() {

@@ -1,6 +1,7 @@
 // Standard output and standard error of the process: results on the one, talk on the other.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -14,13 +15,21 @@ enum class Style { plain, bold, dim, error, note, help, good };
 // dropped and `out_closed()` says so, so that `| head` ends quietly.
 class Terminal {
  public:
-  // Colours: per stream, only on a terminal, unless NO_COLOR is set (not empty) or TERM is `dumb`.
+  // Colours: per stream, only on a terminal, unless NO_COLOR is set (not empty) or TERM is `dumb`;
+  // CLICOLOR_FORCE wants them elsewhere too.
+  // With CI=true nobody is asked, nothing moves, and colours are only by CLICOLOR_FORCE.
   Terminal(int in_fd, int out_fd, int err_fd);
 
   // All of `text`, at once. Error: io, disk_full.
   Result<void> out(std::string_view text);
   // A failing standard error has nobody to tell.
   void err(std::string_view text);
+  // Commands of GitHub Actions, which text of `err` never is there: on standard error, or kept while they
+  // are.
+  void annotate(std::string_view commands);
+  void keep_annotations() { m_keeps_annotations = true; }
+  // What was kept; from now on nothing is.
+  std::string take_annotations();
   // One line of standard error, a terminal, that the next one replaces; it goes before anything else is
   // written.
   void status(std::string_view text);
@@ -32,6 +41,10 @@ class Terminal {
   // Standard output is a terminal that knows how to move its cursor (not TERM=dumb).
   bool out_can_move() const;
   bool out_closed() const { return m_out_closed; }
+  // The last of what was written to standard output ended no line.
+  bool out_line_is_open() const { return m_out_line_is_open; }
+  // Columns of standard output where that is a terminal that says so, else 0: no limit.
+  std::size_t out_width() const;
   // Columns of standard error, 80 where unknown.
   int err_width() const;
   void disable_color();
@@ -57,6 +70,10 @@ class Terminal {
   bool m_out_color;
   bool m_err_color;
   bool m_out_closed = false;
+  bool m_out_line_is_open = false;
+  bool m_guards_commands; // in GitHub Actions: no line of `err` is one
+  bool m_keeps_annotations = false;
+  std::string m_annotations;
   bool m_has_status = false;
 };
 

@@ -31,7 +31,8 @@ constexpr PositionalSpec k_positionals[] = {
     {.name = "VALUE", .required = false, .help = "with set: as it stands behind `KEY:` in YAML"}};
 constexpr FlagSpec k_flags[] = {
     {.name = "show-origin",
-     .help = "list, get: where each value comes from: file and line, environment or default"}};
+     .help = "list, get: where each value comes from: file and line, environment or default"},
+    k_plain_flag};
 constexpr ExampleSpec k_examples[] = {
     {"config list --show-origin", "every key, its value, and who says so"},
     {"config get memory_budget", "one of them"},
@@ -65,13 +66,13 @@ Result<int> list(Context& context, const Arguments& arguments) {
                                            {"values", values}}));
     return 0;
   }
-  Table table{.header = {"KEY", "VALUE"}, .rows = {}, .right_aligned = {}};
+  Table table{.header = {"KEY", "VALUE"}, .rows = {}, .right_aligned = {}, .shortened = {1}};
   if (arguments.has("show-origin")) table.header.emplace_back("ORIGIN");
   for (const Json& row : values) {
     table.rows.push_back({shown(row["key"]), shown(row["value"])});
-    if (arguments.has("show-origin")) table.rows.back().push_back(shown(row["origin"]));
+    if (arguments.has("show-origin")) table.rows.back().emplace_back(shown(row["origin"]));
   }
-  MRUN_TRY(context.terminal.out(render_table(table)));
+  MRUN_TRY(print_table(context.terminal, table, arguments.has("plain")));
   return 0;
 }
 

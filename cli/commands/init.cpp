@@ -34,7 +34,8 @@ constexpr FlagSpec k_flags[] = {{.name = "template",
                                  .value_name = "OWNER/NAME",
                                  .type = FlagType::text,
                                  .default_text = "local/<folder>",
-                                 .help = "the model's name"}};
+                                 .help = "the model's name"},
+                                k_plain_flag};
 constexpr ExampleSpec k_examples[] = {
     {"init embed --template text-embedding", "a sentence embedding model in PyTorch"},
     {"init classify --template image-classifier --name me/classify", "an image classifier"},
@@ -107,10 +108,10 @@ Result<int> list_templates(Context& context, const Arguments& arguments) {
         print_json(context.terminal, {{"schema", "mrun.templates/v1"}, {"templates", std::move(templates)}}));
     return 0;
   }
-  Table table{.header = {"TEMPLATE", "WHAT IT IS"}, .rows = {}, .right_aligned = {}};
+  Table table{.header = {"TEMPLATE", "WHAT IT IS"}, .rows = {}, .right_aligned = {}, .shortened = {1}};
   for (const TemplateRow& row : k_templates)
     table.rows.push_back({std::string(row.name), std::string(row.says)});
-  MRUN_TRY(context.terminal.out(render_table(table)));
+  MRUN_TRY(print_table(context.terminal, table, arguments.has("plain")));
   context.say("next: mrun init my-model --template NAME");
   return 0;
 }

@@ -26,6 +26,7 @@ constexpr std::array k_own_flags = {
              .help = "at most so many lines, the newest"},
     FlagSpec{.name = "csv", .help = "every field as CSV"},
     FlagSpec{.name = "jsonl", .help = "one JSON object per line"},
+    k_plain_flag,
 };
 constexpr std::array k_flags = with_ledger_filters(k_own_flags);
 constexpr ExampleSpec k_examples[] = {
@@ -87,7 +88,7 @@ Result<void> print_object(Context& context, const std::string& query, std::size_
       fmt::format("],\"schema\":\"mrun.ledger/v1\",\"totals\":{}}}\n", canonical_json(sums)));
 }
 
-Result<void> print_table(Context& context, const std::string& query, std::size_t limit) {
+Result<void> print_lines(Context& context, const std::string& query, std::size_t limit) {
   Table table = ledger_table();
   MRUN_TRY(each_line(context, query, limit, [&](const Json& line) -> Result<void> {
     table.rows.push_back(ledger_cells(line));
@@ -98,21 +99,27 @@ Result<void> print_table(Context& context, const std::string& query, std::size_t
     return {};
   }
   MRUN_ASSIGN(const Json sums, totals(context, query));
-  return context.terminal.out(render_table(table) + "\n" + totals_line(sums));
+  MRUN_TRY(print_table(context.terminal, table));
+  return context.terminal.out("\n" + totals_line(sums));
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  if (arguments.has("csv") + arguments.has("jsonl") + context.json > 1)
-    return fail(ErrorCode::usage, "only one of --csv, --jsonl and --json can be given");
-  const bool is_table = !arguments.has("csv") && !arguments.has("jsonl") && !context.json;
+  if (arguments.has("csv") + arguments.has("jsonl") + arguments.has("plain") + context.json > 1)
+    return fail(ErrorCode::usage, "only one of --csv, --jsonl, --plain and --json can be given");
+  const bool is_table =
+      !arguments.has("csv") && !arguments.has("jsonl") && !arguments.has("plain") && !context.json;
   const long long limit = arguments.integer("limit").value_or(is_table ? k_table_lines : LLONG_MAX);
   if (limit < 1) return fail(ErrorCode::flag_value, "`--limit` is not a number from 1 on");
   MRUN_ASSIGN(const std::string query, ledger_query(arguments, system_clock().wall_ns()));
   const auto count = static_cast<std::size_t>(limit);
   if (is_table) {
-    MRUN_TRY(print_table(context, query, count));
+    MRUN_TRY(print_lines(context, query, count));
   } else if (context.json) {
     MRUN_TRY(print_object(context, query, count));
+  } else if (arguments.has("plain")) {
+    MRUN_TRY(each_line(context, query, count, [&](const Json& line) {
+      return context.terminal.out(render_plain({.header = {}, .rows = {ledger_cells(line)}}));
+    }));
   } else if (arguments.has("jsonl")) {
     MRUN_TRY(each_line(context, query, count,
                        [&](const Json& line) { return context.terminal.out(canonical_json(line) + "\n"); }));

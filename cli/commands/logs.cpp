@@ -7,6 +7,7 @@
 #include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 constexpr PositionalSpec k_positionals[] = {{.name = "ID", .help = "a prediction's id"}};
 constexpr FlagSpec k_flags[] = {
-    {.name = "follow", .short_name = 'f', .help = "go on with what it logs, until it ends"}};
+    {.name = "follow", .short_name = 'f', .help = "go on with what it logs, until it ends"}, k_github_flag};
 constexpr ExampleSpec k_examples[] = {{"logs 01hq3k5v7w9x1y3z5a7b9c1d3e", "its log, and why it failed"},
                                       {"logs -f 01hq3k5v7w9x1y3z5a7b9c1d3e", "as it comes"}};
 constexpr int k_exit_codes[] = {0, 2, 5, 6, 130, 143};
@@ -75,6 +76,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
     return fail(ErrorCode::usage, follows ? "`--follow` prints no single object: add `--json=stream`"
                                           : "`--json=stream` needs `--follow`");
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
+  MRUN_ASSIGN(const auto group, github_group(context, "mrun logs " + arguments.positional(0)));
   if (follows) return follow(context, client, arguments.positional(0));
   MRUN_ASSIGN(const Json prediction,
               client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(arguments.positional(0)))));

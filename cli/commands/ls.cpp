@@ -16,7 +16,7 @@ namespace {
 
 constexpr PositionalSpec k_positionals[] = {
     {.name = "NAME", .required = false, .help = "only models whose name begins so"}};
-constexpr FlagSpec k_flags[] = {{.name = "plain", .help = "tab-separated, whole digests, no header"}};
+constexpr FlagSpec k_flags[] = {k_plain_flag};
 constexpr ExampleSpec k_examples[] = {
     {"ls", "every model here"}, {"ls demo/", "those of one owner"}, {"ls --json", "for programs"}};
 constexpr int k_exit_codes[] = {0, 2, 10, 130};
@@ -33,20 +33,18 @@ Result<void> print_as_json(Context& context, const std::vector<TagEntry>& entrie
   return print_json(context.terminal, {{"schema", "mrun.ls/v1"}, {"models", std::move(models)}});
 }
 
-Result<void> print_plain(Context& context, const std::vector<TagEntry>& entries) {
-  std::string text;
+Table table_of(const std::vector<TagEntry>& entries) {
+  Table table{.header = {"MODEL", "TAG", "VERSION", "SIZE", "PACKED"},
+              .rows = {},
+              .right_aligned = {3},
+              .shortened = {0, 1}};
   for (const TagEntry& entry : entries)
-    text += fmt::format("{}\t{}\t{}\t{}\t{}\n", entry.model, entry.tag, entry.digest.text(), entry.size_bytes,
-                        rfc3339_utc(entry.created_ns));
-  return context.terminal.out(text);
-}
-
-Result<void> print_table(Context& context, const std::vector<TagEntry>& entries) {
-  Table table{.header = {"MODEL", "TAG", "VERSION", "SIZE", "PACKED"}, .rows = {}, .right_aligned = {3}};
-  for (const TagEntry& entry : entries)
-    table.rows.push_back({entry.model, entry.tag, entry.digest.short_hex(), format_bytes(entry.size_bytes),
-                          age_text(entry.created_ns)});
-  return context.terminal.out(render_table(table));
+    table.rows.push_back({entry.model,
+                          entry.tag,
+                          {entry.digest.short_hex(), entry.digest.text()},
+                          {format_bytes(entry.size_bytes), std::to_string(entry.size_bytes)},
+                          {age_text(entry.created_ns), rfc3339_utc(entry.created_ns)}});
+  return table;
 }
 
 Result<std::vector<TagEntry>> read_entries(const Context& context) {
@@ -63,10 +61,8 @@ Result<int> run(Context& context, const Arguments& arguments) {
                 [&](const TagEntry& entry) { return entry.tag.empty() || !entry.model.starts_with(prefix); });
   if (context.json)
     MRUN_TRY(print_as_json(context, entries));
-  else if (arguments.has("plain"))
-    MRUN_TRY(print_plain(context, entries));
   else if (!entries.empty())
-    MRUN_TRY(print_table(context, entries));
+    MRUN_TRY(print_table(context.terminal, table_of(entries), arguments.has("plain")));
   else if (!prefix.empty())
     context.say(
         fmt::format("no model's name begins with `{}`; `mrun ls` lists them all", printable(prefix, 100)));

@@ -13,6 +13,7 @@
 #include "cli/predict/plan.h"
 #include "cli/predict/run.h"
 #include "cli/predict/target.h"
+#include "cli/render/github.h"
 
 namespace mrun::cli {
 namespace {
@@ -78,6 +79,7 @@ constexpr FlagSpec k_flags[] = {
      .help = "note it beside the prediction: `mrun ledger` and `mrun stats` sum costs by it"},
     k_locked_flag,
     k_trust_flag,
+    k_github_flag,
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
     {.name = "print-id", .help = "print the prediction's id on standard error first"},
     {.name = "detach", .help = "print the id and leave; the prediction goes on (`mrun wait ID`)"},
@@ -114,7 +116,8 @@ Result<long long> number_of(const Arguments& arguments, std::string_view flag, l
 }
 
 Result<void> check_together(const Context& context, const Arguments& arguments) {
-  static constexpr std::array<std::array<std::string_view, 2>, 6> k_apart = {{{"inputs", "count"},
+  static constexpr std::array<std::array<std::string_view, 2>, 7> k_apart = {{{"inputs", "count"},
+                                                                              {"github", "detach"},
                                                                               {"dry-run", "detach"},
                                                                               {"detach", "output"},
                                                                               {"detach", "retry"},
@@ -123,6 +126,9 @@ Result<void> check_together(const Context& context, const Arguments& arguments) 
   for (const auto& [one, other] : k_apart)
     if (arguments.has(one) && arguments.has(other))
       return fail(ErrorCode::usage, fmt::format("`--{}` and `--{}` exclude each other", one, other));
+  if (context.github && arguments.value("output") == "-")
+    return fail(ErrorCode::usage,
+                "`--github` is for a log that people read: with `-o -` only the output is there");
   if (context.stream && (arguments.has("detach") || arguments.has("dry-run")))
     return fail(ErrorCode::usage, "`--json=stream` is of a prediction that is followed to its end");
   return {};
@@ -153,6 +159,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_TRY(
       settle_consent(context, target.bundle, arguments.positional(0), arguments.has("trust") && !is_dry));
   if (is_dry) return show_plan(context, target, options);
+  MRUN_ASSIGN(const auto group, github_group(context, "mrun predict " + target.shown_name));
   if (arguments.has("detach")) return run_detached(context, target, options);
   if (options.is_batch()) return run_batch(context, target, options);
   return run_prediction(context, target, options);

@@ -126,8 +126,10 @@ Result<int> run(Context& context, const Arguments& arguments) {
     context.say("there is no such prediction");
     return 0;
   }
-  MRUN_TRY(context.terminal.out(arguments.has("plain") ? predictions_plain(listed.predictions)
-                                                       : predictions_table(listed.predictions)));
+  if (arguments.has("plain"))
+    MRUN_TRY(context.terminal.out(predictions_plain(listed.predictions)));
+  else
+    MRUN_TRY(print_table(context.terminal, predictions_table(listed.predictions)));
   if (listed.next.is_string()) context.say(fmt::format("more: --cursor {}", listed.next.get<std::string>()));
   return 0;
 }

@@ -1,5 +1,6 @@
 // mrun prices: the price book. Its code is in cli/cost, the program mrun-cost.
 #include "cli/flags.h"
+#include "cli/render/table.h"
 
 namespace mrun::cli {
 namespace {
@@ -32,6 +33,7 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "FILE",
      .type = FlagType::path,
      .help = "verify: a table of devices too, as share/mrun/hardware.json"},
+    k_plain_flag,
     {.name = "strict", .help = "verify, import, update: a warning counts as a fault"},
     {.name = "dry-run", .help = "import, update: say what would change, and write nothing"},
 };

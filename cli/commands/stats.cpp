@@ -20,6 +20,7 @@ constexpr std::array k_own_flags = {
              .help = "a line per model, version, day or tag:KEY; `all` for one"},
     FlagSpec{.name = "csv", .help = "as CSV"},
     FlagSpec{.name = "jsonl", .help = "one JSON object per line"},
+    k_plain_flag,
 };
 constexpr std::array k_flags = with_ledger_filters(k_own_flags);
 constexpr ExampleSpec k_examples[] = {
@@ -38,8 +39,8 @@ Result<Json> ask(const Context& context, const Arguments& arguments, const std::
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  if (arguments.has("csv") + arguments.has("jsonl") + context.json > 1)
-    return fail(ErrorCode::usage, "only one of --csv, --jsonl and --json can be given");
+  if (arguments.has("csv") + arguments.has("jsonl") + arguments.has("plain") + context.json > 1)
+    return fail(ErrorCode::usage, "only one of --csv, --jsonl, --plain and --json can be given");
   const std::string by = arguments.value("by").value_or("model");
   MRUN_ASSIGN(const Json stats, ask(context, arguments, by));
   if (context.json) {
@@ -58,8 +59,10 @@ Result<int> run(Context& context, const Arguments& arguments) {
     else
       table.rows.push_back(stats_cells(group));
   }
-  if (!table.rows.empty()) text = render_table(table);
-  MRUN_TRY(context.terminal.out(text));
+  if (table.rows.empty())
+    MRUN_TRY(context.terminal.out(text));
+  else
+    MRUN_TRY(print_table(context.terminal, table, arguments.has("plain")));
   if (groups.empty()) context.say("the ledger has no such line");
   return 0;
 }

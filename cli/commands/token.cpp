@@ -33,6 +33,7 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::text,
      .default_text = k_default_lifetime,
      .help = "how long it is good for: 12h, 90d, 52w, or never"},
+    k_plain_flag,
 };
 constexpr ExampleSpec k_examples[] = {
     {"token create my-app", "prints the token, this once"},
@@ -100,7 +101,7 @@ Result<int> create(Context& context, const Arguments& arguments, const std::stri
   return 0;
 }
 
-Result<int> list(Context& context) {
+Result<int> list(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_ASSIGN(const Json reply, client.get("/mrun/v1/tokens"));
   if (context.json) {
@@ -118,7 +119,7 @@ Result<int> list(Context& context) {
   if (table.rows.empty())
     context.say("no tokens here: mrun token create NAME");
   else
-    MRUN_TRY(context.terminal.out(render_table(table)));
+    MRUN_TRY(print_table(context.terminal, table, arguments.has("plain")));
   return 0;
 }
 
@@ -145,7 +146,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
     return fail(ErrorCode::usage, "--scope and --expires are for `mrun token create`");
   if (action == "create") return create(context, arguments, name);
   if (action == "revoke") return revoke(context, name);
-  return list(context);
+  return list(context, arguments);
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "cli/predict/ending.h"
 #include "cli/predict/event_loop.h"
 #include "cli/predict/target.h"
+#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
 
@@ -33,6 +34,7 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "TIME",
      .type = FlagType::duration,
      .help = "wait no longer than this, as 500ms, 30s, 2m; what has not ended by then goes on"},
+    k_github_flag,
     {.name = "timings", .help = "show every phase, memory and cost on standard error"},
 };
 constexpr ExampleSpec k_examples[] = {
@@ -149,6 +151,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_ASSIGN(const std::vector<Waited> all, look_up(context, client, arguments));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  MRUN_ASSIGN(const auto group, github_group(context, "mrun wait"));
   return Wait(context, client, arguments, interrupt).run(all);
 }
 

@@ -87,14 +87,16 @@ Result<int> prices_ls(Context& context, const Arguments& arguments) {
   }
   Table table{.header = {"PROVIDER", "PRODUCT", "USD", "PER", "OF", "READ ON", "AGE", "BOOK"},
               .rows = {},
-              .right_aligned = {2, 6}};
+              .right_aligned = {2, 6},
+              .shortened = {1, 4}};
   for (const PriceRow* row : rows)
-    table.rows.push_back({printable(row->provider, 60), printable(row->sku, 60), row->rate.text(), row->per,
-                          printable(fmt::format("{} {}", row->dim("product"), dims_words(*row)), 60),
-                          row->read_on, fmt::format("{} d", *age_days(row->read_on)),
-                          std::string(price_origin_name(row->origin))});
+    table.rows.push_back(
+        {printable(row->provider, 60), printable(row->sku, 60), row->rate.text(), row->per,
+         printable(fmt::format("{} {}", row->dim("product"), dims_words(*row)), 60), row->read_on,
+         Cell(fmt::format("{} d", *age_days(row->read_on)), std::to_string(*age_days(row->read_on))),
+         std::string(price_origin_name(row->origin))});
   if (table.rows.empty()) return none_such(book, words_of(arguments));
-  MRUN_TRY(context.terminal.out(render_table(table)));
+  MRUN_TRY(print_table(context.terminal, table, arguments.has("plain")));
   context.say(fmt::format("{}; sources and billed states: `mrun prices show WORD…`",
                           count_words(table.rows.size(), "price")));
   return 0;

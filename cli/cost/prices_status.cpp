@@ -43,14 +43,14 @@ Json status_json(const std::map<std::string, Age>& ages, const PriceBook& book) 
           {"refused_row_count", book.refused.size()}};
 }
 
-std::string status_text(const std::map<std::string, Age>& ages) {
+Table status_table(const std::map<std::string, Age>& ages) {
   Table table{.header = {"PROVIDER", "PRICES", "OLDEST", "NEWEST", "AGE OF THE OLDEST"},
               .rows = {},
               .right_aligned = {1, 4}};
   for (const auto& [name, age] : ages)
     table.rows.push_back(
         {printable(name, 60), std::to_string(age.rows), age.oldest, age.newest, age_words(age.oldest)});
-  return render_table(table);
+  return table;
 }
 
 } // namespace
@@ -65,7 +65,7 @@ Result<int> prices_status(Context& context, const Arguments& arguments) {
   if (context.json)
     MRUN_TRY(print_json(context.terminal, status_json(ages, book)));
   else
-    MRUN_TRY(context.terminal.out(status_text(ages)));
+    MRUN_TRY(print_table(context.terminal, status_table(ages), arguments.has("plain")));
   if (!book.refused.empty())
     context.say(fmt::format("{} refused: no date, no source or no unit; `mrun prices verify` lists them",
                             count_words(book.refused.size(), "row")));

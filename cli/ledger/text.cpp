@@ -31,8 +31,10 @@ std::int64_t integer_of(const Json& object, std::string_view key) {
   return value.is_number_integer() ? value.get<std::int64_t>() : 0;
 }
 
-std::string duration_or(const Json& value, std::string otherwise) {
-  return value.is_number_integer() ? format_duration(value.get<std::int64_t>()) : std::move(otherwise);
+// For scripts: nanoseconds, or "".
+Cell duration_or(const Json& value, std::string otherwise) {
+  if (!value.is_number_integer()) return {std::move(otherwise), ""};
+  return {format_duration(value.get<std::int64_t>()), canonical_json(value)};
 }
 
 std::string amount_of(const Json& cost) {
@@ -131,11 +133,12 @@ std::string amounts_words(const Json& amounts) {
 Table ledger_table() {
   return {.header = {"AT (UTC)", "KIND", "STATUS", "MODEL", "DEVICE", "TIME", "COST", "REFERENCE", "TAGS"},
           .rows = {},
-          .right_aligned = {5, 6, 7}};
+          .right_aligned = {5, 6, 7},
+          .shortened = {3, 8}};
 }
 
-std::vector<std::string> ledger_cells(const Json& line) {
-  return {short_time(line),
+std::vector<Cell> ledger_cells(const Json& line) {
+  return {{short_time(line), text_of(line, "at")},
           text_of(line, "kind"),
           text_of(line, "status"),
           text_of(line, "model"),
@@ -181,10 +184,11 @@ Table stats_table(const std::string& by) {
   return {.header = {by == "all" ? "ALL" : title, "N", "FAILED", "COLD", "P50", "P95", "P99", "PREDICT P50",
                      "COST", "SETUP", "IDLE", "REFERENCE"},
           .rows = {},
-          .right_aligned = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}};
+          .right_aligned = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+          .shortened = {0}};
 }
 
-std::vector<std::string> stats_cells(const Json& group) {
+std::vector<Cell> stats_cells(const Json& group) {
   const Json& predictions = member(group, "predictions");
   const Json& total = member(group, "total_ns");
   const Json& own = member(group, "cost");

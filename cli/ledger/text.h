@@ -11,7 +11,7 @@ namespace mrun::cli {
 
 // A table without rows, and a row for a line of mrun.ledger/v1.
 Table ledger_table();
-std::vector<std::string> ledger_cells(const Json& line);
+std::vector<Cell> ledger_cells(const Json& line);
 // The same as CSV: every field, names first.
 std::string ledger_csv_header();
 std::string ledger_csv_row(const Json& line);
@@ -20,7 +20,7 @@ std::string ledger_csv_row(const Json& line);
 std::string totals_line(const Json& group);
 
 Table stats_table(const std::string& by);
-std::vector<std::string> stats_cells(const Json& group);
+std::vector<Cell> stats_cells(const Json& group);
 std::string stats_csv_header(const std::string& by);
 std::string stats_csv_row(const Json& group);
 

@@ -5,6 +5,7 @@
 #include "cli/client/daemon_client.h"
 #include "cli/predict/summary.h"
 #include "cli/render/errors.h"
+#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
 #include "daemon/api/prediction.h"
@@ -95,6 +96,7 @@ Json without_ours(Json prediction) {
 int show_error(const Context& context, const Error& error, Json details) {
   context.terminal.err(context.json ? canonical_json(error_json(error, std::move(details))) + "\n"
                                     : render_error(context.terminal, error));
+  if (context.github) context.terminal.annotate(github_error("mrun", error));
   return error.row().exit_code;
 }
 

@@ -73,15 +73,16 @@ std::string block(std::string_view title, const Json& value) {
 
 } // namespace
 
-std::string predictions_table(const Json& rows) {
+Table predictions_table(const Json& rows) {
   Table table{.header = {"ID", "MODEL", "STATUS", "CREATED", "TIME", "DEVICE", "COST", "ERROR"},
               .rows = {},
-              .right_aligned = {4, 6}};
+              .right_aligned = {4, 6},
+              .shortened = {1, 5}};
   for (const Json& row : rows)
     table.rows.push_back({text_of(row, "id"), text_of(row, "model"), text_of(row, "status"), age_of(row),
                           duration_of(row, "total_ns"), text_of(row, "device"), cost_of(row),
                           text_of(member(row, "error"), "code")});
-  return render_table(table);
+  return table;
 }
 
 std::string predictions_plain(const Json& rows) {

@@ -3,11 +3,12 @@
 
 #include <string>
 
+#include "cli/render/table.h"
 #include "common/json.h"
 
 namespace mrun::cli {
 
-std::string predictions_table(const Json& rows);
+Table predictions_table(const Json& rows);
 // A line each, tab-separated, as `mrun help predictions` lists the fields; "" for what is not known.
 std::string predictions_plain(const Json& rows);
 // Of GET /mrun/v1/predictions/ID. Long texts and data URIs are cut.

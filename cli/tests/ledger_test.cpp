@@ -58,13 +58,14 @@ TEST_CASE("a cell that a spreadsheet would run is a text") {
 }
 
 TEST_CASE("a line in words and as CSV; what is unknown reads so") {
-  const std::vector<std::string> cells = ledger_cells(line());
+  const std::vector<Cell> cells = ledger_cells(line());
   CHECK(cells.size() == ledger_table().header.size());
-  CHECK(cells[0] == "2026-11-24 20:44:19");
-  CHECK(cells[5] == "42 ms");
-  CHECK(cells[6] == "unknown");
-  CHECK(cells[7] == "0.0001 USD");
-  CHECK(cells[8] == "note=a\"b, c user==cmd()");
+  CHECK(cells[0].shown == "2026-11-24 20:44:19");
+  CHECK(cells[5].shown == "42 ms");
+  CHECK(cells[5].plain == "42000000");
+  CHECK(cells[6].shown == "unknown");
+  CHECK(cells[7].shown == "0.0001 USD");
+  CHECK(cells[8].shown == "note=a\"b, c user==cmd()");
   const std::string header = ledger_csv_header();
   const std::string row = ledger_csv_row(line());
   CHECK(header.find("amount,currency,rate") != std::string::npos);
@@ -92,10 +93,10 @@ TEST_CASE("sums in words") {
   CHECK(totals_line(group) ==
         "1 prediction, 1 setup, 1 idle · cost 3 USD + unknown (1) (predictions 1 USD, setup 2 USD, "
         "idle unknown (1)) · reference 0.5 USD\n");
-  const std::vector<std::string> cells = stats_cells(group);
+  const std::vector<Cell> cells = stats_cells(group);
   CHECK(cells.size() == stats_table("model").header.size());
-  CHECK(cells[0] == "–");
-  CHECK(cells[4] == "42 ms");
-  CHECK(cells[5] == "–");
+  CHECK(cells[0].shown == "–");
+  CHECK(cells[4].shown == "42 ms");
+  CHECK(cells[5].shown == "–");
   CHECK(stats_csv_row(group).find(",42000000,,,1000000,,,1 USD,0,2 USD,0,,1,3 USD,1,") != std::string::npos);
 }

@@ -3,6 +3,7 @@
 
 #include "cli/predict/summary.h"
 #include "cli/render/errors.h"
+#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "cli/render/model_text.h"
 #include "cli/render/table.h"
@@ -63,8 +64,23 @@ TEST_CASE("JSON for people keeps lists of numbers on a line") {
 TEST_CASE("tables align by characters") {
   const Table table{.header = {"A", "SIZE"}, .rows = {{"é", "1"}, {"long", "20"}}, .right_aligned = {1}};
   CHECK(render_table(table) == "A     SIZE\né        1\nlong    20\n");
+  const Table wide{.header = {"NAME", "SAYS"},
+                   .rows = {{"keeps", "twelve wörds"}, {"a", {"1.0 KiB", "1024"}}, {"b", "t\ta\nb"}},
+                   .shortened = {1}};
+  CHECK(render_table(wide, 15).starts_with("NAME   SAYS\nkeeps  twelve …\na      1.0 KiB\n"));
+  CHECK(render_table(wide, 2).starts_with("NAME   SAYS\nkeeps  twelve …\n")); // no less than 8
+  CHECK(render_table(wide, 19) == render_table(wide));
+  CHECK(render_plain(wide) == "keeps\ttwelve wörds\na\t1024\nb\tt a b\n");
   CHECK(count_words(1, "file") == "1 file");
   CHECK(count_words(2, "file") == "2 files");
+}
+
+TEST_CASE("text of models is no command of GitHub Actions") {
+  CHECK(without_github_commands("::error::x\n  ::set-env name=a::b\nlog: ::c\nd ##[error]e\n\xC2\xA0::f") ==
+        ": :error::x\n  : :set-env name=a::b\nlog: ::c\nd # #[error]e\n\xC2\xA0: :f");
+  const Error error = fail(ErrorCode::queue_full, "50 % of 'a,b'\n::error::x").value();
+  CHECK(github_error("mrun: x", error) ==
+        "::error title=mrun%3A x M1504::50 %25 of 'a,b'%0A::error::x%0Ahelp: repeat it after Retry-After\n");
 }
 
 TEST_CASE("types in words") {

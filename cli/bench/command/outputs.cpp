@@ -78,7 +78,7 @@ Result<void> write_one(const BenchResult& result, const Output& output) {
 // What a model says can't become a workflow command: annotations are escaped, and nothing else of it begins a
 // line here.
 Result<void> tell_github(const cli::Context& context, const BenchResult& result) {
-  context.terminal.err(github_annotations(result));
+  context.terminal.annotate(github_annotations(result));
   const char* summary = std::getenv("GITHUB_STEP_SUMMARY");
   if (summary == nullptr || *summary == '\0') return {};
   return append(summary, markdown_report(result) + "\n");

@@ -6,6 +6,7 @@
 #include "cli/bench/report/escape.h"
 #include "cli/bench/report/rows.h"
 #include "cli/bench/report/words.h"
+#include "cli/render/github.h"
 #include "common/build_info.h"
 #include "common/clock.h"
 
@@ -177,8 +178,8 @@ std::string junit_report(const BenchResult& result) {
 std::string github_annotations(const BenchResult& result) {
   std::string text;
   const auto add = [&](std::string_view level, const std::string& title, std::string_view message) {
-    text += fmt::format("::{} title={}::{}\n", level, github_property("mrun bench: " + title),
-                        github_message(message));
+    text += fmt::format("::{} title={}::{}\n", level, cli::github_property("mrun bench: " + title),
+                        cli::github_message(message));
   };
   for (const std::string& reason : result.invalid_reasons)
     add("error", "not valid", reason);

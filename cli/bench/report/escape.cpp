@@ -32,13 +32,6 @@ std::string replaced(std::string_view text, std::string_view (*replacement)(char
   return result;
 }
 
-std::string_view github_common(char c) {
-  if (c == '%') return "%25";
-  if (c == '\r') return "%0D";
-  if (c == '\n') return "%0A";
-  return {};
-}
-
 } // namespace
 
 std::string xml_escape(std::string_view text) {
@@ -88,18 +81,6 @@ std::string csv_cell(std::string_view text) {
     quoted += c;
   }
   return quoted + "\"";
-}
-
-std::string github_message(std::string_view text) {
-  return replaced(text, github_common);
-}
-
-std::string github_property(std::string_view text) {
-  return replaced(text, [](char c) -> std::string_view {
-    if (c == ':') return "%3A";
-    if (c == ',') return "%2C";
-    return github_common(c);
-  });
 }
 
 } // namespace mrun::bench

@@ -12,9 +12,5 @@ std::string xml_escape(std::string_view text);
 std::string markdown_escape(std::string_view text);
 // RFC 4180; a cell that a spreadsheet would take for a formula gets a leading apostrophe.
 std::string csv_cell(std::string_view text);
-// The message of a GitHub workflow command, and a value of its properties
-// (actions/toolkit: packages/core/src/command.ts).
-std::string github_message(std::string_view text);
-std::string github_property(std::string_view text);
 
 } // namespace mrun::bench

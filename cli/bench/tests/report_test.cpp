@@ -13,6 +13,7 @@
 #include "cli/bench/report/words.h"
 #include "cli/bench/tests/results.h"
 #include "cli/flags.h"
+#include "cli/render/github.h"
 
 namespace mrun::bench {
 namespace {
@@ -91,8 +92,8 @@ TEST_CASE("escaping") {
   CHECK(xml_escape("a\x01z") == "a\xEF\xBF\xBDz");
   CHECK(xml_escape("\xEF\xBF\xBE") == "\xEF\xBF\xBD");
   CHECK(has(xml_escape("\xff"), "xff"));
-  CHECK(github_message("50 %\r\n::error::x") == "50 %25%0D%0A::error::x");
-  CHECK(github_property("a:b,c\nd") == "a%3Ab%2Cc%0Ad");
+  CHECK(cli::github_message("50 %\r\n::error::x") == "50 %25%0D%0A::error::x");
+  CHECK(cli::github_property("a:b,c\nd") == "a%3Ab%2Cc%0Ad");
   CHECK(csv_cell("plain") == "plain");
   CHECK(csv_cell("a,\"b\"") == "\"a,\"\"b\"\"\"");
   CHECK(csv_cell("=1+1") == "'=1+1");
