@@ -9,7 +9,7 @@ from faulty_registry import Faulty
 from harness import SLOWER, Home, run
 
 MIB = 1 << 20
-AWAY_S = 12  # longer than the attempts that a first contact gets
+AWAY_S = 9  # longer than the attempts that a first contact gets
 
 
 class Away:
