@@ -9,9 +9,11 @@
 #include "common/text.h"
 #include "runtime/engines/torch/aoti_model.h"
 #include "runtime/engines/torch/archive.h"
+#include "runtime/engines/torch/argument_checks.h"
 #include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/native_code.h"
+#include "runtime/engines/torch/quantized_decomposed.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/torch_headers.h"
 #include "runtime/engines/torch/warm.h"
@@ -22,6 +24,8 @@ namespace {
 
 struct LoadedModel {
   const mrun_host& host;
+  QuantizedOperators quantized; // these outlive the model, which calls them
+  ArgumentChecks checks;
   std::unique_ptr<Model> model;
 };
 
@@ -95,8 +99,9 @@ Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mru
                 fmt::format("the bundle has no file `{}`", printable(view_of(description.main_file), 200)));
   MRUN_ASSIGN(const Archive archive, Archive::open(*file));
   MRUN_ASSIGN(const RunOptions options, read_run_options(view_of(description.spec_json)));
-  MRUN_ASSIGN(std::unique_ptr<Model> model, load_kind(host, archive, description, options));
-  return std::make_unique<LoadedModel>(LoadedModel{host, std::move(model)});
+  auto loaded = std::make_unique<LoadedModel>(LoadedModel{host, {}, {}, {}});
+  MRUN_ASSIGN(loaded->model, load_kind(host, archive, description, options));
+  return loaded;
 }
 
 // Nothing may leave the module by throwing.

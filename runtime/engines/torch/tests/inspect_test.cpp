@@ -113,6 +113,16 @@ TEST_CASE("sizes are expressions of symbols") {
   for (const std::string bad :
        {"", "Mul(", "Integer(x)", "Symbol('s0'", "Pow(Symbol('a'), Integer(2))", "Integer(1))"})
     CHECK_FALSE(SizeExpression::parse(bad));
+  const auto linear = [](const char* text) { return SizeExpression::parse(text)->linear(); };
+  const auto shape = linear("Add(Mul(Integer(2), Add(Symbol('s0'), Integer(3))), Symbol('s0'), Integer(-1))");
+  REQUIRE(shape);
+  CHECK(shape->symbol == "s0");
+  CHECK(shape->factor == 3);
+  CHECK(shape->offset == 5);
+  for (const char* other :
+       {"Integer(4)", "Mul(Symbol('s0'), Symbol('s0'))", "Add(Symbol('s0'), Symbol('s1'))",
+        "Mul(Integer(0), Symbol('s0'))", "Mul(Integer(4611686018427387904), Integer(2), Symbol('s0'))"})
+    CHECK_FALSE(linear(other));
   std::string deep;
   for (int i = 0; i < 100; ++i)
     deep += "Add(";
