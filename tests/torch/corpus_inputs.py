@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
 import torch
+import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed
 from torch import nn
 from torch.export import Dim
 
@@ -51,6 +52,35 @@ class ScalarLists(nn.Module):
         return wide, whole, counts, edges
 
 
+class Quantized(nn.Module):
+    """Every operator of quantized programs that Python alone registers."""
+
+    def forward(self, x, half):
+        ops = torch.ops.quantized_decomposed
+        i8 = ops.quantize_per_tensor.default(x, 0.1, 3, -128, 127, torch.int8)
+        back = ops.dequantize_per_tensor.default(i8, 0.1, 3, -128, 127, torch.int8)
+        scale, zero = ops.choose_qparams.tensor(x, -128, 127, 1e-7, torch.int8)
+        even_scale, even_zero = ops.choose_qparams_symmetric.tensor(x, 0, 255, 1e-7, torch.uint8)
+        least, most = torch.tensor(-128), torch.tensor(127)
+        chosen = ops.quantize_per_tensor.tensor(x, scale, zero, -128, 127, torch.int8)
+        chosen2 = ops.quantize_per_tensor.tensor2(half, scale, zero, least, most, torch.int8)
+        scales, zeros = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0, 1, -2])
+        channels = ops.quantize_per_channel.default(x, scales, zeros, 0, -128, 127, torch.int8)
+        token_scales, token_zeros = ops.choose_qparams_per_token.default(x, torch.int8)
+        odd_scales, odd_zeros = ops.choose_qparams_per_token_asymmetric.default(x, torch.int8)
+        tokens = ops.quantize_per_token.default(x, odd_scales, odd_zeros, -128, 127, torch.int8)
+        group_scales = torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+        groups = ops.quantize_per_channel_group.default(x, group_scales, torch.zeros(3, 2), -8, 7, torch.int8, 2)
+        return (i8, back, scale, zero, even_scale, even_zero, chosen, chosen2,
+                ops.dequantize_per_tensor.tensor(chosen, scale, zero, -128, 127, torch.int8),
+                ops.dequantize_per_tensor.tensor2(chosen, scale, zero, least, most, torch.int8, out_dtype=torch.float64),
+                channels, ops.dequantize_per_channel.default(channels, scales, zeros, 0, -128, 127, torch.int8),
+                ops.dequantize_per_channel.default(channels, scales, None, 0, -128, 127, torch.int8), token_scales, token_zeros, odd_scales, odd_zeros,
+                tokens, ops.dequantize_per_token.default(tokens, odd_scales, odd_zeros, -128, 127, torch.int8, torch.float32), groups,
+                ops.dequantize_per_channel_group.default(groups, group_scales, None, -8, 7, torch.int8, 2, torch.float32),
+                ops.convert_element_type.no_fuse(x, torch.float64))
+
+
 def input_cases():
     randn = torch.randn
     half = Dim("half", min=2, max=8)
@@ -58,6 +88,7 @@ def input_cases():
         Case("dataclasses", Dataclasses(), (randn(2, 3), Settings(randn(3), randn(3))), ["x", "settings"]),
         Case("derived", Derived(), (randn(6), randn(3), randn(4)), ["x", "y", "z"], shapes={"x": {0: 2 * half}, "y": {0: half}, "z": {0: half + 1}},
              run_args=(randn(10), randn(5), randn(6))),
+        Case("quantized", Quantized(), (randn(3, 4), randn(3, 4).half()), ["x", "half"]),
         Case("scalar_lists", ScalarLists(), (randn(3), randn(2, 2)), ["x", "y"]),
     ]
 

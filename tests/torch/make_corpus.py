@@ -25,6 +25,7 @@ from corpus_aliases import alias_cases
 from corpus_cases import exported_cases, torchscript_cases
 from corpus_inputs import input_cases, script_cases
 from corpus_hostile import write_hostile
+from corpus_misfits import write_misfits
 
 DTYPES = {
     torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16", torch.int8: "i8",
@@ -167,6 +168,7 @@ def write_all(out, templates):
     write_template(out, templates, "text-embedding", ["input_ids", "attention_mask"], lambda: (ids, mask))
     write_template(out, templates, "image-classifier", ["x"], lambda: (torch.rand(2, 3, 224, 224),))
     write_hostile(out / "hostile", out / "mlp" / "model.pt2")
+    write_misfits(out / "misfits")
 
 
 def stamp(templates):

@@ -16,10 +16,10 @@ constexpr std::array<std::string_view, 9> k_namespaces = {
 constexpr std::array<std::string_view, 5> k_refused = {"aten::from_file", "aten::save", "mkldnn::data_ptr",
                                                        "prim::PythonOp", "prim::IgnoredPythonOp"};
 
-// They take sizes, strides or indices at their word and read or write beyond their tensors: each that
-// tests/torch/past_memory.py calls was seen to, in torch 2.14, the others are its variants. Models that only
-// predict have no use for them: losses, what trains, and what LibTorch calls with numbers of its own. Those
-// that models do use are checked before they run (argument_checks.h).
+// They take sizes, strides or indices at their word and read or write beyond their tensors, or divide by
+// zero: tests/torch/past_memory.py found them in torch 2.14, and others are variants of what it found. Models
+// that only predict have no use for them: losses, what trains, and what LibTorch calls with numbers of its
+// own. Those that models do use are checked before they run (argument_checks.h).
 constexpr auto k_unchecked = std::to_array<std::string_view>({
     "aten::_reshape_alias",
     "aten::_reshape_alias_copy",

@@ -52,8 +52,8 @@ class Call {
 };
 
 void check_elements(const Tensor& tensor, std::int64_t count, const char* name) {
-  TORCH_CHECK(!tensor.defined() || tensor.numel() == count, "`", name, "` has ", tensor.defined() ? tensor.numel() : 0,
-              " elements, ", count, " are needed");
+  TORCH_CHECK(!tensor.defined() || tensor.numel() == count, "`", name, "` has ",
+              tensor.defined() ? tensor.numel() : 0, " elements, ", count, " are needed");
 }
 
 void check_shape(const Tensor& tensor, at::IntArrayRef shape, const char* name) {
@@ -94,7 +94,8 @@ void check_layer_norm_gradient(Call& call) {
   const Tensor input = call.tensor("input");
   const std::vector<std::int64_t> shape = call.integers("normalized_shape");
   TORCH_CHECK(!shape.empty() && static_cast<std::int64_t>(shape.size()) <= input.dim() &&
-                  input.sizes().slice(static_cast<std::size_t>(input.dim()) - shape.size()) == at::IntArrayRef(shape),
+                  input.sizes().slice(static_cast<std::size_t>(input.dim()) - shape.size()) ==
+                      at::IntArrayRef(shape),
               "the input does not end in normalized_shape");
   const std::int64_t inner = c10::multiply_integers(shape);
   check_shape(call.tensor("grad_out"), input.sizes(), "grad_out");
@@ -109,7 +110,8 @@ void check_layer_norm_gradient(Call& call) {
 
 void check_attention(Call& call) {
   const Tensor query = call.tensor("query"), key = call.tensor("key"), value = call.tensor("value");
-  TORCH_CHECK(query.dim() == 4 && key.dim() == 4 && value.dim() == 4, "query, key and value must have 4 axes");
+  TORCH_CHECK(query.dim() == 4 && key.dim() == 4 && value.dim() == 4,
+              "query, key and value must have 4 axes");
   TORCH_CHECK(key.sizes() == value.sizes(), "key has shape ", key.sizes(), ", value ", value.sizes());
   TORCH_CHECK(key.size(0) == query.size(0) && key.size(1) == query.size(1) && key.size(3) == query.size(3),
               "query has shape ", query.sizes(), ", key ", key.sizes());
@@ -119,8 +121,8 @@ void check_attention(Call& call) {
   const std::array<std::int64_t, 4> whole = {query.size(0), query.size(1), query.size(2), key.size(2)};
   TORCH_CHECK(mask.dim() == 2 || mask.dim() == 4, "the mask has ", mask.dim(), " axes");
   for (std::int64_t i = 1; i <= mask.dim(); ++i)
-    TORCH_CHECK(mask.size(-i) == 1 || mask.size(-i) == whole.at(static_cast<std::size_t>(4 - i)), "the mask has shape ",
-                mask.sizes(), ", ", at::IntArrayRef(whole), " is needed");
+    TORCH_CHECK(mask.size(-i) == 1 || mask.size(-i) == whole.at(static_cast<std::size_t>(4 - i)),
+                "the mask has shape ", mask.sizes(), ", ", at::IntArrayRef(whole), " is needed");
 }
 
 void check_heads(Call& call) {
@@ -136,7 +138,8 @@ void check_rescaled_qkv(Call& call) {
               "qkv_bias does not fit ", heads, " heads");
   if (qkv.is_nested()) {
     const Tensor sizes = qkv._nested_tensor_size();
-    TORCH_CHECK(sizes.dim() == 2 && sizes.size(1) == 2 && sizes.select(1, 1).eq(bias.size(0)).all().item().toBool(),
+    TORCH_CHECK(sizes.dim() == 2 && sizes.size(1) == 2 &&
+                    sizes.select(1, 1).eq(bias.size(0)).all().item().toBool(),
                 "qkv does not fit qkv_bias");
     return;
   }
@@ -190,7 +193,8 @@ void check_packed(Call& call) {
 void check_bags(Call& call) {
   const Tensor indices = call.tensor("indices"), offsets = call.tensor("offsets");
   if (!offsets.defined() || offsets.numel() == 0) return;
-  TORCH_CHECK(offsets.dim() == 1 && at::isIntegralType(offsets.scalar_type(), false), "offsets must be one axis of integers");
+  TORCH_CHECK(offsets.dim() == 1 && at::isIntegralType(offsets.scalar_type(), false),
+              "offsets must be one axis of integers");
   const Tensor wide = offsets.to(at::kLong);
   const bool in_order = wide.numel() < 2 || (wide.slice(0, 1) >= wide.slice(0, 0, -1)).all().item().toBool();
   TORCH_CHECK(in_order && wide[0].item().toLong() >= 0 && wide[-1].item().toLong() <= indices.numel(),
@@ -211,7 +215,8 @@ void check_quantized_bags(Call& call) {
 template<std::int64_t Tail>
 void check_unpacked_rows(Call& call) {
   const Tensor weight = call.tensor("weight");
-  TORCH_CHECK(weight.dim() >= 1 && weight.size(-1) >= Tail, "the weight's rows are shorter than ", Tail, " bytes");
+  TORCH_CHECK(weight.dim() >= 1 && weight.size(-1) >= Tail, "the weight's rows are shorter than ", Tail,
+              " bytes");
   call.make_contiguous("weight");
 }
 
@@ -230,8 +235,9 @@ void check_real_fft(Call& call) {
   check_fft(call);
   const std::vector<std::int64_t> dims = call.integers("dim");
   const std::int64_t last = call.integer("last_dim_size");
-  TORCH_CHECK(!dims.empty() && last > 0 && call.tensor("self").size(dims.back()) >= last / 2 + 1, "the last axis has ",
-              dims.empty() ? 0 : call.tensor("self").size(dims.back()), " elements, too few for ", last);
+  TORCH_CHECK(!dims.empty() && last > 0 && call.tensor("self").size(dims.back()) >= last / 2 + 1,
+              "the last axis has ", dims.empty() ? 0 : call.tensor("self").size(dims.back()),
+              " elements, too few for ", last);
 }
 
 // ---- images
@@ -244,16 +250,18 @@ void check_resized(Call& call) {
   for (const auto& [name, axis] : {std::pair("scales_h", 0), std::pair("scales_w", 1)}) {
     const std::optional<double> scale = call.number(name);
     if (!scale) continue;
-    const double in = static_cast<double>(self.size(axis + 2)), out = static_cast<double>(size[static_cast<std::size_t>(axis)]);
-    TORCH_CHECK(std::isfinite(*scale) && *scale > 0 && std::abs(in * *scale - out) <= 1, "`", name, "` is ", *scale,
-                ", which does not make ", out, " of ", in);
+    const double in = static_cast<double>(self.size(axis + 2)),
+                 out = static_cast<double>(size[static_cast<std::size_t>(axis)]);
+    TORCH_CHECK(std::isfinite(*scale) && *scale > 0 && std::abs(in * *scale - out) <= 1, "`", name, "` is ",
+                *scale, ", which does not make ", out, " of ", in);
   }
 }
 
 // ---- weights in 4 bits
 
 void check_int4_product(Call& call) {
-  const Tensor self = call.tensor("self"), weight = call.tensor("mat2"), scales = call.tensor("qScaleAndZeros");
+  const Tensor self = call.tensor("self"), weight = call.tensor("mat2"),
+               scales = call.tensor("qScaleAndZeros");
   const std::int64_t group = call.integer("qGroupSize");
   TORCH_CHECK(self.dim() == 2 && weight.dim() == 2 && group > 0 && self.size(1) % group == 0 &&
                   weight.size(1) * 2 == self.size(1),
@@ -267,7 +275,8 @@ void check_int4_product(Call& call) {
 
 // LAPACK is not asked about nothing.
 void check_least_squares(Call& call) {
-  TORCH_CHECK(call.tensor("self").numel() > 0 && call.tensor("b").numel() > 0, "self and b must have elements");
+  TORCH_CHECK(call.tensor("self").numel() > 0 && call.tensor("b").numel() > 0,
+              "self and b must have elements");
 }
 
 // ---- the table
@@ -316,7 +325,8 @@ void run_checked(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch:
                  void (*check)(Call& call)) {
   Call call(op.schema(), *stack);
   check(call);
-  op.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, ArgumentChecks::k_key), stack);
+  op.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, ArgumentChecks::k_key),
+                     stack);
 }
 
 template<std::size_t I>
@@ -329,7 +339,8 @@ void implement(torch::Library& library, std::string_view space) {
   const std::string name = k_rows[I].name;
   if (name.substr(0, name.find(':')) != space) return;
   const std::size_t dot = name.find('.');
-  const std::string base = name.substr(0, dot), overload = dot == std::string::npos ? "" : name.substr(dot + 1);
+  const std::string base = name.substr(0, dot),
+                    overload = dot == std::string::npos ? "" : name.substr(dot + 1);
   for (const std::string& each : {overload, overload.empty() ? std::string("out") : overload + "_out"})
     if (c10::Dispatcher::singleton().findSchema({base, each}))
       library.impl((base + (each.empty() ? "" : "." + each)).c_str(),

@@ -1,5 +1,5 @@
-// Which types of operators' arguments the executor fills in from a program (operands.cpp); null for an Optional is
-// always one.
+// Which types of operators' arguments the executor fills in from a program (operands.cpp); null for an
+// Optional is always one.
 #pragma once
 
 #include <ATen/core/jit_type.h>

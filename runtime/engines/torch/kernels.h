@@ -8,12 +8,14 @@
 
 namespace mrun::torch_engine {
 
-// Composite operators, those that choose by something else than a tensor (BackendSelect), and those of sparse or
-// quantized tensors count. On a GPU those of the CPU do, too: such a program may hold tensors there on purpose.
+// Composite operators, those that choose by something else than a tensor (BackendSelect), and those of sparse
+// or quantized tensors count. On a GPU those of the CPU do, too: such a program may hold tensors there on
+// purpose.
 inline bool has_kernel(const c10::OperatorHandle& op, bool on_gpu) {
   using c10::DispatchKey;
   const auto any = [&](std::initializer_list<DispatchKey> keys) {
-    return std::ranges::any_of(keys, [&](DispatchKey key) { return op.hasComputedKernelForDispatchKey(key); });
+    return std::ranges::any_of(keys,
+                               [&](DispatchKey key) { return op.hasComputedKernelForDispatchKey(key); });
   };
   const bool cpu = any({DispatchKey::CPU, DispatchKey::SparseCPU, DispatchKey::SparseCsrCPU,
                         DispatchKey::QuantizedCPU, DispatchKey::MkldnnCPU, DispatchKey::NestedTensorCPU}) ||

@@ -22,8 +22,8 @@ std::optional<std::uint64_t> reach_of(const std::vector<std::int64_t>& sizes,
     empty = empty || sizes[i] == 0;
     if (sizes[i] == 0) continue;
     std::uint64_t step = 0;
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(sizes[i] - 1), static_cast<std::uint64_t>(strides[i]),
-                               &step) ||
+    if (__builtin_mul_overflow(static_cast<std::uint64_t>(sizes[i] - 1),
+                               static_cast<std::uint64_t>(strides[i]), &step) ||
         __builtin_add_overflow(last, step, &last))
       return std::nullopt;
   }

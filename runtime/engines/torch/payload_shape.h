@@ -25,9 +25,9 @@ struct PayloadShape {
 std::optional<std::uint64_t> reach_of(const std::vector<std::int64_t>& sizes,
                                       const std::vector<std::int64_t>& strides);
 
-// Of the weight that `meta` describes, in `size_bytes` of its member. Error load_failed: a size, stride or offset
-// that is negative, not constant, or reaches beyond the bytes, or an unknown dtype; engine_unsupported: a layout
-// that can't be mapped (sparse).
+// Of the weight that `meta` describes, in `size_bytes` of its member. Error load_failed: a size, stride or
+// offset that is negative, not constant, or reaches beyond the bytes, or an unknown dtype;
+// engine_unsupported: a layout that can't be mapped (sparse).
 Result<PayloadShape> payload_shape(const TensorMeta& meta, std::uint64_t size_bytes, std::string_view name);
 
 } // namespace mrun::torch_engine

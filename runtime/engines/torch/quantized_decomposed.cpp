@@ -23,7 +23,8 @@ struct Bounds {
 
 template<class T>
 constexpr Bounds bounds() {
-  return {static_cast<double>(std::numeric_limits<T>::min()), static_cast<double>(std::numeric_limits<T>::max())};
+  return {static_cast<double>(std::numeric_limits<T>::min()),
+          static_cast<double>(std::numeric_limits<T>::max())};
 }
 
 std::optional<Bounds> bounds_of(ScalarType type) {
@@ -60,7 +61,8 @@ void check_one(const Tensor& tensor, const char* name) {
 
 Tensor in_f32(const Tensor& input) {
   const bool half = input.scalar_type() == at::kHalf || input.scalar_type() == at::kBFloat16;
-  TORCH_CHECK(half || input.scalar_type() == at::kFloat, "the input must be float32, it is ", input.scalar_type());
+  TORCH_CHECK(half || input.scalar_type() == at::kFloat, "the input must be float32, it is ",
+              input.scalar_type());
   return half ? input.to(at::kFloat) : input;
 }
 
@@ -71,14 +73,15 @@ Tensor reciprocal_of(const Tensor& tensor) {
 
 // ---- per tensor
 
-Tensor quantize_per_tensor(const Tensor& input, double scale, Int zero_point, Int min, Int max, ScalarType type) {
+Tensor quantize_per_tensor(const Tensor& input, double scale, Int zero_point, Int min, Int max,
+                           ScalarType type) {
   const Tensor values = in_f32(input);
   check_bounds(min, max, type);
   return at::clamp(at::round(values * (1.0 / scale)) + zero_point, min, max).to(type);
 }
 
-Tensor quantize_per_tensor_tensor(const Tensor& input, const Tensor& scale, const Tensor& zero_point, Int min, Int max,
-                                  ScalarType type) {
+Tensor quantize_per_tensor_tensor(const Tensor& input, const Tensor& scale, const Tensor& zero_point, Int min,
+                                  Int max, ScalarType type) {
   check_one(zero_point, "zero_point");
   check_one(scale, "scale");
   return quantize_per_tensor(input, scale.item().toDouble(), zero_point.item().toLong(), min, max, type);
@@ -96,16 +99,19 @@ Tensor dequantize_per_tensor(const Tensor& input, double scale, Int zero_point, 
   return (input.to(out.value_or(at::kFloat)) - zero_point) * scale;
 }
 
-Tensor dequantize_per_tensor_tensor(const Tensor& input, const Tensor& scale, const Tensor& zero_point, Int min,
-                                    Int max, ScalarType type, OptionalType out) {
+Tensor dequantize_per_tensor_tensor(const Tensor& input, const Tensor& scale, const Tensor& zero_point,
+                                    Int min, Int max, ScalarType type, OptionalType out) {
   check_one(zero_point, "zero_point");
   check_one(scale, "scale");
-  return dequantize_per_tensor(input, scale.item().toDouble(), zero_point.item().toLong(), min, max, type, out);
+  return dequantize_per_tensor(input, scale.item().toDouble(), zero_point.item().toLong(), min, max, type,
+                               out);
 }
 
 Tensor dequantize_per_tensor_tensor2(const Tensor& input, const Tensor& scale, const Tensor& zero_point,
-                                     const Tensor& min, const Tensor& max, ScalarType type, OptionalType out) {
-  return dequantize_per_tensor_tensor(input, scale, zero_point, min.item().toLong(), max.item().toLong(), type, out);
+                                     const Tensor& min, const Tensor& max, ScalarType type,
+                                     OptionalType out) {
+  return dequantize_per_tensor_tensor(input, scale, zero_point, min.item().toLong(), max.item().toLong(),
+                                      type, out);
 }
 
 // determine_qparams of torch/ao/quantization/utils.py.
@@ -156,21 +162,23 @@ Tensor beside(const Tensor& values, const Tensor& input) {
 }
 
 void check_axis(const Tensor& input, Int axis) {
-  TORCH_CHECK(axis < input.dim() && axis >= -input.dim(), "the axis must be below ", input.dim(), ", it is ", axis);
+  TORCH_CHECK(axis < input.dim() && axis >= -input.dim(), "the axis must be below ", input.dim(), ", it is ",
+              axis);
 }
 
-Tensor quantize_per_channel(const Tensor& input, const Tensor& scales, const Tensor& zero_points, Int axis, Int min,
-                            Int max, ScalarType type) {
+Tensor quantize_per_channel(const Tensor& input, const Tensor& scales, const Tensor& zero_points, Int axis,
+                            Int min, Int max, ScalarType type) {
   const Tensor values = in_f32(input);
   check_axis(values, axis);
   check_bounds(min, max, type);
   const Tensor turned = axis_first(values, axis);
-  const Tensor rounded = at::round(turned * reciprocal_of(beside(scales, turned))) + beside(zero_points, turned);
+  const Tensor rounded =
+      at::round(turned * reciprocal_of(beside(scales, turned))) + beside(zero_points, turned);
   return axis_first(at::clamp(rounded, min, max), axis).to(type);
 }
 
-Tensor dequantize_per_channel(const Tensor& input, const Tensor& scales, const OptionalTensor& zero_points, Int axis,
-                              Int min, Int max, ScalarType type, OptionalType out) {
+Tensor dequantize_per_channel(const Tensor& input, const Tensor& scales, const OptionalTensor& zero_points,
+                              Int axis, Int min, Int max, ScalarType type, OptionalType out) {
   TORCH_CHECK(input.scalar_type() == type, "the input must be ", type, ", it is ", input.scalar_type());
   check_axis(input, axis);
   check_bounds(min, max, type);
@@ -203,10 +211,13 @@ TensorPair choose_qparams_per_token_asymmetric(const Tensor& input, ScalarType /
   return {scale.to(at::kDouble), at::clamp(zero_point, k_min, k_max).round().to(at::kLong)};
 }
 
-Tensor quantize_per_token(const Tensor& input, const Tensor& scales, const Tensor& zero_points, Int min, Int max,
-                          ScalarType type) {
+Tensor quantize_per_token(const Tensor& input, const Tensor& scales, const Tensor& zero_points, Int min,
+                          Int max, ScalarType type) {
   check_bounds(min, max, type);
-  const Int tokens = input.dim() == 0 ? 1 : c10::multiply_integers(input.sizes().slice(0, static_cast<std::size_t>(input.dim() - 1)));
+  const Int tokens =
+      input.dim() == 0
+          ? 1
+          : c10::multiply_integers(input.sizes().slice(0, static_cast<std::size_t>(input.dim() - 1)));
   TORCH_CHECK(tokens == scales.numel() && tokens == zero_points.numel(), "there are ", tokens, " tokens, ",
               scales.numel(), " scales and ", zero_points.numel(), " zero points");
   return input.mul(reciprocal_of(scales)).add(zero_points).round().clamp(min, max).to(type);
@@ -223,12 +234,13 @@ Int checked_group(const Tensor& input, const Tensor& scales, Int size) {
   TORCH_CHECK(size > 1, "group_size must be over 1, it is ", size);
   TORCH_CHECK(input.dim() == 2, "the input must have 2 axes, it has ", input.dim());
   if (size > input.size(-1) && scales.dim() > 0 && scales.size(-1) == 1) size = input.size(-1);
-  TORCH_CHECK(size > 0 && input.size(-1) % size == 0, "group_size ", size, " does not divide ", input.size(-1));
+  TORCH_CHECK(size > 0 && input.size(-1) % size == 0, "group_size ", size, " does not divide ",
+              input.size(-1));
   return size;
 }
 
-Tensor quantize_per_channel_group(const Tensor& input, const Tensor& scales, const Tensor& zero_points, Int min,
-                                  Int max, ScalarType type, Int group_size) {
+Tensor quantize_per_channel_group(const Tensor& input, const Tensor& scales, const Tensor& zero_points,
+                                  Int min, Int max, ScalarType type, Int group_size) {
   const Tensor groups = input.reshape({-1, checked_group(input, scales, group_size)});
   TORCH_CHECK(!at::isnan(groups).any().item().toBool(), "the input must not contain NaNs");
   return groups.mul(reciprocal_of(scales.reshape({-1, 1})))
@@ -239,10 +251,12 @@ Tensor quantize_per_channel_group(const Tensor& input, const Tensor& scales, con
       .reshape_as(input);
 }
 
-Tensor dequantize_per_channel_group(const Tensor& input, const Tensor& scales, const OptionalTensor& zero_points,
-                                    Int /*min*/, Int /*max*/, ScalarType /*type*/, Int group_size, ScalarType out) {
+Tensor dequantize_per_channel_group(const Tensor& input, const Tensor& scales,
+                                    const OptionalTensor& zero_points, Int /*min*/, Int /*max*/,
+                                    ScalarType /*type*/, Int group_size, ScalarType out) {
   const Tensor groups = input.reshape({-1, checked_group(input, scales, group_size)});
-  const Tensor zero = zero_points ? zero_points->reshape({-1, 1}) : at::zeros({}, scales.options().dtype(at::kInt));
+  const Tensor zero =
+      zero_points ? zero_points->reshape({-1, 1}) : at::zeros({}, scales.options().dtype(at::kInt));
   return groups.sub(zero).mul(scales.reshape({-1, 1})).reshape_as(input).to(out);
 }
 
@@ -265,7 +279,8 @@ struct Row {
 
 // In the order of k_quantized_names.
 constexpr std::array<Row, k_quantized_names.size()> k_rows = {{
-    {"choose_qparams.tensor", "(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)",
+    {"choose_qparams.tensor",
+     "(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)",
      implement<&choose_qparams>},
     {"choose_qparams_per_token", "(Tensor input, ScalarType dtype) -> (Tensor, Tensor)",
      implement<&choose_qparams_per_token>},
@@ -274,9 +289,11 @@ constexpr std::array<Row, k_quantized_names.size()> k_rows = {{
     {"choose_qparams_symmetric.tensor",
      "(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)",
      implement<&choose_qparams_symmetric>},
-    {"convert_element_type.no_fuse", "(Tensor input, ScalarType dtype) -> Tensor", implement<&convert_element_type>},
+    {"convert_element_type.no_fuse", "(Tensor input, ScalarType dtype) -> Tensor",
+     implement<&convert_element_type>},
     {"dequantize_per_channel",
-     "(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max, ScalarType dtype, "
+     "(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max, ScalarType "
+     "dtype, "
      "*, ScalarType? out_dtype=None) -> Tensor",
      implement<&dequantize_per_channel>},
     {"dequantize_per_channel_group",
@@ -292,7 +309,8 @@ constexpr std::array<Row, k_quantized_names.size()> k_rows = {{
      "ScalarType? out_dtype=None) -> Tensor",
      implement<&dequantize_per_tensor_tensor>},
     {"dequantize_per_tensor.tensor2",
-     "(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype, *, "
+     "(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype, "
+     "*, "
      "ScalarType? out_dtype=None) -> Tensor",
      implement<&dequantize_per_tensor_tensor2>},
     {"dequantize_per_token",
@@ -300,7 +318,8 @@ constexpr std::array<Row, k_quantized_names.size()> k_rows = {{
      "ScalarType output_dtype) -> Tensor",
      implement<&dequantize_per_token>},
     {"quantize_per_channel",
-     "(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max, ScalarType dtype) "
+     "(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max, ScalarType "
+     "dtype) "
      "-> Tensor",
      implement<&quantize_per_channel>},
     {"quantize_per_channel_group",
@@ -311,13 +330,16 @@ constexpr std::array<Row, k_quantized_names.size()> k_rows = {{
      "(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
      implement<&quantize_per_tensor>},
     {"quantize_per_tensor.tensor",
-     "(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
+     "(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype) -> "
+     "Tensor",
      implement<&quantize_per_tensor_tensor>},
     {"quantize_per_tensor.tensor2",
-     "(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype) -> Tensor",
+     "(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype) "
+     "-> Tensor",
      implement<&quantize_per_tensor_tensor2>},
     {"quantize_per_token",
-     "(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
+     "(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype) -> "
+     "Tensor",
      implement<&quantize_per_token>},
 }};
 
@@ -329,7 +351,8 @@ QuantizedOperators::QuantizedOperators()
     const auto& [name, overload] = k_quantized_names.at(i);
     const std::string whole = std::string(name) + (overload.empty() ? "" : "." + std::string(overload));
     MRUN_CHECK(whole == k_rows.at(i).name);
-    if (c10::Dispatcher::singleton().findSchema({std::string(k_quantized_space) + std::string(name), std::string(overload)}))
+    if (c10::Dispatcher::singleton().findSchema(
+            {std::string(k_quantized_space) + std::string(name), std::string(overload)}))
       continue;
     m_library.def((whole + k_rows.at(i).signature).c_str());
     k_rows.at(i).implement(m_library, k_rows.at(i).name);

@@ -1,6 +1,7 @@
-// The namespace `quantized_decomposed` of quantized programs (PT2E, torchao), which PyTorch registers by Python alone:
-// the operators of quantized_names.h, each by the operators of LibTorch that
-// torch/ao/quantization/fx/_decomposed.py (torch 2.14) calls, in its order, so to the last bit what Python gives.
+// The namespace `quantized_decomposed` of quantized programs (PT2E, torchao), which PyTorch registers by
+// Python alone: the operators of quantized_names.h, each by the operators of LibTorch that
+// torch/ao/quantization/fx/_decomposed.py (torch 2.14) calls, in its order, so to the last bit what Python
+// gives.
 #pragma once
 
 #include <torch/library.h>

@@ -1,5 +1,5 @@
-// The operators of PyTorch's quantized programs (PT2E, torchao) that Python alone registers and the engine brings
-// (quantized_decomposed.cpp), known without LibTorch.
+// The operators of PyTorch's quantized programs (PT2E, torchao) that Python alone registers and the engine
+// brings (quantized_decomposed.cpp), known without LibTorch.
 #pragma once
 
 #include <algorithm>
@@ -38,8 +38,9 @@ inline constexpr std::array<QuantizedName, 17> k_quantized_names = {{
 constexpr bool is_quantized_name(std::string_view name, std::string_view overload) {
   if (!name.starts_with(k_quantized_space)) return false;
   name.remove_prefix(k_quantized_space.size());
-  return std::ranges::any_of(
-      k_quantized_names, [&](const QuantizedName& row) { return row.name == name && row.overload == overload; });
+  return std::ranges::any_of(k_quantized_names, [&](const QuantizedName& row) {
+    return row.name == name && row.overload == overload;
+  });
 }
 
 } // namespace mrun::torch_engine

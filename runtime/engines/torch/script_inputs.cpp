@@ -52,7 +52,8 @@ bool holds_tensors(const c10::TypePtr& type) {
 }
 
 tl::unexpected<Error> wrong_type(const std::string& name, const c10::TypePtr& type) {
-  return fail(ErrorCode::input_type, fmt::format("input `{}` does not fit its type {}", name, type_text(type)));
+  return fail(ErrorCode::input_type,
+              fmt::format("input `{}` does not fit its type {}", name, type_text(type)));
 }
 
 Result<IValue> value_of_json(const Json& json, const c10::TypePtr& type, const std::string& name);
@@ -170,7 +171,8 @@ class Binder {
   }
 
  private:
-  Result<IValue> whole_value(const mrun_value& value, const c10::TypePtr& type, const std::string& path) const {
+  Result<IValue> whole_value(const mrun_value& value, const c10::TypePtr& type,
+                             const std::string& path) const {
     const c10::TypePtr inner =
         type->kind() == TypeKind::OptionalType ? type->expectRef<c10::OptionalType>().getElementType() : type;
     if (value.kind == MRUN_VALUE_TENSOR) {
@@ -203,7 +205,8 @@ class Binder {
       const std::string inner = fmt::format("{}.{}", path, i);
       MRUN_ASSIGN(std::optional<IValue> element, take(type.elements()[i], inner));
       is_given = is_given || element.has_value();
-      if (!element && type.elements()[i]->kind() != TypeKind::OptionalType && missing.empty()) missing = inner;
+      if (!element && type.elements()[i]->kind() != TypeKind::OptionalType && missing.empty())
+        missing = inner;
       elements.push_back(element ? std::move(*element) : IValue());
     }
     if (!is_given) return std::optional<IValue>();
@@ -215,7 +218,8 @@ class Binder {
   // The keys are what the inputs' names have behind the path: up to a dot when the values are nested, too.
   Given take_dict(const c10::DictType& type, const std::string& path) const {
     const TypeKind kind = type.getValueType()->kind();
-    const bool nested = kind == TypeKind::ListType || kind == TypeKind::TupleType || kind == TypeKind::DictType;
+    const bool nested =
+        kind == TypeKind::ListType || kind == TypeKind::TupleType || kind == TypeKind::DictType;
     std::set<std::string> keys;
     for (std::size_t i = 0; i < m_request.input_count; ++i) {
       std::string_view name = view_of(m_request.inputs[i].name);
@@ -251,8 +255,8 @@ Result<void> check_script_inputs(const c10::FunctionSchema& forward) {
   return {};
 }
 
-Result<std::vector<IValue>> bind_script_inputs(const mrun_request& request, const c10::FunctionSchema& forward,
-                                               c10::Device device) {
+Result<std::vector<IValue>> bind_script_inputs(const mrun_request& request,
+                                               const c10::FunctionSchema& forward, c10::Device device) {
   const Binder binder(request, device);
   std::vector<IValue> values;
   for (std::size_t i = 1; i < forward.arguments().size(); ++i) {

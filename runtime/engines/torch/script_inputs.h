@@ -13,8 +13,8 @@
 
 namespace mrun::torch_engine {
 
-// Error engine_unsupported, with the argument's name and type: one that is not made of tensors, numbers, text,
-// lists, tuples, dicts with text for keys, and Optional.
+// Error engine_unsupported, with the argument's name and type: one that is not made of tensors, numbers,
+// text, lists, tuples, dicts with text for keys, and Optional.
 Result<void> check_script_inputs(const c10::FunctionSchema& forward);
 
 // The arguments behind self. Tensors are copies, since a script may write into what it is given. Errors:

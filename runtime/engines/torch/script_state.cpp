@@ -33,8 +33,8 @@ bool may_hold_tensors(const jit::Value& value) {
   }
 }
 
-// Which values of a graph may share memory, and which of those are written. Whatever has no schema of an operator
-// (lists, tuples, branches, loops, calls) joins all that it touches.
+// Which values of a graph may share memory, and which of those are written. Whatever has no schema of an
+// operator (lists, tuples, branches, loops, calls) joins all that it touches.
 class Sharing {
  public:
   explicit Sharing(jit::Graph& graph) { look(*graph.block()); }
@@ -106,13 +106,13 @@ class Sharing {
   static bool has_code(const jit::Node& node) {
     return node.kind() == c10::prim::CallFunction || node.kind() == c10::prim::CallMethod ||
            std::ranges::any_of(node.attributeNames(), [&](c10::Symbol name) {
-             return node.kindOf(name) == jit::AttributeKind::g ||
-                    node.kindOf(name) == jit::AttributeKind::gs;
+             return node.kindOf(name) == jit::AttributeKind::g || node.kindOf(name) == jit::AttributeKind::gs;
            });
   }
 
   static void add_tensors(at::ArrayRef<jit::Value*> from, std::vector<jit::Value*>& values) {
-    std::ranges::copy_if(from, std::back_inserter(values), [](jit::Value* value) { return may_hold_tensors(*value); });
+    std::ranges::copy_if(from, std::back_inserter(values),
+                         [](jit::Value* value) { return may_hold_tensors(*value); });
   }
 
   static bool is_training(const jit::Node& node, const c10::FunctionSchema& schema) {
@@ -131,9 +131,9 @@ class Sharing {
 };
 
 struct WrittenConstants {
-  std::vector<jit::Node*> constants;       // all that there are
-  std::unordered_set<const void*> memory;  // of those that may be written
-  bool lists = false;                      // lists of tensors among them
+  std::vector<jit::Node*> constants;      // all that there are
+  std::unordered_set<const void*> memory; // of those that may be written
+  bool lists = false;                     // lists of tensors among them
 };
 
 // By memory, since freezing also makes constants of what it computes from constants, such as views of them.
@@ -175,8 +175,9 @@ Result<void> keep_written_constants(jit::Module& module) {
   const std::shared_ptr<jit::Graph> graph = module.get_method("forward").graph();
   const WrittenConstants written = written_constants(*graph);
   if (written.lists)
-    return fail(ErrorCode::engine_unsupported,
-                "TorchScript: `forward` writes into a constant list of tensors, which its next run would see");
+    return fail(
+        ErrorCode::engine_unsupported,
+        "TorchScript: `forward` writes into a constant list of tensors, which its next run would see");
   std::unordered_map<const void*, jit::Value*> kept;
   for (jit::Node* node : written.constants) {
     const auto value = jit::toIValue(node->output());
@@ -190,8 +191,9 @@ Result<void> keep_written_constants(jit::Module& module) {
       whole = graph->insertGetAttr(graph->inputs()[0], name);
     }
     const jit::WithInsertPoint behind(whole->node()->next());
-    node->output()->replaceAllUsesWith(graph->insert(
-        c10::aten::as_strided, {whole, tensor.sizes().vec(), tensor.strides().vec(), tensor.storage_offset()}));
+    node->output()->replaceAllUsesWith(
+        graph->insert(c10::aten::as_strided,
+                      {whole, tensor.sizes().vec(), tensor.strides().vec(), tensor.storage_offset()}));
   }
   return {};
 }

@@ -8,13 +8,13 @@
 
 namespace mrun::torch_engine {
 
-// Freezing makes constants of the attributes that it takes for unwritten, and computes what depends on them. It goes
-// by the operators' schemas, which do not tell all (shared_memory.h). Both are of a frozen module:
+// Freezing makes constants of the attributes that it takes for unwritten, and computes what depends on them.
+// It goes by the operators' schemas, which do not tell all (shared_memory.h). Both are of a frozen module:
 
 // Whether its constants may be written all the same: then it must not be frozen.
 bool writes_constants(const torch::jit::Module& module);
-// For a file that is frozen already: such constants become attributes again. Error engine_unsupported: lists of
-// tensors among them.
+// For a file that is frozen already: such constants become attributes again. Error engine_unsupported: lists
+// of tensors among them.
 Result<void> keep_written_constants(torch::jit::Module& module);
 
 // Whether attributes are left that a run may write into: each prediction then runs on a module of its own.

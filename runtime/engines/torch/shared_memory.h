@@ -23,8 +23,8 @@ bool may_give_back(const c10::FunctionSchema& schema, std::size_t index,
 
 // The table alone, for whoever knows no operands.
 bool is_known_to_give_back(const c10::FunctionSchema& schema, std::size_t index);
-// Whether the operator writes into the argument though its schema does not say so; batch norm's statistics are
-// written in training only.
+// Whether the operator writes into the argument though its schema does not say so; batch norm's statistics
+// are written in training only.
 bool is_written_silently(const c10::FunctionSchema& schema, const c10::Argument& argument, bool is_training);
 
 // Where the tensor's storage begins; nullptr when it has none or an empty one. Of a sparse tensor: that of

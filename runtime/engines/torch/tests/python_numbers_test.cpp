@@ -10,13 +10,10 @@ TEST_CASE("floor division and remainder are those of Python") {
   struct Row {
     double a, b, quotient, rest;
   };
-  for (const auto& [a, b, quotient, rest] : {Row{1.0, 0.1, 9.0, 0.09999999999999995},
-                                             Row{0.5, 0.1, 4.0, 0.09999999999999998},
-                                             Row{7.5, 2.0, 3.0, 1.5},
-                                             Row{-7.5, 2.0, -4.0, 0.5},
-                                             Row{7.5, -2.0, -4.0, -0.5},
-                                             Row{-1.0, 0.1, -10.0, 5.551115123125783e-17},
-                                             Row{6.0, 3.0, 2.0, 0.0}}) {
+  for (const auto& [a, b, quotient, rest] :
+       {Row{1.0, 0.1, 9.0, 0.09999999999999995}, Row{0.5, 0.1, 4.0, 0.09999999999999998},
+        Row{7.5, 2.0, 3.0, 1.5}, Row{-7.5, 2.0, -4.0, 0.5}, Row{7.5, -2.0, -4.0, -0.5},
+        Row{-1.0, 0.1, -10.0, 5.551115123125783e-17}, Row{6.0, 3.0, 2.0, 0.0}}) {
     CAPTURE(a);
     CAPTURE(b);
     CHECK(float_divmod(a, b).first == quotient);
