@@ -5,17 +5,21 @@ Usage: make_corpus.py OUT TEMPLATES. OUT is a cache: nothing is done when its st
 OUT/<case>/ holds model.pt2 (or model.pt) and case.json: inputs and outputs with dtype, shape and a raw file each,
 and the tolerance (0: equal to the last bit). OUT/hostile/*.pt2 with expect.json: archives that must be refused.
 
-Usage: make_corpus.py --committed OUT writes OUT/<torch version>/<case>/, archives of at most 64 KiB with the tensors
+Usage: make_corpus.py --committed OUT [NAME...] writes OUT/<torch version>/<case>/, archives of at most 64 KiB with the tensors
 inside of case.json. tests/torch/corpus is made so, once with each version of PyTorch that is at hand.
+
+OUT/kinds.json says which kinds of schema.py's unions, dtypes, sub-graphs and targets the programs have between them.
 """
 
 import base64
-
+import dataclasses
 import hashlib
+import importlib.util
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import torch
@@ -23,6 +27,7 @@ import torch.utils._pytree as pytree
 
 from corpus_cases import exported_cases, torchscript_cases
 from corpus_hostile import write_hostile
+from corpus_rewritten import write_rewritten
 
 DTYPES = {
     torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16", torch.int8: "i8",
@@ -30,6 +35,8 @@ DTYPES = {
     torch.uint16: "u16", torch.uint32: "u32", torch.uint64: "u64", torch.complex64: "c64", torch.complex128: "c128",
 }
 MAX_COMMITTED_BYTES = 64 * 1024
+DECOMPOSED = {"mlp", "cnn", "lstm", "attention", "cond_true", "symbols", "indexing", "buffer_mutation", "input_mutation", "trees", "folded",
+              "unet", "detection_head"}
 
 
 def leaf_name(path):
@@ -115,8 +122,10 @@ def write_exported(out, case, inside=False):
     folder = out / case.name
     folder.mkdir()
     module = case.module.eval()
-    with torch.no_grad():
+    with torch.set_grad_enabled(case.grad):
         program = torch.export.export(module, clones(case.args), clones(case.kwargs), dynamic_shapes=case.shapes, strict=False)
+        if case.decomposed:
+            program = program.run_decompositions()
     torch.export.save(program, folder / "model.pt2")
     args, kwargs = case.run_args or case.args, case.run_kwargs or case.kwargs
     with torch.inference_mode():
@@ -126,6 +135,21 @@ def write_exported(out, case, inside=False):
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=False):
             bf16_results = program.module()(*clones(args), **clones(kwargs))
     write_case(folder, case.names, args, kwargs, results, case.tolerance, bf16_results, inside)
+
+
+def all_exported():
+    """With those of torchvision where it is at hand, and some once more as they are after run_decompositions()."""
+    cases = exported_cases()
+    if importlib.util.find_spec("torchvision"):
+        from corpus_detection import detection_cases
+        cases += detection_cases()
+    again = [dataclasses.replace(case, name=f"{case.name}_decomposed", decomposed=True, bf16=False) for case in cases if case.name in DECOMPOSED]
+    return cases + again
+
+
+def all_scripts():
+    from corpus_detection import detection_scripts
+    return torchscript_cases() + detection_scripts()
 
 
 def write_torchscript(out, case):
@@ -151,16 +175,44 @@ def write_template(out, templates, name, names, make_args):
 def write_all(out, templates):
     torch.manual_seed(20)
     torch.set_num_threads(1)
-    for case in exported_cases():
+    for case in all_exported():
         write_exported(out, case)
-    for case in torchscript_cases():
+    for case in all_scripts():
         write_torchscript(out, case)
+    write_rewritten(out)
     ids = torch.randint(5, 30000, (3, 17))
     mask = torch.ones_like(ids)
     mask[1, 9:] = 0
     write_template(out, templates, "text-embedding", ["input_ids", "attention_mask"], lambda: (ids, mask))
     write_template(out, templates, "image-classifier", ["x"], lambda: (torch.rand(2, 3, 224, 224),))
     write_hostile(out / "hostile", out / "mlp" / "model.pt2")
+    (out / "kinds.json").write_text(json.dumps(kinds_of(out), indent=1))
+
+
+def kinds_of(out):
+    found = {"arguments": set(), "inputs": set(), "outputs": set(), "dtypes": set(), "targets": set()}
+
+    def walk(part):
+        if isinstance(part, list):
+            for item in part:
+                walk(item)
+        elif isinstance(part, dict):
+            found["arguments"].update(key for key in part if key.startswith("as_"))
+            for spec in ("inputs", "outputs"):
+                found[spec].update(key for entry in part.get(f"{spec[:-1]}_specs", []) for key in entry)
+            if isinstance(part.get("target"), str):
+                found["targets"].add(part["target"])
+            if "dtype" in part and "sizes" in part:
+                found["dtypes"].add(part["dtype"])
+            for item in part.values():
+                walk(item)
+
+    for path in sorted(out.glob("*/model.pt2")):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".json"):
+                    walk(json.loads(archive.read(name)))
+    return {key: sorted(values) for key, values in found.items()}
 
 
 def stamp(templates):
@@ -170,19 +222,23 @@ def stamp(templates):
     return digest.hexdigest()
 
 
-def write_committed(out):
-    """Cases that this torch can't export are left out, and said."""
+def write_committed(out, names):
+    """Cases that this torch can't export are left out, and said. With `names` only those are made anew."""
     torch.manual_seed(20)
     torch.set_num_threads(1)
     folder = out / torch.__version__.split("+")[0]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for case in exported_cases():
+    if not names:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in all_exported():
+        if names and case.name not in names:
+            continue
+        shutil.rmtree(folder / case.name, ignore_errors=True)
         try:
             write_exported(folder, case, inside=True)
         except Exception as error:
             print(f"{case.name}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
-            shutil.rmtree(folder / case.name)
+            shutil.rmtree(folder / case.name, ignore_errors=True)
             continue
         if (folder / case.name / "model.pt2").stat().st_size > MAX_COMMITTED_BYTES:
             shutil.rmtree(folder / case.name)
@@ -191,7 +247,7 @@ def write_committed(out):
 
 def main():
     if sys.argv[1] == "--committed":
-        write_committed(Path(sys.argv[2]).resolve())
+        write_committed(Path(sys.argv[2]).resolve(), sys.argv[3:])
         return
     out, templates = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     if (out / "stamp").is_file() and (out / "stamp").read_text() == stamp(templates):

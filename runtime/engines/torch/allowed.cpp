@@ -13,6 +13,9 @@ bool contains(const std::array<std::string_view, N>& list, std::string_view text
 
 constexpr std::array<std::string_view, 9> k_namespaces = {
     "aten", "prims", "prim", "quantized", "_quantized", "quantized_decomposed", "mkldnn", "onednn", "mkl"};
+constexpr std::array<std::string_view, 6> k_of_engine = {
+    "torchvision::deform_conv2d", "torchvision::nms",       "torchvision::ps_roi_align",
+    "torchvision::ps_roi_pool",   "torchvision::roi_align", "torchvision::roi_pool"};
 constexpr std::array<std::string_view, 5> k_refused = {"aten::from_file", "aten::save", "mkldnn::data_ptr",
                                                        "prim::PythonOp", "prim::IgnoredPythonOp"};
 
@@ -64,7 +67,12 @@ constexpr std::array<std::string_view, 5> k_class_namespaces = {"quantized", "rn
 
 } // namespace
 
+bool is_of_engine(std::string_view name) {
+  return contains(k_of_engine, name);
+}
+
 bool may_run(std::string_view name) {
+  if (is_of_engine(name)) return true;
   const std::string_view space = name.substr(0, name.find(':'));
   return contains(k_namespaces, space) && !contains(k_refused, name) && !contains(k_unchecked, name) &&
          !name.starts_with(k_rpc_prefix);

@@ -16,6 +16,10 @@ using OperatorNames = std::set<std::string, std::less<>>; // "mylib::magic"
 // operators: that no other is careless is not proven (docs/formats/torch-engine.md).
 bool may_run(std::string_view name);
 
+// Operators that LibTorch lacks and the engine itself brings (detection/operators.h), such as
+// `torchvision::nms`. They may run.
+bool is_of_engine(std::string_view name);
+
 // The same for a class of `torch.classes`, such as
 // `__torch__.torch.classes.quantized.LinearPackedParamsBase`. True for classes that are not of
 // `torch.classes`: their methods are checked as any code.

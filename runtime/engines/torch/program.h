@@ -64,6 +64,9 @@ enum class ArgumentKind : std::uint8_t {
   string_to_argument
 };
 
+// Their names in the file, such as `as_tensor`.
+std::vector<std::string_view> argument_kind_keys();
+
 struct Graph;
 
 // One element of a list: a value, or a constant.

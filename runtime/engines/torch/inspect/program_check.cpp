@@ -17,6 +17,7 @@ struct Lack {
 };
 
 Lack lack_of_operator(const OperatorTarget& target, const CheckOptions& options) {
+  if (is_of_engine(target.name) && target.overload.empty()) return {};
   if (!is_known_namespace(target.name)) {
     if (options.operator_libraries) return {}; // looked up when the library is open
     return {"LibTorch has no such operator", "name the library that registers it under `options: {operators: "

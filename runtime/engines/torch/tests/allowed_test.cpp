@@ -13,6 +13,13 @@ TEST_CASE("operators that compute may run") {
     CHECK_MESSAGE(may_run(name), name);
 }
 
+TEST_CASE("of torchvision those may run that the engine brings") {
+  CHECK(may_run("torchvision::nms"));
+  CHECK(is_of_engine("torchvision::deform_conv2d"));
+  CHECK_FALSE(may_run("torchvision::qnms"));
+  CHECK_FALSE(is_of_engine("aten::add"));
+}
+
 TEST_CASE("operators that reach for files, memory, processes or Python may not") {
   for (const char* name :
        {"aten::save", "aten::from_file", "mkldnn::data_ptr", "prim::PythonOp", "prim::rpc_async",

@@ -61,6 +61,20 @@ TEST_CASE("what a program lacks is named once, with node and Python line") {
   CHECK(find_problems(program_of({"torch.ops.aten.from_file.default"}), {&*table, true}).size() == 1);
 }
 
+TEST_CASE("operators of torchvision that the engine brings are there, without a library") {
+  const auto table = OperatorTable::parse("torch 2.14.1\naten::add.Tensor\n");
+  REQUIRE(table);
+  const CheckOptions options{&*table, false};
+  CHECK(find_problems(
+            program_of({"torch.ops.torchvision.nms.default", "torch.ops.torchvision.roi_align.default"}),
+            options)
+            .empty());
+  const std::vector<Problem> problems =
+      find_problems(program_of({"torch.ops.torchvision.qnms.default"}), options);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].message.find("LibTorch has no such operator") != std::string::npos);
+}
+
 TEST_CASE("arguments that no operator takes are named") {
   Program program = program_of({"torch.ops.aten.add.Tensor"});
   Argument argument;
