@@ -57,6 +57,7 @@ TypeSpec output_type(const Context& context, const Json& prediction) {
 
 struct Waited {
   std::string id;
+  std::string model;
   TypeSpec output;
   PredictionStatus status = PredictionStatus::starting; // when it was looked up
 };
@@ -70,7 +71,7 @@ Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client
                 client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
     if (!is_prediction_id(id) || !prediction.is_object())
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
-    Waited waited{id, output_type(context, prediction)};
+    Waited waited{id, printable(prediction.value("model", std::string())), output_type(context, prediction)};
     if (!find_status(prediction.value("status", std::string()), waited.status))
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
     all.push_back(std::move(waited));
@@ -113,6 +114,7 @@ class Wait {
     MRUN_TRY(m_client.open({.target = fmt::format("/mrun/v1/predictions/{}/events", waited.id),
                             .headers = {{"Accept", "text/event-stream"}}}));
     EventLoopOptions options = m_options;
+    options.model = waited.model;
     if (is_terminal(waited.status)) options.deadline.reset(); // all that is to come is there
     MRUN_ASSIGN(const EventLoopResult result,
                 follow_prediction(m_context, m_client, sink, m_interrupt, options));
