@@ -121,6 +121,9 @@ TEST_CASE("nodes are opened, and the driver is asked only when they open") {
 
   // Really opened, where no test is in between.
   CHECK(gather_gpu_facts({.devices = devices.path, .driver = places.driver}).nodes[3].open_error == 0);
+  // A machine without the driver's library says so; one that has it loads it.
+  const CudaDriver here = gather_gpu_facts({.devices = devices.path}).driver;
+  CHECK((here.load_error.empty() ? here.cuda_version > 0 : has(here.load_error, "libcuda.so.1")));
   std::filesystem::remove(devices.path / "nvidiactl");
   CHECK(gather_gpu_facts({.devices = devices.path, .driver = places.driver}).nodes[0].open_error == ENOENT);
 }
