@@ -1,5 +1,6 @@
 #include "cli/app.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <exception>
@@ -51,7 +52,6 @@ void apply_common_flags(Context& context, const Arguments& arguments) {
   context.github = arguments.has("github");
   context.quiet = arguments.has("quiet");
   context.verbose = arguments.has("verbose");
-  if (arguments.has("no-color")) context.terminal.disable_color();
 }
 
 struct Elsewhere {
@@ -83,6 +83,8 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
 Result<int> run_words(Context& context, std::vector<std::string_view> words, const Elsewhere& elsewhere) {
   if (!words.empty() && words[0] == "__complete") // not in the table: shells call it, nobody types it
     return run_complete(context, std::span(words).subspan(1));
+  if (std::ranges::find(words, "--no-color") != words.end())
+    context.terminal.disable_color(); // here, so that errors of the parser have none either
   std::size_t command_at = 0;
   while (command_at < words.size() && words[command_at].starts_with('-'))
     ++command_at;
@@ -94,7 +96,8 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words, con
   }
   for (const std::string_view flag : leading)
     if (flag == "--version" || flag == "-V") return run_command(context, "version", {}, elsewhere);
-  if (leading.empty() || leading[0] == "--help" || leading[0] == "-h") {
+  const auto asks_for_help = [](std::string_view flag) { return flag == "--help" || flag == "-h"; };
+  if (leading.empty() || std::ranges::any_of(leading, asks_for_help)) {
     MRUN_TRY(context.terminal.out(render_overview(context.terminal)));
     return 0;
   }

@@ -27,6 +27,10 @@ bool is_ci() {
   return environment("CI") == "true" || environment("CI") == "1";
 }
 
+bool can_move() {
+  return environment("TERM") != "dumb" && !is_ci();
+}
+
 // https://no-color.org and https://bixense.com/clicolors: NO_COLOR wins.
 bool wants_color(bool is_terminal) {
   if (!environment("NO_COLOR").empty()) return false;
@@ -147,6 +151,7 @@ std::string Terminal::take_annotations() {
 }
 
 void Terminal::status(std::string_view text) {
+  if (!err_can_move()) return;
   m_has_status = true;
   static_cast<void>(write_fully(m_err_fd, std::string(k_clear_line).append(text)));
 }
@@ -156,7 +161,11 @@ void Terminal::clear_status() {
 }
 
 bool Terminal::out_can_move() const {
-  return m_out_is_terminal && environment("TERM") != "dumb" && !is_ci();
+  return m_out_is_terminal && can_move();
+}
+
+bool Terminal::err_can_move() const {
+  return m_err_is_terminal && can_move();
 }
 
 std::size_t Terminal::out_width() const {

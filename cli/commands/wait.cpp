@@ -60,6 +60,7 @@ TypeSpec output_type(const Context& context, const Json& prediction) {
 
 struct Waited {
   std::string id;
+  std::string model;
   TypeSpec output;
   PredictionStatus status = PredictionStatus::starting; // when it was looked up
 };
@@ -73,7 +74,7 @@ Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client
                 client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
     if (!is_prediction_id(id) || !prediction.is_object())
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
-    Waited waited{id, output_type(context, prediction)};
+    Waited waited{id, printable(prediction.value("model", std::string())), output_type(context, prediction)};
     if (!find_status(prediction.value("status", std::string()), waited.status))
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
     all.push_back(std::move(waited));
@@ -114,6 +115,7 @@ class Wait {
   Result<int> wait_for(const Waited& waited, bool is_one_of_many) {
     MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, waited.output, m_output));
     EventLoopOptions options = m_options;
+    options.model = waited.model;
     const auto answer_by = std::chrono::steady_clock::now() + k_answer_wait;
     const Deadline later = options.deadline ? std::max(*options.deadline, answer_by) : options.deadline;
     const auto opened = m_client.open({.target = fmt::format("/mrun/v1/predictions/{}/events", waited.id),

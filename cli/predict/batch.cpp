@@ -375,8 +375,7 @@ class Batch {
   // Where results go elsewhere than to the terminal.
   void draw_status() const {
     const Terminal& terminal = m_context.terminal;
-    if (m_context.quiet || m_context.json || !terminal.err_is_terminal() || terminal.out_is_terminal())
-      return;
+    if (m_context.quiet || m_context.json || !terminal.err_can_move() || terminal.out_is_terminal()) return;
     const std::optional<std::size_t> count = m_inputs.count();
     m_context.terminal.status(fmt::format("{}{} done, {} running", m_succeeded + m_failed,
                                           count ? fmt::format(" of {}", *count) : "", m_lanes.size()));
