@@ -16,6 +16,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/machine.h"
+#include "common/standard_files.h"
 #include "common/text.h"
 #include "daemon/app/arguments.h"
 #include "daemon/app/config.h"
@@ -276,6 +277,7 @@ Result<void> run_app(DaemonArguments& arguments) {
 } // namespace
 
 int run_daemon(int argc, char** argv) {
+  open_standard_files();
   ::mallopt(M_ARENA_MAX, k_max_arenas);
   ::signal(SIGPIPE, SIG_IGN);
   set_log_level(LogLevel::info);
