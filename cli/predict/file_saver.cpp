@@ -165,8 +165,8 @@ bool expand_output_pattern(std::string& pattern, const std::string& index, std::
     }
     return found;
   };
-  had_index = replace("%{index}", index);
-  replace("%{ext}", std::string(extension));
+  had_index = replace(k_index_mark, index);
+  replace(k_extension_mark, std::string(extension));
   return had_index;
 }
 

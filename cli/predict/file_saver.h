@@ -48,7 +48,9 @@ std::string safe_output_name(std::string_view name, std::string_view media_type,
 // `folder`/name, or with -2, -3 … before the extension: the first that is not there.
 std::filesystem::path free_path(const std::filesystem::path& folder, const std::string& name);
 
-// Replaces %{index} and %{ext}. True when there was an index.
+inline constexpr std::string_view k_index_mark = "%{index}";
+inline constexpr std::string_view k_extension_mark = "%{ext}";
+// Replaces both. True when there was an index.
 bool expand_output_pattern(std::string& pattern, const std::string& index, std::string_view extension);
 
 } // namespace mrun::cli
