@@ -17,6 +17,8 @@
 #include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/build_info.h"
+#include "common/code_trace.h"
+#include "common/standard_files.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -102,6 +104,19 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words, con
   return fail(ErrorCode::unknown_flag, fmt::format("`mrun` has no flag `{}`", printable(leading[0], 60)));
 }
 
+// No exception of a library gets past it.
+int run_shielded(Context& context, int argc, char** argv, RunElsewhere run_elsewhere) {
+  try {
+    std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
+    if (!result) return show_error(context, result.error());
+    return context.terminal.out_closed() ? 0 : *result;
+  } catch (const std::exception& error) {
+    return show_error(context,
+                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
+  }
+}
+
 } // namespace
 
 Result<int> become_helper(Context& context, const CommandSpec& command, const Arguments&, char** argv) {
@@ -113,18 +128,13 @@ Result<int> become_helper(Context& context, const CommandSpec& command, const Ar
 }
 
 int run_program(int argc, char** argv, RunElsewhere run_elsewhere) {
+  open_standard_files();
   std::signal(SIGPIPE, SIG_IGN);
   Terminal terminal(STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO);
   Context context{.terminal = terminal};
-  try {
-    std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-    const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
-    if (!result) return show_error(context, result.error());
-    return terminal.out_closed() ? 0 : *result;
-  } catch (const std::exception& error) {
-    return show_error(context,
-                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
-  }
+  const int exit_code = run_shielded(context, argc, argv, run_elsewhere);
+  trace_exit(exit_code);
+  return exit_code;
 }
 
 } // namespace mrun::cli

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/render/github.h"
+#include "common/terminal_text.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -121,6 +122,10 @@ Result<void> Terminal::out(std::string_view text) {
   }
   if (problem != 0) return fail_errno(ErrorCode::io, problem, "can't write to standard output");
   return {};
+}
+
+Result<void> Terminal::out_foreign(std::string_view text) {
+  return m_out_is_terminal ? out(terminal_safe(text)) : out(text);
 }
 
 void Terminal::err(std::string_view text) {

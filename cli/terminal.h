@@ -22,6 +22,9 @@ class Terminal {
 
   // All of `text`, at once. Error: io, disk_full.
   Result<void> out(std::string_view text);
+  // The same of what a model wrote: exact, but on a terminal, which is to act on none of it
+  // (terminal_safe()).
+  Result<void> out_foreign(std::string_view text);
   // A failing standard error has nobody to tell.
   void err(std::string_view text);
   // Commands of GitHub Actions, which text of `err` never is there: on standard error, or kept while they

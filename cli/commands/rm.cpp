@@ -23,7 +23,7 @@ constexpr FlagSpec k_flags[] = {
     {.name = "force", .short_name = 'f', .help = "with a digest: remove all of its tags"}};
 constexpr ExampleSpec k_examples[] = {{"rm demo/minilm:old", "shows what goes, and asks"},
                                       {"rm -y demo/minilm:old", "in a script"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 5, 10, 75, 130};
+constexpr int k_exit_codes[] = {5, 6, 10};
 
 std::string name_of(const TagEntry& entry) {
   return fmt::format("{}:{}", entry.model, entry.tag);
