@@ -25,8 +25,8 @@ TEST_CASE("every kind of argument that the executor takes is in a program") {
   const Json found = json_of(k_corpus / "kinds.json")["arguments"];
   // Refused wherever they occur, but for as_strings, which no operator of LibTorch takes.
   const std::vector<std::string_view> k_others = {
-      "as_strings",        "as_custom_obj", "as_operator",   "as_nested_tensors",
-      "as_string_to_argument", "as_int_lists",  "as_float_lists"};
+      "as_strings",   "as_custom_obj", "as_operator", "as_nested_tensors", "as_string_to_argument",
+      "as_int_lists", "as_float_lists"};
   for (const std::string_view key : engine::argument_kind_keys()) {
     CAPTURE(key);
     CHECK(has(found, std::string(key)) == (std::ranges::find(k_others, key) == k_others.end()));

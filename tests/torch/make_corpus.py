@@ -25,8 +25,11 @@ from pathlib import Path
 import torch
 import torch.utils._pytree as pytree
 
+from corpus_aliases import alias_cases
 from corpus_cases import exported_cases, torchscript_cases
+from corpus_inputs import input_cases, script_cases
 from corpus_hostile import write_hostile
+from corpus_misfits import write_misfits
 from corpus_rewritten import write_rewritten
 
 DTYPES = {
@@ -78,6 +81,9 @@ def flat_inputs(names, args, kwargs):
     """(name, value) of each leaf: positional arguments by the names of forward's parameters."""
     found = []
     for index, value in enumerate(args):
+        if isinstance(value, list) and not any(isinstance(leaf, torch.Tensor) for leaf in value):
+            found.append((names[index], value))  # JSON
+            continue
         for path, leaf in pytree.tree_flatten_with_path(value)[0]:
             suffix = leaf_name(path) if path else ""
             found.append((f"{names[index]}.{suffix}" if suffix else names[index], leaf))
@@ -106,7 +112,7 @@ def write_case(folder, names, args, kwargs, results, tolerance, bf16_results=Non
         elif value is None:
             continue
         else:
-            entry = {"name": name, "json": json.dumps(value)}
+            entry = {"name": f"in.{name}" if "." in name else name, "json": json.dumps(value)}
         inputs.append(entry)
     case = {"inputs": inputs, "outputs": write_outputs(folder, "out", results, inside), "tolerance": tolerance}
     if bf16_results is not None:
@@ -139,7 +145,7 @@ def write_exported(out, case, inside=False):
 
 def all_exported():
     """With those of torchvision where it is at hand, and some once more as they are after run_decompositions()."""
-    cases = exported_cases()
+    cases = [*exported_cases(), *alias_cases(), *input_cases()]
     if importlib.util.find_spec("torchvision"):
         from corpus_detection import detection_cases
         cases += detection_cases()
@@ -149,13 +155,14 @@ def all_exported():
 
 def all_scripts():
     from corpus_detection import detection_scripts
-    return torchscript_cases() + detection_scripts()
+    return [*torchscript_cases(), *script_cases(), *detection_scripts()]
 
 
 def write_torchscript(out, case):
     folder = out / case.name
     folder.mkdir()
-    torch.jit.save(torch.jit.script(case.module.eval()), folder / "model.pt")
+    frozen = isinstance(case.module, torch.jit.ScriptModule)
+    torch.jit.save(case.module if frozen else torch.jit.script(case.module.eval()), folder / "model.pt")
     with torch.inference_mode():
         results = case.module(*clones(case.args), **clones(case.kwargs))
     write_case(folder, case.names, case.args, case.kwargs, results, case.tolerance)
@@ -186,6 +193,7 @@ def write_all(out, templates):
     write_template(out, templates, "text-embedding", ["input_ids", "attention_mask"], lambda: (ids, mask))
     write_template(out, templates, "image-classifier", ["x"], lambda: (torch.rand(2, 3, 224, 224),))
     write_hostile(out / "hostile", out / "mlp" / "model.pt2")
+    write_misfits(out / "misfits")
     (out / "kinds.json").write_text(json.dumps(kinds_of(out), indent=1))
 
 

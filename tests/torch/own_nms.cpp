@@ -1,4 +1,5 @@
-// A library of operators that brings torchvision's own namespace, as torchvision's would: its `nms` keeps all.
+// A library of operators that brings torchvision's own namespace, as torchvision's would: its `nms` keeps
+// all.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 

@@ -9,10 +9,12 @@
 #include "common/text.h"
 #include "runtime/engines/torch/aoti_model.h"
 #include "runtime/engines/torch/archive.h"
+#include "runtime/engines/torch/argument_checks.h"
 #include "runtime/engines/torch/detection/operators.h"
 #include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/native_code.h"
+#include "runtime/engines/torch/quantized_decomposed.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/torch_headers.h"
 #include "runtime/engines/torch/warm.h"
@@ -23,7 +25,9 @@ namespace {
 
 struct LoadedModel {
   const mrun_host& host;
-  DetectionOperators detection; // outlives the model, which calls them
+  DetectionOperators detection; // these outlive the model, which calls them
+  QuantizedOperators quantized;
+  ArgumentChecks checks;
   std::unique_ptr<Model> model;
 };
 
@@ -107,7 +111,8 @@ Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mru
   load_options.device_id = description.device_id;
   load_options.bf16 = options.bf16;
   MRUN_ASSIGN(load_options.own_operators, open_operator_libraries(description, options));
-  auto loaded = std::make_unique<LoadedModel>(LoadedModel{host, {}, {}}); // after what a bundle brings itself
+  auto loaded =
+      std::make_unique<LoadedModel>(LoadedModel{host, {}, {}, {}, {}}); // after what a bundle brings itself
   MRUN_ASSIGN(loaded->model, load_kind(kind, host, archive, description, load_options));
   return loaded;
 }

@@ -101,7 +101,7 @@ struct Node {
   std::vector<Argument> outputs;
 };
 
-// One size of a tensor: a constant, a symbol ("s43"), or neither (an expression, which is not checked).
+// One size of a tensor: a constant, a symbol ("s43"), or neither (an expression).
 struct Extent {
   std::optional<std::int64_t> constant;
   std::string symbol;

@@ -23,8 +23,8 @@ struct Axis {
     constexpr std::int64_t k_max = std::int64_t{1} << 30;
     TORCH_CHECK(size > 0 && kernel > 0 && kernel <= k_max && stride > 0 && stride <= k_max && pad >= 0 &&
                     pad <= k_max && dilation > 0 && dilation <= k_max,
-                "a kernel of ", kernel, " with stride ", stride, ", padding ", pad, " and dilation ", dilation,
-                " does not fit ", size, " pixels");
+                "a kernel of ", kernel, " with stride ", stride, ", padding ", pad, " and dilation ",
+                dilation, " does not fit ", size, " pixels");
     out = (size + 2 * pad - (dilation * (kernel - 1) + 1)) / stride + 1;
     TORCH_CHECK(size + 2 * pad >= dilation * (kernel - 1) + 1, "the kernel is larger than the padded input");
   }
@@ -38,8 +38,7 @@ struct Shape {
   std::int64_t out() const { return y.out * x.out; }
 };
 
-void check_sizes(const at::Tensor& tensor, const char* name, at::IntArrayRef sizes,
-                 const at::Tensor& input) {
+void check_sizes(const at::Tensor& tensor, const char* name, at::IntArrayRef sizes, const at::Tensor& input) {
   TORCH_CHECK(tensor.sizes() == sizes, name, " must have shape ", sizes, ", it has ", tensor.sizes());
   TORCH_CHECK(tensor.scalar_type() == input.scalar_type(), name, " is ", tensor.scalar_type(),
               ", the input is ", input.scalar_type());
@@ -71,7 +70,8 @@ void gather_taps(const Shape& shape, std::int64_t pictures, const T* input, cons
   at::parallel_for(0, rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t channel = i / pictures, picture = i % pictures;
-      const std::int64_t group = picture * shape.offset_groups + channel / (shape.channels / shape.offset_groups);
+      const std::int64_t group =
+          picture * shape.offset_groups + channel / (shape.channels / shape.offset_groups);
       const T* pixels = input + (picture * shape.channels + channel) * plane;
       for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
         const T* down = offset + (group * shape.taps() + tap) * 2 * shape.out();
@@ -110,10 +110,11 @@ at::Tensor deform_conv2d(const at::Tensor& input, const at::Tensor& weight, cons
   const std::int64_t batch = input.size(0), channels = input.size(1), out_channels = weight.size(0);
   TORCH_CHECK(groups > 0 && offset_groups > 0 && out_channels % groups == 0 && channels % groups == 0 &&
                   channels % offset_groups == 0,
-              channels, " channels and ", out_channels, " outputs can't be split into ", groups, " groups and ",
-              offset_groups, " groups of offsets");
+              channels, " channels and ", out_channels, " outputs can't be split into ", groups,
+              " groups and ", offset_groups, " groups of offsets");
   const Shape shape{Axis(input.size(2), weight.size(2), stride_h, pad_h, dilation_h),
-                    Axis(input.size(3), weight.size(3), stride_w, pad_w, dilation_w), channels, offset_groups};
+                    Axis(input.size(3), weight.size(3), stride_w, pad_w, dilation_w), channels,
+                    offset_groups};
   check_sizes(weight, "weight", {out_channels, channels / groups, shape.y.kernel, shape.x.kernel}, input);
   check_sizes(offset, "offset", {batch, offset_groups * 2 * shape.taps(), shape.y.out, shape.x.out}, input);
   check_sizes(bias, "bias", {out_channels}, input);
@@ -126,11 +127,13 @@ at::Tensor deform_conv2d(const at::Tensor& input, const at::Tensor& weight, cons
   const at::Tensor pixels = input.contiguous(), moves = offset.contiguous();
   const at::Tensor factors = use_mask ? mask.contiguous() : at::Tensor();
   const at::Tensor kernels = weight.reshape({groups, out_channels / groups, -1});
-  at::Tensor columns = at::empty({groups, channels / groups * shape.taps(), block * shape.out()}, input.options());
+  at::Tensor columns =
+      at::empty({groups, channels / groups * shape.taps(), block * shape.out()}, input.options());
   for (std::int64_t first = 0; first < batch; first += block) {
     const auto part = [&](const at::Tensor& tensor) { return tensor.narrow(0, first, block); };
     AT_DISPATCH_FLOATING_TYPES_AND_HALF(input.scalar_type(), "deform_conv2d", [&] {
-      gather_taps(shape, block, part(pixels).const_data_ptr<scalar_t>(), part(moves).const_data_ptr<scalar_t>(),
+      gather_taps(shape, block, part(pixels).const_data_ptr<scalar_t>(),
+                  part(moves).const_data_ptr<scalar_t>(),
                   use_mask ? part(factors).const_data_ptr<scalar_t>() : nullptr,
                   columns.mutable_data_ptr<scalar_t>());
     });

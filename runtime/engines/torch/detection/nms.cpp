@@ -55,10 +55,10 @@ std::vector<std::int64_t> kept(const Boxes<T>& boxes, const at::Tensor& order, d
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold) {
   TORCH_CHECK(boxes.dim() == 2 && boxes.size(1) == 4, "boxes must have shape [N, 4], they have ",
               boxes.sizes());
-  TORCH_CHECK(scores.dim() == 1 && scores.size(0) == boxes.size(0), "scores must have shape [",
-              boxes.size(0), "], they have ", scores.sizes());
-  TORCH_CHECK(boxes.scalar_type() == scores.scalar_type(), "boxes are ", boxes.scalar_type(),
-              ", scores are ", scores.scalar_type());
+  TORCH_CHECK(scores.dim() == 1 && scores.size(0) == boxes.size(0), "scores must have shape [", boxes.size(0),
+              "], they have ", scores.sizes());
+  TORCH_CHECK(boxes.scalar_type() == scores.scalar_type(), "boxes are ", boxes.scalar_type(), ", scores are ",
+              scores.scalar_type());
   at::Tensor result = at::empty({0}, boxes.options().dtype(at::kLong));
   if (boxes.numel() == 0) return result;
   const at::Tensor order = std::get<1>(scores.sort(/*stable=*/true, /*dim=*/0, /*descending=*/true));

@@ -83,7 +83,8 @@ constexpr std::array<Row, 6> k_rows = {{
      "-> (Tensor, Tensor)",
      Kernels<&ps_roi_pool>::implement},
     {"deform_conv2d",
-     "(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, "
+     "(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt "
+     "stride_w, "
      "SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, "
      "bool use_mask) -> Tensor",
      Kernels<&deform_conv2d>::implement},

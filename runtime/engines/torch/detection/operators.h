@@ -1,7 +1,7 @@
 // The operators of torchvision that models with a detection head call: `torchvision::nms`, `roi_align`,
 // `roi_pool`, `ps_roi_align`, `ps_roi_pool`, `deform_conv2d`. torchvision registers them by a library that
-// needs Python and CUDA; these take its place, with its schemas and its results to the last bit in f32, f64 and
-// (where torchvision has it) f16. For predictions only: no gradients.
+// needs Python and CUDA; these take its place, with its schemas and its results to the last bit in f32, f64
+// and (where torchvision has it) f16. For predictions only: no gradients.
 //
 // A program is anybody's, so what torchvision takes on trust is checked: that regions name a picture of the
 // batch, that coordinates are finite, that shapes fit each other.
@@ -26,12 +26,13 @@ class DetectionOperators {
 };
 
 // Boxes f32 or f64 [N, 4] (x1, y1, x2, y2), scores [N] of the same dtype. The indices (i64) of the boxes that
-// stay, best first: one goes when a better one that stays has more than `iou_threshold` of their union in common.
+// stay, best first: one goes when a better one that stays has more than `iou_threshold` of their union in
+// common.
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold);
 
-// In what follows: `input` [N, C, H, W]; `rois` [K, 5] of (number of the picture, x1, y1, x2, y2), of the same
-// dtype; coordinates are multiplied by `spatial_scale`. Error (c10::Error): a shape or dtype that does not fit,
-// a region of no picture or that is not finite, or too large to be sampled.
+// In what follows: `input` [N, C, H, W]; `rois` [K, 5] of (number of the picture, x1, y1, x2, y2), of the
+// same dtype; coordinates are multiplied by `spatial_scale`. Error (c10::Error): a shape or dtype that does
+// not fit, a region of no picture or that is not finite, or too large to be sampled.
 
 // [K, C, pooled_height, pooled_width]: bilinear samples, averaged in each bin. Mask R-CNN, arXiv:1703.06870.
 // `sampling_ratio` ≤ 0: as many samples as the region has pixels. f16, too.
@@ -43,8 +44,8 @@ at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spa
 std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::Tensor& rois,
                                             double spatial_scale, std::int64_t pooled_height,
                                             std::int64_t pooled_width);
-// Position-sensitive: each bin has channels of its own, so C is a multiple of the number of bins. The averages,
-// and the channel (i32) of each. Light-Head R-CNN, arXiv:1711.07264. f16, too.
+// Position-sensitive: each bin has channels of its own, so C is a multiple of the number of bins. The
+// averages, and the channel (i32) of each. Light-Head R-CNN, arXiv:1711.07264. f16, too.
 std::tuple<at::Tensor, at::Tensor> ps_roi_align(const at::Tensor& input, const at::Tensor& rois,
                                                 double spatial_scale, std::int64_t pooled_height,
                                                 std::int64_t pooled_width, std::int64_t sampling_ratio);
@@ -54,8 +55,9 @@ std::tuple<at::Tensor, at::Tensor> ps_roi_pool(const at::Tensor& input, const at
                                                std::int64_t pooled_width);
 
 // A convolution that reads each of its taps `offset` away from its place, times `mask` (when `use_mask`).
-// input [N, C, H, W], weight [out, C / groups, kh, kw], offset [N, offset_groups * 2 * kh * kw, oh, ow] of (y,
-// x), mask [N, offset_groups * kh * kw, oh, ow], bias [out]. f16, too. Deformable ConvNets v2, arXiv:1811.11168.
+// input [N, C, H, W], weight [out, C / groups, kh, kw], offset [N, offset_groups * 2 * kh * kw, oh, ow] of
+// (y, x), mask [N, offset_groups * kh * kw, oh, ow], bias [out]. f16, too. Deformable ConvNets v2,
+// arXiv:1811.11168.
 at::Tensor deform_conv2d(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& offset,
                          const at::Tensor& mask, const at::Tensor& bias, std::int64_t stride_h,
                          std::int64_t stride_w, std::int64_t pad_h, std::int64_t pad_w,

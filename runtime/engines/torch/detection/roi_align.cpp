@@ -37,21 +37,21 @@ at::Tensor roi_align(const at::Tensor& input, const at::Tensor& rois, double spa
                      std::int64_t pooled_height, std::int64_t pooled_width, std::int64_t sampling_ratio,
                      bool aligned) {
   const RegionSizes sizes = check_regions(input, rois, spatial_scale, pooled_height, pooled_width);
-  at::Tensor output =
-      at::zeros({rois.size(0), sizes.channels, pooled_height, pooled_width}, input.options());
+  at::Tensor output = at::zeros({rois.size(0), sizes.channels, pooled_height, pooled_width}, input.options());
   if (output.numel() == 0) return output;
   const at::Tensor pixels = input.contiguous(), rows = rois.contiguous();
   const std::int64_t values = sizes.channels * sizes.bins();
   AT_DISPATCH_FLOATING_TYPES_AND_HALF(input.scalar_type(), "roi_align", [&] {
     const auto* pictures = pixels.const_data_ptr<scalar_t>();
     auto* out = output.mutable_data_ptr<scalar_t>();
-    for_each_region<scalar_t>(rows, spatial_scale, values, [&](std::int64_t i, const Region<scalar_t>& region) {
-      BinSamples<scalar_t> samples = aligned_samples(sizes, region, sampling_ratio, aligned);
-      const auto count = rounded<scalar_t>(std::max<std::int64_t>(samples.count(), 1));
-      average_bins(std::move(samples), sizes, sizes.channels, count,
-                   pictures + region.picture * sizes.channels * sizes.plane(), out + i * values,
-                   [](std::int64_t c, std::int64_t) { return c; });
-    });
+    for_each_region<scalar_t>(
+        rows, spatial_scale, values, [&](std::int64_t i, const Region<scalar_t>& region) {
+          BinSamples<scalar_t> samples = aligned_samples(sizes, region, sampling_ratio, aligned);
+          const auto count = rounded<scalar_t>(std::max<std::int64_t>(samples.count(), 1));
+          average_bins(std::move(samples), sizes, sizes.channels, count,
+                       pictures + region.picture * sizes.channels * sizes.plane(), out + i * values,
+                       [](std::int64_t c, std::int64_t) { return c; });
+        });
   });
   return output;
 }
@@ -68,13 +68,14 @@ std::tuple<at::Tensor, at::Tensor> ps_roi_align(const at::Tensor& input, const a
   AT_DISPATCH_FLOATING_TYPES_AND_HALF(input.scalar_type(), "ps_roi_align", [&] {
     const auto* pictures = pixels.const_data_ptr<scalar_t>();
     auto* out = output.mutable_data_ptr<scalar_t>();
-    for_each_region<scalar_t>(rows, spatial_scale, sizes.channels, [&](std::int64_t i, const Region<scalar_t>& region) {
-      BinSamples<scalar_t> samples = aligned_samples(sizes, region, sampling_ratio, true);
-      const auto count = rounded<scalar_t>(samples.count()); // 0 / 0 in a region without extent
-      average_bins(std::move(samples), sizes, out_channels, count,
-                   pictures + region.picture * sizes.channels * sizes.plane(), out + i * sizes.channels,
-                   [&](std::int64_t c, std::int64_t bin) { return c * sizes.bins() + bin; });
-    });
+    for_each_region<scalar_t>(
+        rows, spatial_scale, sizes.channels, [&](std::int64_t i, const Region<scalar_t>& region) {
+          BinSamples<scalar_t> samples = aligned_samples(sizes, region, sampling_ratio, true);
+          const auto count = rounded<scalar_t>(samples.count()); // 0 / 0 in a region without extent
+          average_bins(std::move(samples), sizes, out_channels, count,
+                       pictures + region.picture * sizes.channels * sizes.plane(), out + i * sizes.channels,
+                       [&](std::int64_t c, std::int64_t bin) { return c * sizes.bins() + bin; });
+        });
   });
   return {output, channels};
 }

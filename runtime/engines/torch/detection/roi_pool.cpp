@@ -74,15 +74,17 @@ std::tuple<at::Tensor, at::Tensor> roi_pool(const at::Tensor& input, const at::T
     const auto* pictures = pixels.const_data_ptr<scalar_t>();
     auto* out = output.mutable_data_ptr<scalar_t>();
     auto* place = places.mutable_data_ptr<std::int32_t>();
-    for_each_region<scalar_t>(rows, spatial_scale, values, [&](std::int64_t i, const Region<scalar_t>& region) {
-      const PixelAxis<scalar_t> y(region.y1, region.y2, pooled_height, true, sizes.height);
-      const PixelAxis<scalar_t> x(region.x1, region.x2, pooled_width, true, sizes.width);
-      const scalar_t* picture = pictures + region.picture * sizes.channels * sizes.plane();
-      for (std::int64_t c = 0, at = i * values; c < sizes.channels; ++c)
-        for (std::int64_t bin = 0; bin < sizes.bins(); ++bin, ++at)
-          std::tie(out[at], place[at]) = largest(picture + c * sizes.plane(), sizes.width,
-                                                 y.pixels(bin / pooled_width), x.pixels(bin % pooled_width));
-    });
+    for_each_region<scalar_t>(
+        rows, spatial_scale, values, [&](std::int64_t i, const Region<scalar_t>& region) {
+          const PixelAxis<scalar_t> y(region.y1, region.y2, pooled_height, true, sizes.height);
+          const PixelAxis<scalar_t> x(region.x1, region.x2, pooled_width, true, sizes.width);
+          const scalar_t* picture = pictures + region.picture * sizes.channels * sizes.plane();
+          for (std::int64_t c = 0, at = i * values; c < sizes.channels; ++c)
+            for (std::int64_t bin = 0; bin < sizes.bins(); ++bin, ++at)
+              std::tie(out[at], place[at]) =
+                  largest(picture + c * sizes.plane(), sizes.width, y.pixels(bin / pooled_width),
+                          x.pixels(bin % pooled_width));
+        });
   });
   return {output, places};
 }
