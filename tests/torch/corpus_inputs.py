@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple
 import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed
 from torch import nn
+from torch._higher_order_ops.associative_scan import associative_scan
 from torch.export import Dim
 
 from corpus_cases import Case
@@ -52,6 +53,19 @@ class ScalarLists(nn.Module):
         return wide, whole, counts, edges
 
 
+class Vmapped(nn.Module):
+    """Functions that are mapped over an axis, one inside of another."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3))
+
+    def forward(self, x, y):
+        inner = torch.vmap(lambda row: torch.vmap(lambda a: a * 2)(row) + self.weight)(x)
+        rows, same = torch.vmap(lambda row: (row.cumsum(0), self.weight * 2), out_dims=(0, 1))(y)
+        return inner, rows, same, associative_scan(lambda a, b: a + b, x, 0, combine_mode="generic")
+
+
 class Quantized(nn.Module):
     """Every operator of quantized programs that Python alone registers."""
 
@@ -88,6 +102,7 @@ def input_cases():
         Case("dataclasses", Dataclasses(), (randn(2, 3), Settings(randn(3), randn(3))), ["x", "settings"]),
         Case("derived", Derived(), (randn(6), randn(3), randn(4)), ["x", "y", "z"], shapes={"x": {0: 2 * half}, "y": {0: half}, "z": {0: half + 1}},
              run_args=(randn(10), randn(5), randn(6))),
+        Case("vmap", Vmapped(), (randn(4, 3), randn(5, 4)), ["x", "y"]),
         Case("quantized", Quantized(), (randn(3, 4), randn(3, 4).half()), ["x", "half"]),
         Case("scalar_lists", ScalarLists(), (randn(3), randn(2, 2)), ["x", "y"]),
     ]

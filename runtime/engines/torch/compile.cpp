@@ -13,6 +13,7 @@
 #include "runtime/engines/torch/kernels.h"
 #include "runtime/engines/torch/operands.h"
 #include "runtime/engines/torch/shared_memory.h"
+#include "runtime/engines/torch/vmap.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -96,7 +97,7 @@ void Compiler::find_live_nodes() {
   for (std::size_t i = m_graph.nodes.size(); i-- > 0;) {
     const Node& node = m_graph.nodes[i];
     bool live = node.outputs.empty() || node.target.starts_with(k_higher_prefix) ||
-                (m_ops[i] && m_ops[i]->schema().is_mutable());
+                is_vmap_name(node.target) || (m_ops[i] && m_ops[i]->schema().is_mutable());
     for (const Argument& output : node.outputs)
       for_each_value(output, [&](ValueId value) { live = live || read[index_of(value)]; });
     m_live[i] = live && !is_check(node.target);
@@ -201,7 +202,8 @@ Result<void> Compiler::sym_instruction(const Node& node, Instruction& result) {
     MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(input.argument, m_context));
     std::ranges::move(operands, std::back_inserter(result.operands));
   }
-  if (result.outputs.size() != 1 || result.spreads_list || result.outputs[0] == k_no_value)
+  if (result.outputs.size() != 1 || result.spreads_list ||
+      (result.outputs[0] == k_no_value && !result.in_order))
     return fail(ErrorCode::load_failed, "it must give one value");
   return {};
 }
@@ -261,6 +263,10 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
     MRUN_TRY(op_instruction(node, result));
   } else if ((result.sym = find_sym_function(node.target)) != nullptr) {
     result.kind = Instruction::Kind::sym;
+    MRUN_TRY(sym_instruction(node, result));
+  } else if ((result.sym = find_vmap_function(node.target)) != nullptr) {
+    result.kind = Instruction::Kind::sym;
+    result.in_order = true;
     MRUN_TRY(sym_instruction(node, result));
   } else if (node.target.starts_with(k_op_prefix)) {
     return fail(ErrorCode::engine_unsupported, "LibTorch has no such operator",

@@ -50,6 +50,7 @@ struct Instruction {
   bool spreads_list = false; // a value of `returns` is a list
   std::optional<c10::OperatorHandle> op;
   SymFunction sym = nullptr;
+  bool in_order = false;         // of sym: it changes more than what it gives (vmap.h)
   std::vector<Operand> operands; // op: in schema order; sym: in Python's; higher order: see execute.cpp
   std::vector<std::vector<Operand>> groups; // higher order: carried, mapped and additional values
   std::vector<std::unique_ptr<CompiledGraph>> graphs;

@@ -289,8 +289,8 @@ Result<void> run_instruction(const Instruction& instruction, Slots& slots, torch
                              RunContext& context) {
   if (instruction.kind == Instruction::Kind::op) return run_op(instruction, slots, stack, context);
   if (instruction.kind == Instruction::Kind::sym) {
-    MRUN_ASSIGN(slot(slots, instruction.outputs[0]),
-                instruction.sym(evaluate_all(instruction.operands, slots)));
+    MRUN_ASSIGN(IValue value, instruction.sym(evaluate_all(instruction.operands, slots)));
+    if (instruction.outputs[0] != k_no_value) slot(slots, instruction.outputs[0]) = std::move(value);
     return {};
   }
   MRUN_ASSIGN(Slots values, run_higher_order(instruction, slots, context));

@@ -15,6 +15,7 @@
 #include "runtime/engines/torch/prepare.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/types.h"
+#include "runtime/engines/torch/vmap.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -455,6 +456,7 @@ Result<void> ExportedModel::run(const mrun_host& host, const mrun_request& reque
     const std::shared_ptr<const CopyPlan> plan = this->plan();
     SharedMemory inputs;
     MRUN_ASSIGN(std::vector<c10::IValue> slots, bind(request, *plan, inputs));
+    const VmapScope vmap;
     RunContext context{host, request.id, nullptr, m_device.type(), plan->folded, &m_shared, &inputs};
     const Result<std::vector<c10::IValue>> results = run_graph(*m_graph, std::move(slots), context);
     if (context.conflict != nullptr && learn(*plan, context.conflict)) continue;

@@ -62,7 +62,7 @@ class Folder {
     };
     if (!instruction.graphs.empty() || !is_known(instruction)) return false;
     if (std::ranges::any_of(instruction.outputs, written)) return false;
-    if (instruction.kind == Instruction::Kind::sym) return true;
+    if (instruction.kind == Instruction::Kind::sym) return !instruction.in_order;
     return instruction.kind == Instruction::Kind::op && !instruction.outputs.empty() &&
            !instruction.op->schema().is_mutable() && instruction.writes.empty() &&
            !instruction.op->hasTag(at::Tag::nondeterministic_seeded) &&

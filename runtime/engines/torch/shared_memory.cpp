@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <ATen/functorch/BatchedTensorImpl.h>
+
 namespace mrun::torch_engine {
 namespace {
 
@@ -142,6 +144,7 @@ bool may_give_back(const c10::FunctionSchema& schema, std::size_t index,
 
 const void* memory_of(const at::Tensor& tensor) {
   if (!tensor.defined()) return nullptr;
+  if (const auto* batched = at::functorch::maybeGetBatchedImpl(tensor)) return memory_of(batched->value());
   switch (tensor.layout()) {
   case c10::kSparse:
     return memory_of(tensor._values());

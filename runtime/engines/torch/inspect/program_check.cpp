@@ -37,7 +37,7 @@ Lack lack_of(std::string_view target, const CheckOptions& options) {
     return find_higher_order(target) != nullptr ? Lack{}
                                                 : Lack{"this higher-order operator is not supported", ""};
   if (const auto name = operator_of(target)) return lack_of_operator(*name, options);
-  if (is_sym_name(target)) return {};
+  if (is_sym_name(target) || is_vmap_name(target)) return {};
   return {"this Python function is not supported in a graph", ""};
 }
 
