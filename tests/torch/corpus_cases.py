@@ -78,6 +78,14 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(query, query, query, is_causal=True), hidden.mean(dim=[1], keepdim=False)
 
 
+class GroupedAttention(nn.Module):
+    """Heads of the query share those of the key: one for all, and one for two."""
+
+    def forward(self, query, one, two):
+        attend = F.scaled_dot_product_attention
+        return attend(query, one, one), attend(query, two, two, enable_gqa=True)
+
+
 class Cond(nn.Module):
     def forward(self, x):
         def positive(x):
@@ -415,6 +423,7 @@ def exported_cases():
         Case("cnn", Cnn(), (randn(2, 3, 16, 16),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(3, 3, 16, 16),), bf16=True),
         Case("lstm", Lstm(), (randn(2, 5, 3),), ["x"]),
         Case("attention", Attention(), (ids(1, 50, (2, 7)),), ["ids"], tolerance=2e-6),
+        Case("grouped_attention", GroupedAttention(), (randn(2, 4, 5, 8), randn(2, 1, 5, 8), randn(2, 2, 5, 8)), ["query", "one", "two"], tolerance=2e-6),
         Case("cond_true", Cond(), (torch.ones(3),), ["x"]),
         Case("cond_false", Cond(), (torch.ones(3),), ["x"], run_args=(-torch.ones(3),)),
         Case("cond_on_size", CondOnSize(), (randn(3),), ["x"], shapes={"x": {0: free}}, run_args=(randn(9),)),

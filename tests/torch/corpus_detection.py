@@ -49,6 +49,13 @@ class RoiPool(nn.Module):
                 call.ps_roi_pool(x, rois, 0.25, 3, 2), call.ps_roi_pool(x.double(), rois.double(), 1.0, 2, 2))
 
 
+class RotatedIou(nn.Module):
+    """torch.export has no fake of it."""
+
+    def forward(self, first, second):
+        return torch.ops.torchvision.box_iou_rotated(first, second), torch.ops.torchvision.box_iou_rotated(first, first)
+
+
 class Deform(nn.Module):
     def __init__(self):
         super().__init__()
@@ -73,6 +80,13 @@ def rois(pictures, count, size, generator):
     found[2] = torch.tensor([size, size, size + 30.0, size + 4.0])
     found[3] = torch.tensor([9.0, 9.0, 4.0, 2.0])
     return torch.cat([torch.randint(pictures, (count, 1), generator=generator).float(), found], 1)
+
+
+def rotated(count, generator):
+    found = torch.rand(count, 5, generator=generator) * torch.tensor([20.0, 20.0, 10.0, 10.0, 360.0]) - torch.tensor([0.0, 0.0, 0.0, 0.0, 180.0])
+    found[0, 2] = 0  # without extent
+    found[1] = torch.tensor([10.0, 10.0, 6.0, 4.0, 0.0])
+    return found
 
 
 def detection_cases():
@@ -100,4 +114,5 @@ class ScriptHead(nn.Module):
 def detection_scripts():
     generator = torch.Generator().manual_seed(21)
     args = (torch.randn(1, 3, 16, 16, generator=generator), boxes(30, 16.0, generator), torch.rand(30, generator=generator))
-    return [Case("script_head", ScriptHead(), args, ["x", "found", "scores"])]
+    return [Case("script_head", ScriptHead(), args, ["x", "found", "scores"]),
+            Case("script_rotated", RotatedIou(), (rotated(30, generator), rotated(20, generator)), ["first", "second"], tolerance=1e-5)]

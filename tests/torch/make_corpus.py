@@ -145,7 +145,7 @@ def write_exported(out, case, inside=False):
 
 def all_exported():
     """With those of torchvision where it is at hand, and some once more as they are after run_decompositions()."""
-    cases = exported_cases()
+    cases = [*exported_cases(), *alias_cases(), *input_cases()]
     if importlib.util.find_spec("torchvision"):
         from corpus_detection import detection_cases
         cases += detection_cases()
@@ -155,7 +155,7 @@ def all_exported():
 
 def all_scripts():
     from corpus_detection import detection_scripts
-    return torchscript_cases() + detection_scripts()
+    return [*torchscript_cases(), *script_cases(), *detection_scripts()]
 
 
 def write_torchscript(out, case):
@@ -182,9 +182,9 @@ def write_template(out, templates, name, names, make_args):
 def write_all(out, templates):
     torch.manual_seed(20)
     torch.set_num_threads(1)
-    for case in [*all_exported(), *alias_cases(), *input_cases()]:
+    for case in all_exported():
         write_exported(out, case)
-    for case in [*all_scripts(), *script_cases()]:
+    for case in all_scripts():
         write_torchscript(out, case)
     write_rewritten(out)
     ids = torch.randint(5, 30000, (3, 17))

@@ -13,9 +13,10 @@ bool contains(const std::array<std::string_view, N>& list, std::string_view text
 
 constexpr std::array<std::string_view, 9> k_namespaces = {
     "aten", "prims", "prim", "quantized", "_quantized", "quantized_decomposed", "mkldnn", "onednn", "mkl"};
-constexpr std::array<std::string_view, 6> k_of_engine = {
-    "torchvision::deform_conv2d", "torchvision::nms",       "torchvision::ps_roi_align",
-    "torchvision::ps_roi_pool",   "torchvision::roi_align", "torchvision::roi_pool"};
+constexpr std::array<std::string_view, 7> k_of_engine = {
+    "torchvision::box_iou_rotated", "torchvision::deform_conv2d", "torchvision::nms",
+    "torchvision::ps_roi_align",    "torchvision::ps_roi_pool",   "torchvision::roi_align",
+    "torchvision::roi_pool"};
 constexpr std::array<std::string_view, 5> k_refused = {"aten::from_file", "aten::save", "mkldnn::data_ptr",
                                                        "prim::PythonOp", "prim::IgnoredPythonOp"};
 

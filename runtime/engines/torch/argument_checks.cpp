@@ -113,8 +113,10 @@ void check_attention(Call& call) {
   TORCH_CHECK(query.dim() == 4 && key.dim() == 4 && value.dim() == 4,
               "query, key and value must have 4 axes");
   TORCH_CHECK(key.sizes() == value.sizes(), "key has shape ", key.sizes(), ", value ", value.sizes());
-  TORCH_CHECK(key.size(0) == query.size(0) && key.size(1) == query.size(1) && key.size(3) == query.size(3),
-              "query has shape ", query.sizes(), ", key ", key.sizes());
+  // Several heads of the query may share one of the key (grouped-query attention).
+  const bool heads_fit = key.size(1) > 0 && query.size(1) % key.size(1) == 0;
+  TORCH_CHECK(key.size(0) == query.size(0) && heads_fit && key.size(3) == query.size(3), "query has shape ",
+              query.sizes(), ", key ", key.sizes());
   TORCH_CHECK(query.numel() > 0 && key.numel() > 0, "query and key must have elements");
   const Tensor mask = call.tensor("attn_mask");
   if (!mask.defined()) return;

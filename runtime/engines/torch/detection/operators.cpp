@@ -64,8 +64,9 @@ struct Row {
   void (*implement)(torch::Library& library, const char* name);
 };
 
-constexpr std::array<Row, 6> k_rows = {{
+constexpr std::array<Row, 7> k_rows = {{
     {"nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", Kernels<&nms>::implement},
+    {"box_iou_rotated", "(Tensor boxes1, Tensor boxes2) -> Tensor", Kernels<&box_iou_rotated>::implement},
     {"roi_align",
      "(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, "
      "int sampling_ratio, bool aligned) -> Tensor",

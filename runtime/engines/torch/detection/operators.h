@@ -1,7 +1,7 @@
 // The operators of torchvision that models with a detection head call: `torchvision::nms`, `roi_align`,
-// `roi_pool`, `ps_roi_align`, `ps_roi_pool`, `deform_conv2d`. torchvision registers them by a library that
-// needs Python and CUDA; these take its place, with its schemas and its results to the last bit in f32, f64
-// and (where torchvision has it) f16. For predictions only: no gradients.
+// `roi_pool`, `ps_roi_align`, `ps_roi_pool`, `deform_conv2d`, `box_iou_rotated`. torchvision registers them
+// by a library that needs Python and CUDA; these take its place, with its schemas and its results to the last
+// bit in f32, f64 and (where torchvision has it) f16. For predictions only: no gradients.
 //
 // A program is anybody's, so what torchvision takes on trust is checked: that regions name a picture of the
 // batch, that coordinates are finite, that shapes fit each other.
@@ -29,6 +29,11 @@ class DetectionOperators {
 // stay, best first: one goes when a better one that stays has more than `iou_threshold` of their union in
 // common.
 at::Tensor nms(const at::Tensor& boxes, const at::Tensor& scores, double iou_threshold);
+
+// Rotated boxes [N, 5] and [M, 5] of (middle x, middle y, width, height, degrees): the share of their union
+// that each two have in common, f32 [N, M]. Computed in f64, so torchvision's f32 is some 1e-6 away. The
+// scripts of torchvision's detectors name it and never call it.
+at::Tensor box_iou_rotated(const at::Tensor& boxes1, const at::Tensor& boxes2);
 
 // In what follows: `input` [N, C, H, W]; `rois` [K, 5] of (number of the picture, x1, y1, x2, y2), of the
 // same dtype; coordinates are multiplied by `spatial_scale`. Error (c10::Error): a shape or dtype that does
