@@ -38,7 +38,8 @@ Outcome enter(Arguments a) {
   const auto randomness = word == "same"        ? functorch::RandomnessType::Same
                           : word == "different" ? functorch::RandomnessType::Different
                                                 : functorch::RandomnessType::Error;
-  return IValue(functorch::initAndPushDynamicLayer(functorch::TransformType::Vmap, c10::SymInt(a[0].toInt()), randomness));
+  return IValue(functorch::initAndPushDynamicLayer(functorch::TransformType::Vmap, c10::SymInt(a[0].toInt()),
+                                                   randomness));
 }
 
 Outcome leave(Arguments) {
@@ -52,18 +53,21 @@ Outcome add_axis(Arguments a) {
   const at::Tensor tensor = a[0].toTensor();
   const std::int64_t axis = a[1].toInt() < 0 ? a[1].toInt() + tensor.dim() : a[1].toInt();
   if (axis < 0 || axis >= tensor.dim()) return bad("a tensor has no such axis");
-  if (a[2].toInt() < 1 || a[2].toInt() > static_cast<std::int64_t>(depth())) return bad("there is no such level");
+  if (a[2].toInt() < 1 || a[2].toInt() > static_cast<std::int64_t>(depth()))
+    return bad("there is no such level");
   return IValue(functorch::addBatchDim(tensor, axis, a[2].toInt()));
 }
 
 // (tensor, level, batch size, axis)
 Outcome remove_axis(Arguments a) {
-  if (a.size() != 4 || !a[0].isTensor() || !a[1].isInt() || !a[2].isInt() || !a[3].isInt()) return bad("a tensor is needed");
+  if (a.size() != 4 || !a[0].isTensor() || !a[1].isInt() || !a[2].isInt() || !a[3].isInt())
+    return bad("a tensor is needed");
   const at::Tensor tensor = a[0].toTensor();
   const std::int64_t axis = a[3].toInt();
   if (axis < -tensor.dim() - 1 || axis > tensor.dim()) return bad("a tensor has no such axis");
   const auto* batched = functorch::maybeGetBatchedImpl(tensor);
-  if (batched != nullptr && batched->level() == a[1].toInt()) return IValue(batched->value().movedim(batched->bdim(), axis));
+  if (batched != nullptr && batched->level() == a[1].toInt())
+    return IValue(batched->value().movedim(batched->bdim(), axis));
   const at::Tensor wide = tensor.unsqueeze(axis); // the same for all
   std::vector<std::int64_t> sizes = wide.sizes().vec();
   sizes[static_cast<std::size_t>(axis < 0 ? axis + wide.dim() : axis)] = a[2].toInt();
@@ -71,13 +75,15 @@ Outcome remove_axis(Arguments a) {
 }
 
 // In the order of k_vmap_names.
-constexpr std::array<SymFunction, k_vmap_names.size()> k_functions = {nothing, enter, leave, add_axis, remove_axis};
+constexpr std::array<SymFunction, k_vmap_names.size()> k_functions = {nothing, enter, leave, add_axis,
+                                                                      remove_axis};
 
 } // namespace
 
 SymFunction find_vmap_function(std::string_view target) {
   const auto* found = std::ranges::find(k_vmap_names, target);
-  return found == k_vmap_names.end() ? nullptr : k_functions[static_cast<std::size_t>(found - k_vmap_names.begin())];
+  return found == k_vmap_names.end() ? nullptr
+                                     : k_functions[static_cast<std::size_t>(found - k_vmap_names.begin())];
 }
 
 VmapScope::VmapScope() : m_depth(depth()) {}

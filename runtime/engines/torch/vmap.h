@@ -1,6 +1,6 @@
-// torch.vmap in exported programs: calls of Python's functorch that stand around the operators of the mapped function,
-// as torch/_functorch/predispatch.py has them. They change what LibTorch does on this thread, so they run in their
-// order, whether or not somebody reads what they give.
+// torch.vmap in exported programs: calls of Python's functorch that stand around the operators of the mapped
+// function, as torch/_functorch/predispatch.py has them. They change what LibTorch does on this thread, so
+// they run in their order, whether or not somebody reads what they give.
 #pragma once
 
 #include "runtime/engines/torch/sym_ops.h"
