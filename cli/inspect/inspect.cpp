@@ -72,7 +72,8 @@ Result<Json> report_weights(const WeightLayout& layout, std::uint64_t size, cons
                  {"outputs", Json::array()},
                  {"operators", nullptr},
                  {"weights", weights_json(layout)},
-                 {"problems", Json::array()}};
+                 {"problems", Json::array()},
+                 {"cpu_problems", Json::array()}};
   if (!gguf) return report;
   MRUN_ASSIGN(const std::optional<GgufMetadata> metadata, read_gguf_metadata(size, read_at));
   Json facts = Json::object();
