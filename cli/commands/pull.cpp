@@ -25,6 +25,7 @@ constexpr FlagSpec k_flags[] = {
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {{"pull ghcr.io/acme/minilm", "the tag latest"},
                                       {"pull localhost:5000/acme/minilm:v2 --dry-run", "how much it is"},
+                                      {"pull ghcr.io/acme/minilm@sha256:…", "this version, without a tag"},
                                       {"pull ghcr.io/acme/minilm --key acme.pub", "if acme has signed it"},
                                       {"pull --locked", "all that mrun.lock names"}};
 constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
@@ -39,7 +40,8 @@ constinit const CommandSpec k_command_pull{
     .description =
         "What is here already is not fetched again, and an interrupted pull goes on where it was. Each\n"
         "piece is verified while it arrives. The model gets its name without the registry's host:\n"
-        "ghcr.io/acme/sdxl becomes acme/sdxl.",
+        "ghcr.io/acme/sdxl becomes acme/sdxl. What is asked for by digest alone moves no tag: it is kept as\n"
+        "acme/sdxl@sha256:… until `mrun rm`.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -17,7 +17,7 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"digest", plan.version ? Json(plan.version->text()) : Json(nullptr)},
           {"version", plan.version ? Json(plan.version->hex()) : Json(nullptr)},
           {"source_digest", plan.foreign ? Json(plan.manifest.digest.text()) : Json(nullptr)},
-          {"reference", fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default())},
+          {"reference", plan.name()},
           {"size_bytes", plan.size_bytes},
           {"fetched_bytes", dry_run ? plan.fetch_bytes : plan.fetched_bytes},
           {"previous", plan.previous ? Json(plan.previous->text()) : Json(nullptr)},

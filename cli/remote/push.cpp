@@ -10,6 +10,7 @@
 #include "cli/render/json_text.h"
 #include "common/text.h"
 #include "packager/registry/push.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -48,7 +49,7 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
   PushRequest request;
-  MRUN_ASSIGN(request.version, store.resolve(local));
+  MRUN_ASSIGN(request.version, find_version(store, local));
   request.remote = remote;
   request.dry_run = arguments.has("dry-run");
   MRUN_ASSIGN(const HomePaths home, context.home());
