@@ -1,6 +1,7 @@
 // mrun pull REMOTE: a model comes from a registry. Its code is in cli/remote/pull.cpp.
 #include "cli/consent.h"
 #include "cli/flags.h"
+#include "cli/given_credential.h"
 #include "cli/locked.h"
 
 namespace mrun::cli {
@@ -19,6 +20,8 @@ constexpr FlagSpec k_flags[] = {
      .help = "fetch it only when this public key (PEM) has signed it"},
     k_locked_flag,
     k_trust_flag,
+    k_username_flag,
+    k_token_stdin_flag,
     {.name = "force",
      .short_name = 'f',
      .help = "move a tag here that belongs to another model, and hash what is here again"},

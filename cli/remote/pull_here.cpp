@@ -77,7 +77,8 @@ Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const P
   }
   request.force = arguments.has("force");
   MRUN_ASSIGN(request.signature, demand_for(context, arguments, what.remote));
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, request.remote, interrupt_fd));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, request.remote, interrupt_fd, false, what.credential));
   if (what.dry_run) return plan_here(context, what, request, *registry);
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   TransferLine line(context, "pulling");

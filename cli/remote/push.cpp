@@ -4,6 +4,7 @@
 #include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/predict/target.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/remote/signing.h"
 #include "cli/remote/transfer_line.h"
@@ -42,6 +43,10 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
     return fail(ErrorCode::usage,
                 fmt::format("`{}` holds a digest: that follows from the content", printable(target, 100)),
                 "write the remote name as HOST/OWNER/NAME or HOST/OWNER/NAME:TAG");
+  if (arguments.has("token-stdin") && arguments.has("passphrase-stdin"))
+    return fail(ErrorCode::usage, "both the token and the passphrase would come from standard input",
+                "give the passphrase in MRUN_SIGN_PASSPHRASE");
+  MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments));
   std::optional<PrivateKey> key; // read first: a wrong one must not be found out after the upload
   if (arguments.has("sign")) {
     MRUN_ASSIGN(key, read_signing_key(context, arguments));
@@ -54,7 +59,8 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   request.dry_run = arguments.has("dry-run");
   MRUN_ASSIGN(const HomePaths home, context.home());
   request.notes = home.push_notes();
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd(), true));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt.fd(), true, std::move(credential)));
   std::optional<ModelPackExport> exported;
   if (arguments.value("format") == "modelpack") {
     MRUN_ASSIGN(exported, make_export(context, store, request.version));
