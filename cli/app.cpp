@@ -1,5 +1,6 @@
 #include "cli/app.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <exception>
@@ -16,6 +17,8 @@
 #include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/build_info.h"
+#include "common/code_trace.h"
+#include "common/standard_files.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -49,7 +52,6 @@ void apply_common_flags(Context& context, const Arguments& arguments) {
   context.github = arguments.has("github");
   context.quiet = arguments.has("quiet");
   context.verbose = arguments.has("verbose");
-  if (arguments.has("no-color")) context.terminal.disable_color();
 }
 
 struct Elsewhere {
@@ -81,6 +83,8 @@ Result<int> run_command(Context& context, std::string_view name, std::span<const
 Result<int> run_words(Context& context, std::vector<std::string_view> words, const Elsewhere& elsewhere) {
   if (!words.empty() && words[0] == "__complete") // not in the table: shells call it, nobody types it
     return run_complete(context, std::span(words).subspan(1));
+  if (std::ranges::find(words, "--no-color") != words.end())
+    context.terminal.disable_color(); // here, so that errors of the parser have none either
   std::size_t command_at = 0;
   while (command_at < words.size() && words[command_at].starts_with('-'))
     ++command_at;
@@ -92,11 +96,25 @@ Result<int> run_words(Context& context, std::vector<std::string_view> words, con
   }
   for (const std::string_view flag : leading)
     if (flag == "--version" || flag == "-V") return run_command(context, "version", {}, elsewhere);
-  if (leading.empty() || leading[0] == "--help" || leading[0] == "-h") {
+  const auto asks_for_help = [](std::string_view flag) { return flag == "--help" || flag == "-h"; };
+  if (leading.empty() || std::ranges::any_of(leading, asks_for_help)) {
     MRUN_TRY(context.terminal.out(render_overview(context.terminal)));
     return 0;
   }
   return fail(ErrorCode::unknown_flag, fmt::format("`mrun` has no flag `{}`", printable(leading[0], 60)));
+}
+
+// No exception of a library gets past it.
+int run_shielded(Context& context, int argc, char** argv, RunElsewhere run_elsewhere) {
+  try {
+    std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
+    if (!result) return show_error(context, result.error());
+    return context.terminal.out_closed() ? 0 : *result;
+  } catch (const std::exception& error) {
+    return show_error(context,
+                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
+  }
 }
 
 } // namespace
@@ -110,18 +128,13 @@ Result<int> become_helper(Context& context, const CommandSpec& command, const Ar
 }
 
 int run_program(int argc, char** argv, RunElsewhere run_elsewhere) {
+  open_standard_files();
   std::signal(SIGPIPE, SIG_IGN);
   Terminal terminal(STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO);
   Context context{.terminal = terminal};
-  try {
-    std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-    const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
-    if (!result) return show_error(context, result.error());
-    return terminal.out_closed() ? 0 : *result;
-  } catch (const std::exception& error) {
-    return show_error(context,
-                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
-  }
+  const int exit_code = run_shielded(context, argc, argv, run_elsewhere);
+  trace_exit(exit_code);
+  return exit_code;
 }
 
 } // namespace mrun::cli

@@ -1,5 +1,7 @@
 #include "cli/check_model.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/model_file.h"
@@ -29,6 +31,10 @@ tl::unexpected<Error> refuse(const Manifest& manifest, const Json& problems) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+bool may_run_on_cpu(const Manifest& manifest) {
+  return manifest.devices.empty() || std::ranges::find(manifest.devices, "cpu") != manifest.devices.end();
+}
+
 } // namespace
 
 Result<void> check_model(const Context& context, const Manifest& manifest,
@@ -38,6 +44,8 @@ Result<void> check_model(const Context& context, const Manifest& manifest,
               inspect_model_file(context, (folder / manifest.model).string(),
                                  !manifest.engine_options.value("operators", Json::array()).empty()));
   if (!report["problems"].empty()) return refuse(manifest, report["problems"]);
+  const Json cpu_problems = report.value("cpu_problems", Json::array());
+  if (!cpu_problems.empty() && may_run_on_cpu(manifest)) return refuse(manifest, cpu_problems);
   if (const auto& kind = report["kind"]; kind == "safetensors" || kind == "gguf")
     return fail(
         ErrorCode::model_unsupported,

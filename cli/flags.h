@@ -57,7 +57,7 @@ struct CommandSpec {
   std::span<const FlagSpec> flags = {};
   std::span<const ExampleSpec> examples = {};
   bool streams = false;                 // takes `--json=stream`: an event a line (docs/formats/events.md)
-  std::span<const int> exit_codes = {}; // besides 0, 2, 130 and 143, which every command has
+  std::span<const int> exit_codes = {}; // besides those that every command has (k_every_exit_code)
   // Whether these words need a registry: then mrun-remote runs the command. nullptr: they never do.
   bool (*needs_registry)(const Context& context, const Arguments& arguments) = nullptr;
   // The exit code, or the error that the caller renders. nullptr: the command runs in `helper`.
@@ -77,6 +77,10 @@ inline constexpr std::array k_common_flags = {
     FlagSpec{.name = "no-color", .help = "no colours (as NO_COLOR)"},
     FlagSpec{.name = "help", .short_name = 'h', .help = "show this help"},
 };
+
+// How any command may end: done, a file operation or its output failed, used wrongly, the system out of
+// something, Ctrl-C, SIGTERM.
+inline constexpr int k_every_exit_code[] = {0, 1, 2, 75, 130, 143};
 
 // Every command, in the order of the CMake lines.
 std::span<const CommandSpec* const> all_commands();

@@ -105,7 +105,7 @@ std::string flag_help(const FlagSpec& flag) {
 }
 
 bool may_exit_with(const CommandSpec& command, int code) {
-  return code == 0 || code == 2 || code == 130 ||
+  return std::ranges::find(k_every_exit_code, code) != std::end(k_every_exit_code) ||
          std::ranges::find(command.exit_codes, code) != command.exit_codes.end();
 }
 

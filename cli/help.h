@@ -22,7 +22,7 @@ std::string render_environment(const Terminal& terminal);
 std::string flag_help(const FlagSpec& flag);
 // Of `--json=stream`, in commands that have it (CommandSpec::streams).
 inline constexpr std::string_view k_stream_help = "print each event as a line of JSON, the moment it comes";
-// Every command may end with 0, 2 and 130.
+// Those of every command, and its own.
 bool may_exit_with(const CommandSpec& command, int code);
 // "mrun predict REF|DIR [flags]".
 std::string usage_line(const CommandSpec& command);

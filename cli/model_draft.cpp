@@ -120,11 +120,13 @@ class Drafter {
   Drafter(const Json& report, const std::string& model_file, const std::string& name)
       : m_report(report),
         m_model_file(model_file),
-        m_name(name) {}
+        m_name(name),
+        m_native(report["native_code"].get<bool>()) {}
 
   Result<ModelDraft> draft() {
     for (const Json& input : m_report["inputs"])
       MRUN_TRY(add_input(input));
+    if (m_inputs.empty() && m_native) add_open_file(input_name("0"), "in.0"); // its source was left out
     if (m_inputs.empty()) return unsupported(m_model_file + " takes no inputs");
     const std::string output = output_yaml();
     m_draft.files.insert(m_draft.files.begin(),
@@ -260,9 +262,9 @@ class Drafter {
     std::string text = fmt::format(
         "# Drafted by `mrun init --from`. The names of inputs and the steps are yours to change:\n"
         "# docs/formats/manifest.md and docs/formats/steps.md say what there is.\n"
-        "mrun: 1\nname: {}\nengine: torch\nmodel: {}\nfiles: [{}{}, README.md]\ninputs:\n{}",
-        m_name, quoted(m_model_file), quoted(m_model_file), m_draft.files.empty() ? "" : ", examples/*.npy",
-        m_inputs);
+        "mrun: 1\nname: {}\nengine: torch\nmodel: {}\n{}files: [{}{}, README.md]\ninputs:\n{}",
+        m_name, quoted(m_model_file), m_native ? "options: {native_code: true}\n" : "", quoted(m_model_file),
+        m_draft.files.empty() ? "" : ", examples/*.npy", m_inputs);
     if (!m_pre.empty()) text += "pre:                # the batch axis is added behind the steps\n" + m_pre;
     text += output;
     if (!m_open) text += fmt::format("examples:\n  - name: first\n    input: {{{}}}\n", m_example);
@@ -286,6 +288,7 @@ class Drafter {
   const std::string& m_name;
   std::set<std::string> m_names;
   std::string m_inputs, m_example, m_pre;
+  bool m_native;       // machine code, which runs elsewhere only after consent
   bool m_open = false; // an input that no example is known for
   ModelDraft m_draft;
 };
@@ -315,13 +318,7 @@ Result<ModelDraft> draft_model(const Json& report, const std::string& model_file
   if (!report["problems"].empty())
     return unsupported(fmt::format("{}: {}", model_file, text_of(report["problems"][0], "message")),
                        text_of(report["problems"][0], "hint"));
-  if (kind == "aot_inductor")
-    return unsupported(
-        fmt::format("{} is an AOTInductor package: what it takes is known to its machine code only",
-                    model_file),
-        "begin with the program that it was compiled of (torch.export.save), then change `model:` and add "
-        "`options: {native_code: true}`");
-  if (kind != "exported_program" && kind != "torchscript")
+  if (kind != "exported_program" && kind != "torchscript" && kind != "aot_inductor")
     return unsupported(fmt::format("{} holds weights and no program", model_file),
                        "export the model: torch.export.save(torch.export.export(model, inputs), FILE)");
   return Drafter(report, model_file, name).draft();

@@ -14,7 +14,7 @@ class PackLine {
  public:
   explicit PackLine(const Context& context)
       : m_context(context),
-        m_active(context.terminal.err_is_terminal() && !context.quiet && !context.json) {}
+        m_active(context.terminal.err_can_move() && !context.quiet && !context.json) {}
   ~PackLine() { m_context.terminal.clear_status(); }
   PackLine(const PackLine&) = delete;
   PackLine& operator=(const PackLine&) = delete;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/render/github.h"
+#include "common/terminal_text.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -24,6 +25,10 @@ std::string_view environment(const char* name) {
 
 bool is_ci() {
   return environment("CI") == "true" || environment("CI") == "1";
+}
+
+bool can_move() {
+  return environment("TERM") != "dumb" && !is_ci();
 }
 
 // https://no-color.org and https://bixense.com/clicolors: NO_COLOR wins.
@@ -119,6 +124,10 @@ Result<void> Terminal::out(std::string_view text) {
   return {};
 }
 
+Result<void> Terminal::out_foreign(std::string_view text) {
+  return m_out_is_terminal ? out(terminal_safe(text)) : out(text);
+}
+
 void Terminal::err(std::string_view text) {
   clear_status();
   if (m_guards_commands) {
@@ -142,6 +151,7 @@ std::string Terminal::take_annotations() {
 }
 
 void Terminal::status(std::string_view text) {
+  if (!err_can_move()) return;
   m_has_status = true;
   static_cast<void>(write_fully(m_err_fd, std::string(k_clear_line).append(text)));
 }
@@ -151,7 +161,11 @@ void Terminal::clear_status() {
 }
 
 bool Terminal::out_can_move() const {
-  return m_out_is_terminal && environment("TERM") != "dumb" && !is_ci();
+  return m_out_is_terminal && can_move();
+}
+
+bool Terminal::err_can_move() const {
+  return m_err_is_terminal && can_move();
 }
 
 std::size_t Terminal::out_width() const {

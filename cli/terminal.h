@@ -22,6 +22,9 @@ class Terminal {
 
   // All of `text`, at once. Error: io, disk_full.
   Result<void> out(std::string_view text);
+  // The same of what a model wrote: exact, but on a terminal, which is to act on none of it
+  // (terminal_safe()).
+  Result<void> out_foreign(std::string_view text);
   // A failing standard error has nobody to tell.
   void err(std::string_view text);
   // Commands of GitHub Actions, which text of `err` never is there: on standard error, or kept while they
@@ -30,8 +33,8 @@ class Terminal {
   void keep_annotations() { m_keeps_annotations = true; }
   // What was kept; from now on nothing is.
   std::string take_annotations();
-  // One line of standard error, a terminal, that the next one replaces; it goes before anything else is
-  // written.
+  // One line of standard error that the next one replaces; it goes before anything else is written. Nothing
+  // where it could not go: not `err_can_move()`.
   void status(std::string_view text);
   void clear_status();
 
@@ -40,6 +43,8 @@ class Terminal {
   bool err_is_terminal() const { return m_err_is_terminal; }
   // Standard output is a terminal that knows how to move its cursor (not TERM=dumb).
   bool out_can_move() const;
+  // The same of standard error: lines there can be rewritten.
+  bool err_can_move() const;
   bool out_closed() const { return m_out_closed; }
   // The last of what was written to standard output ended no line.
   bool out_line_is_open() const { return m_out_line_is_open; }

@@ -34,6 +34,20 @@ constexpr std::array<std::int8_t, 256> base64_values() {
 }
 constexpr auto k_base64_values = base64_values();
 
+// A letter, not empty: C0, DEL or, as UTF-8 has them, C1 (U+0080–U+009F).
+bool is_control(std::string_view letter) {
+  const auto first = static_cast<unsigned char>(letter.front());
+  const bool is_c1 = letter.size() == 2 && first == 0xC2 && static_cast<unsigned char>(letter[1]) < 0xA0;
+  return first < 0x20 || first == 0x7F || is_c1;
+}
+
+std::string escaped_bytes(std::string_view letter) {
+  std::string out;
+  for (const char c : letter)
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
 } // namespace
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -74,12 +88,12 @@ std::string printable(std::string_view text, std::size_t limit) {
   while (!text.empty()) {
     if (out.size() >= limit) return out + "…";
     const std::size_t length = utf8_sequence(text);
-    const unsigned char first = static_cast<unsigned char>(text.front());
-    if (length == 0 || first < 0x20 || first == 0x7f)
-      out += fmt::format("\\x{:02x}", first);
+    const std::string_view letter = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length == 0 || is_control(letter))
+      out += escaped_bytes(letter);
     else
-      out += text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(length, 1));
+      out += letter;
+    text.remove_prefix(letter.size());
   }
   return out;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "common/cores.h"
 #include "common/limits.h"
 
 namespace mrun {
@@ -123,7 +122,8 @@ Result<void> CutPacker::scan(const CutFile& file, Stretch& stretch, ChunkSizes s
 Result<void> CutPacker::hand_over(const CutFile& file, Stretch& stretch, std::uint64_t begin,
                                   std::shared_ptr<PieceBuffer> chunk) {
   Piece& piece = stretch.pieces.emplace_back(Piece{{begin, chunk->text().size()}, {}});
-  if (m_chunks_held >= 2 * usable_cores() + 2) return add_chunk(file, chunk->text(), piece.blob);
+  if (m_chunks_held >= static_cast<int>(2 * m_run.pool().threads()))
+    return add_chunk(file, chunk->text(), piece.blob);
   ++m_chunks_held;
   m_run.pool().add_next([this, &file, &piece, chunk = std::move(chunk)] {
     Result<void> added = add_chunk(file, chunk->text(), piece.blob);

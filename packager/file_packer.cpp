@@ -25,6 +25,13 @@ Result<void> add_whole(PackRun& run, std::size_t file) {
   return {};
 }
 
+// A piece is held whole; of content that is cut, one is read while others wait.
+std::uint64_t most_bytes_a_job(const CutSizes& sizes) {
+  const std::uint64_t piece =
+      std::min(std::max(sizes.piece_bytes, k_whole_file_bytes), k_most_buffered_bytes);
+  return std::max(piece, 3 * sizes.content.most_bytes);
+}
+
 } // namespace
 
 Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
@@ -42,6 +49,7 @@ Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
   for (std::size_t i = 0; i < selected.size(); ++i)
     if (plan.is_whole[i]) run.pool().add([&run, i] { return add_whole(run, i); });
   cut.add_jobs(plan.sizes);
+  run.pool().limit_memory(most_bytes_a_job(plan.sizes));
   MRUN_TRY(run.pool().run());
 
   PackedFiles out;

@@ -6,9 +6,21 @@
 
 #include <pthread.h>
 
-#include "common/cores.h"
+#include "common/machine.h"
 
 namespace mrun {
+
+JobPool::JobPool(std::size_t waiting_threads) {
+  const auto cores = static_cast<std::size_t>(usable_cores());
+  m_threads = cores == 1 ? 1 : std::min(cores + waiting_threads, k_most_threads);
+}
+
+void JobPool::limit_memory(std::uint64_t bytes_a_thread) {
+  const std::optional<std::uint64_t> available = available_memory_bytes();
+  if (!available || bytes_a_thread == 0) return;
+  m_threads = static_cast<std::size_t>(
+      std::clamp<std::uint64_t>(*available / 4 / bytes_a_thread, 1, static_cast<std::uint64_t>(m_threads)));
+}
 
 void JobPool::add(Job job) {
   const std::scoped_lock lock(m_mutex);
@@ -41,12 +53,8 @@ void JobPool::work() {
 
 Result<void> JobPool::run() {
   std::vector<std::thread> others;
-  const auto cores = static_cast<std::size_t>(usable_cores());
   // A few more than there are jobs now, for those that they add.
-  const std::size_t threads =
-      cores == 1
-          ? 1
-          : std::min({cores + m_waiting_threads, k_most_threads, std::max<std::size_t>(m_jobs.size(), 4)});
+  const std::size_t threads = std::min(m_threads, std::max<std::size_t>(m_jobs.size(), 4));
   for (std::size_t i = 1; i < threads; ++i)
     others.emplace_back([this] {
       ::pthread_setname_np(::pthread_self(), "job");

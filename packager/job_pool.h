@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -15,23 +16,29 @@ class JobPool {
  public:
   using Job = std::function<Result<void>()>;
 
+  // One thread a core that this process may use, up to k_most_threads, and the waiting ones.
   // `waiting_threads`: threads beyond one a core, for jobs that wait for a disk now and then. On one core
   // there is one thread.
-  explicit JobPool(std::size_t waiting_threads = 0) : m_waiting_threads(waiting_threads) {}
+  explicit JobPool(std::size_t waiting_threads = 0);
+
+  // No more threads than a quarter of the memory that is available has room for when each holds so much; one
+  // at least. Before run().
+  void limit_memory(std::uint64_t bytes_a_thread);
+  std::size_t threads() const { return m_threads; }
 
   // Any thread, before and during run(). `next`: before those that wait.
   void add(Job job);
   void add_next(Job job);
-  // Runs all jobs, also those that are added meanwhile, on the calling thread and others: one a core that
-  // this process may use, up to k_most_threads, and the waiting ones. Returns the first error.
+  // Runs all jobs, also those that are added meanwhile, on the calling thread and others. Returns the first
+  // error.
   Result<void> run();
 
  private:
-  static constexpr std::size_t k_most_threads = 32; // a job of pack holds up to 64 MiB
+  static constexpr std::size_t k_most_threads = 32;
 
   void work();
 
-  const std::size_t m_waiting_threads;
+  std::size_t m_threads;
   std::mutex m_mutex; // of all that follows
   std::condition_variable m_changed;
   std::deque<Job> m_jobs;

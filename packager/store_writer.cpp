@@ -79,8 +79,8 @@ Result<Store::Writer::Incoming> Store::Writer::begin_blob() {
   return Incoming(*this, name, std::move(fd), false);
 }
 
-Result<std::optional<Store::Writer::Incoming>> Store::Writer::resume_blob(const Digest& digest,
-                                                                          std::uint64_t size, Gaps gaps) {
+Result<std::optional<Store::Writer::Incoming>>
+Store::Writer::resume_blob(const Digest& digest, std::uint64_t size, Gaps gaps, const GoOn& go_on) {
   const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
   MRUN_ASSIGN(UniqueFd fd, m_store.file_system.open(m_store.root.get(), name, O_RDWR | O_CREAT, 0600));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
@@ -100,7 +100,7 @@ Result<std::optional<Store::Writer::Incoming>> Store::Writer::resume_blob(const 
     incoming.m_parts = written_parts(incoming.m_fd.get(), size_on_disk);
   else if (::ftruncate(incoming.m_fd.get(), static_cast<off_t>(there)) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't cut {}", name));
-  MRUN_TRY(incoming.extend(there));
+  MRUN_TRY(incoming.extend(there, go_on));
   ::lseek(incoming.m_fd.get(), static_cast<off_t>(there), SEEK_SET);
   return incoming;
 }
@@ -113,12 +113,12 @@ Result<Store::Writer::Incoming::Part> Store::Writer::Incoming::part(std::uint64_
   return Part(store.file_system, std::move(fd));
 }
 
-Result<void> Store::Writer::Incoming::extend(std::uint64_t upto) {
+Result<void> Store::Writer::Incoming::extend(std::uint64_t upto, const std::function<Result<void>()>& go_on) {
   return read_range(m_fd.get(), m_size, upto - m_size, m_name, ErrorCode::pack_file_changed,
                     [&](std::string_view bytes) -> Result<void> {
                       m_hash.update(bytes);
                       m_size += bytes.size();
-                      return {};
+                      return go_on ? go_on() : Result<void>();
                     });
 }
 
@@ -197,6 +197,13 @@ std::string Store::Writer::read_note(const Store& store, const std::string& name
 
 void Store::Writer::drop_note(const std::string& name) {
   (void)m_store.file_system.unlink(m_store.root.get(), "tmp/" + name); // else gc finds it
+}
+
+void Store::Writer::drop_partial(const Digest& digest) {
+  const std::string name = fmt::format("tmp/{}{}", k_partial_prefix, digest.hex());
+  const UniqueFd fd(::openat(m_store.root.get(), name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0)
+    (void)m_store.file_system.unlink(m_store.root.get(), name); // else gc finds it
 }
 
 } // namespace mrun

@@ -93,7 +93,7 @@ class Store::Writer {
       UniqueFd m_fd;
     };
     Result<Part> part(std::uint64_t offset);
-    Result<void> extend(std::uint64_t upto);
+    Result<void> extend(std::uint64_t upto, const std::function<Result<void>()>& go_on = nullptr);
 
     // Error store_corrupt when the content is not `expected`.
     Result<AddedBlob> finish(const std::optional<Digest>& expected);
@@ -117,16 +117,19 @@ class Store::Writer {
   };
   Result<Incoming> begin_blob();
   // Goes on with what an interrupted download of this blob left in tmp/pull-HEX: what lies before the first
-  // gap is hashed again first. What lies behind it is cut off, or kept for extend(). nullopt: another process
-  // is at it.
+  // gap is hashed again first, as long as `go_on` gives no error. What lies behind it is cut off, or kept for
+  // extend(). nullopt: another process is at it.
   enum class Gaps { cut, keep };
-  Result<std::optional<Incoming>> resume_blob(const Digest& digest, std::uint64_t size,
-                                              Gaps gaps = Gaps::cut);
+  using GoOn = std::function<Result<void>()>;
+  Result<std::optional<Incoming>> resume_blob(const Digest& digest, std::uint64_t size, Gaps gaps = Gaps::cut,
+                                              const GoOn& go_on = nullptr);
 
   // Small texts in tmp/ that stay for a day, and what gc makes of them (pull_notes.h). `name`: kept-….
   Result<void> write_note(const std::string& name, std::string_view text);
   static std::string read_note(const Store& store, const std::string& name); // "" for none
   void drop_note(const std::string& name);
+  // What an interrupted download left of a blob that is not wanted any more, unless another process is at it.
+  void drop_partial(const Digest& digest);
 
   // Makes all blobs durable and points the tag at `manifest`, which this writer or another added.
   Result<void> tag(const Reference& reference, const Digest& manifest, const VersionFacts& facts,

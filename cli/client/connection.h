@@ -41,22 +41,36 @@ enum class ReadResult { data, end, timed_out, interrupted };
 
 using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 
+// Without a deadline an exchange ends when nothing has moved for this long: what does not answer by then
+// hangs (a stopped process, a dead disk).
+inline constexpr std::chrono::seconds k_longest_silence{30};
+// For a reply that may take as long as the work that it is about.
+inline constexpr Deadline k_no_deadline = std::chrono::steady_clock::time_point::max();
+
+// What ends a wait before what is waited for.
+struct Patience {
+  Deadline deadline = std::nullopt;
+  int interrupt_fd = -1; // readable once a signal came (InterruptGuard); < 0: none
+};
+
 class Connection {
  public:
   // nullopt when nobody listens (absent socket, refused). Errors: peer_refused when the daemon is another
-  // user's, daemon_unreachable, home_refused for a path that does not fit a socket address.
-  static Result<std::optional<Connection>> open(const std::filesystem::path& socket);
+  // user's, daemon_unreachable, home_refused for a path that does not fit a socket address, those of send().
+  static Result<std::optional<Connection>> open(const std::filesystem::path& socket, Patience patience = {});
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();
 
   // Sends the request and reads the reply's head. Errors: daemon_unreachable (broken, not HTTP, head too
-  // large, the deadline passed).
-  Result<HttpHead> send(const HttpRequest& request, Deadline deadline = std::nullopt);
+  // large, the deadline or k_longest_silence passed), interrupted_by_user.
+  Result<HttpHead> send(const HttpRequest& request, Patience patience = {});
+  // After a send() that failed: whether the daemon may have read the whole request, and so may act on it.
+  bool may_have_arrived() const;
   // Adds body bytes to `sink` as they come. `interrupt_fd` < 0: none. Error daemon_unreachable.
   Result<ReadResult> read(std::string& sink, Deadline deadline, int interrupt_fd);
-  // The body to its end; over `limit` bytes is an error, as is the deadline's passing.
-  Result<std::string> read_body(std::size_t limit, Deadline deadline = std::nullopt);
+  // The body to its end; over `limit` bytes is an error, as is what ends send().
+  Result<std::string> read_body(std::size_t limit, Patience patience = {});
   const std::filesystem::path& socket() const;
   int fd() const;           // to wait for several at once; what has been read already does not show there
   int peer_process() const; // who listens; 0 when the kernel can't say (another pid namespace)

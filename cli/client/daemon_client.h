@@ -18,17 +18,20 @@ enum class Start {
 
 class DaemonClient {
  public:
-  // Connects. Errors: daemon_unreachable, daemon_start, peer_refused, home_refused.
-  static Result<DaemonClient> connect(const Context& context, Start start);
+  // Connects. Errors: daemon_unreachable, daemon_start, peer_refused, home_refused, interrupted_by_user.
+  // `patience` holds for this and for all that is asked later.
+  static Result<DaemonClient> connect(const Context& context, Start start, Patience patience = {});
+  void set_patience(Patience patience) { m_patience = patience; }
 
-  // A JSON exchange; a problem object becomes its error. `deadline`: daemon_unreachable when it passes.
+  // A JSON exchange; a problem object becomes its error. `deadline`, or the earlier one of the client's
+  // patience: daemon_unreachable when it passes; without any, when k_longest_silence did.
   Result<Json> get(const std::string& target, Deadline deadline = std::nullopt);
   Result<Json> post(const std::string& target, const Json& body, Deadline deadline = std::nullopt);
   Result<Json> request(HttpRequest request, Deadline deadline = std::nullopt);
 
   // The head of a reply whose body the caller reads from `connection()`. A status of 400 or more is an error.
-  // When an idle daemon of another build refuses in order to make room (version_skew), a new one is started
-  // and asked.
+  // A daemon that breaks off is asked again, or the next one is: a GET always, anything else only when it
+  // can't have arrived.
   Result<HttpHead> open(HttpRequest request, Deadline deadline = std::nullopt);
   Connection& connection() { return m_connection; }
 
@@ -42,15 +45,18 @@ class DaemonClient {
   void settle_build_skew();
 
  private:
-  DaemonClient(const Context& context, Start start, HomePaths home, Connection connection);
-  static Result<Connection> reach(const Context& context, Start start, const HomePaths& home);
-  Result<HttpHead> send(const HttpRequest& request, Deadline deadline);
+  DaemonClient(const Context& context, Start start, HomePaths home, Connection connection, Patience patience);
+  static Result<Connection> reach(const Context& context, Start start, const HomePaths& home,
+                                  const Patience& patience);
+  Patience until(Deadline deadline) const;
+  Result<HttpHead> send(const HttpRequest& request, const Patience& patience);
   void note_build(const HttpHead& head);
 
   const Context& m_context;
   Start m_start;
   HomePaths m_home;
   Connection m_connection;
+  Patience m_patience;
   std::string m_daemon_build;
   bool m_other_build = false;
   std::optional<std::chrono::seconds> m_retry_after;

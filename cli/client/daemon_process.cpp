@@ -29,6 +29,7 @@ constexpr std::chrono::seconds k_ready_timeout{60}; // a database to repair, a s
 constexpr std::chrono::seconds k_holder_wait = k_drain_timeout + std::chrono::seconds(20);
 constexpr std::chrono::seconds k_start_wait = k_ready_timeout + k_holder_wait; // of the one who starts it
 constexpr int k_lock_pause_ms = 10;
+constexpr std::chrono::milliseconds k_look_again{100};
 constexpr std::size_t k_ready_text_bytes = 16 * k_kib;
 constexpr std::size_t k_max_lock_bytes = 4096;
 constexpr std::size_t k_max_status_bytes = 1 * k_mib;
@@ -108,12 +109,31 @@ tl::unexpected<Error> not_ready(std::string_view words, const HomePaths& home) {
   return tl::unexpected<Error>(std::move(error));
 }
 
-Result<void> wait_ready(int fd, const HomePaths& home) {
-  const auto deadline = std::chrono::steady_clock::now() + k_ready_timeout;
+// The earlier of the caller's end and that of a step that may take `limit`.
+Deadline within(const Patience& patience, std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  return patience.deadline && *patience.deadline < end ? patience.deadline : end;
+}
+
+// Why the caller does not wait any longer; nothing when it does.
+Result<void> check_patience(const Patience& patience) {
+  const auto now = std::chrono::steady_clock::now();
+  if (patience.interrupt_fd >= 0 && wait_readable(patience.interrupt_fd, now, -1) == Wake::readable)
+    return fail(ErrorCode::interrupted_by_user, "interrupted while the daemon was started");
+  if (patience.deadline && now >= *patience.deadline)
+    return fail(ErrorCode::daemon_unreachable, "the daemon was not ready in time",
+                "it goes on starting; see `mrun daemon status`");
+  return {};
+}
+
+Result<void> wait_ready(int fd, const HomePaths& home, const Patience& patience) {
+  const Deadline deadline = within(patience, k_ready_timeout);
   std::string words;
   char buffer[1024];
   while (words.size() < k_ready_text_bytes) {
-    if (wait_readable(fd, deadline, -1) == Wake::timed_out)
+    const Wake wake = wait_readable(fd, deadline, patience.interrupt_fd);
+    if (wake != Wake::readable) MRUN_TRY(check_patience(patience));
+    if (wake == Wake::timed_out)
       return fail(ErrorCode::daemon_start,
                   fmt::format("the daemon is not ready after {} s", k_ready_timeout.count()),
                   fmt::format("its log: {}", (home.logs() / "mrund.log").string()));
@@ -126,12 +146,12 @@ Result<void> wait_ready(int fd, const HomePaths& home) {
   return not_ready(words, home);
 }
 
-Result<UniqueFd> take_start_lock(const HomePaths& home) {
+Result<UniqueFd> take_start_lock(const HomePaths& home, const Patience& patience) {
   UniqueFd lock(::open(home.start_lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock)
     return fail_errno(ErrorCode::home_refused, errno,
                       fmt::format("can't open {}", home.start_lock().string()));
-  // flock has no deadline, so it is tried again; Ctrl-C ends the process meanwhile.
+  // flock has no deadline, so it is tried again.
   const auto end = std::chrono::steady_clock::now() + k_start_wait;
   while (::flock(lock.get(), LOCK_EX | LOCK_NB) < 0) {
     if (errno != EWOULDBLOCK && errno != EINTR)
@@ -140,19 +160,20 @@ Result<UniqueFd> take_start_lock(const HomePaths& home) {
       return fail(ErrorCode::daemon_start,
                   fmt::format("another mrun has been starting the daemon for {} s", k_start_wait.count()),
                   "look for a stopped mrun process, then repeat");
+    MRUN_TRY(check_patience(patience));
     ::poll(nullptr, 0, k_lock_pause_ms);
   }
   return lock;
 }
 
 Result<void> spawn_and_wait(const HomePaths& home, const std::filesystem::path& program,
-                            const std::vector<std::string>& words) {
+                            const std::vector<std::string>& words, const Patience& patience) {
   const std::filesystem::path log_path = home.logs() / "mrund.log";
   UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!log)
     return fail_errno(ErrorCode::home_refused, errno, fmt::format("can't open {}", log_path.string()));
   MRUN_ASSIGN(const UniqueFd ready, spawn(program, words, std::move(log)));
-  return wait_ready(ready.get(), home);
+  return wait_ready(ready.get(), home, patience);
 }
 
 struct Holder {
@@ -181,27 +202,16 @@ bool is_alive(const Holder& holder) {
 }
 
 // Behind the socket may be a service manager that starts this home's daemon for whoever connects.
-bool is_activated(const HomePaths& home) {
-  auto connection = Connection::open(home.socket);
+bool is_activated(const HomePaths& home, const Patience& patience) {
+  const Patience limited{within(patience, k_ready_timeout), patience.interrupt_fd};
+  auto connection = Connection::open(home.socket, limited);
   if (!connection || !*connection) return false;
-  const auto deadline = std::chrono::steady_clock::now() + k_ready_timeout;
-  const auto head = (*connection)->send({.target = "/mrun/v1/status"}, deadline);
-  const auto body = head ? (*connection)->read_body(k_max_status_bytes, deadline) : Result<std::string>("");
+  const auto head = (*connection)->send({.target = "/mrun/v1/status"}, limited);
+  const auto body = head ? (*connection)->read_body(k_max_status_bytes, limited) : Result<std::string>("");
   const auto status = parse_json(body.value_or(""), ErrorCode::daemon_unreachable, "the daemon's status");
   if (!status || !status->is_object()) return false;
   const Json paths = status->value("home", Json::object());
   return paths.is_object() && paths.value("state", "") == home.state.string();
-}
-
-// Waits for the end of the process that holds the home's lock; `held` is returned when there is none to wait
-// for.
-Result<void> wait_for_holder(const HomePaths& home, const Error& held) {
-  const int process_id = home_holder(home);
-  if (process_id <= 0) return tl::unexpected<Error>(held);
-  MRUN_ASSIGN(const bool gone,
-              wait_for_exit(process_id, std::chrono::steady_clock::now() + k_holder_wait, -1));
-  if (!gone) return tl::unexpected<Error>(held);
-  return {};
 }
 
 } // namespace
@@ -212,10 +222,11 @@ int home_holder(const HomePaths& home) {
 
 // The lock says which process is this home's daemon and where it listens: at the usual socket another home's
 // daemon may answer.
-Result<std::optional<Connection>> open_home(const HomePaths& home) {
+Result<std::optional<Connection>> open_home(const HomePaths& home, const Patience& patience) {
   const Holder holder = read_holder(home);
   if (!is_alive(holder)) return std::nullopt; // a mere look must not make a service manager start one
-  MRUN_ASSIGN(auto connection, Connection::open(holder.socket.empty() ? home.socket : holder.socket));
+  MRUN_ASSIGN(auto connection,
+              Connection::open(holder.socket.empty() ? home.socket : holder.socket, patience));
   const int peer = connection ? connection->peer_process() : 0;
   const bool is_ours = connection && (peer == 0 || peer == holder.process_id ||
                                       (holder.listener != 0 && peer == holder.listener));
@@ -223,30 +234,55 @@ Result<std::optional<Connection>> open_home(const HomePaths& home) {
   return connection;
 }
 
+namespace {
+
+// Waits for the process that holds the home's lock: one that was stopping to end (nullopt), one that was just
+// starting to listen. `held` is returned when there is none to wait for, or it does neither.
+Result<std::optional<Connection>> wait_for_holder(const HomePaths& home, const Error& held,
+                                                  const Patience& patience) {
+  const int process_id = home_holder(home);
+  const Deadline end = within(patience, k_holder_wait);
+  while (process_id > 0) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= *end) break;
+    MRUN_ASSIGN(const bool gone,
+                wait_for_exit(process_id, std::min(now + k_look_again, *end), patience.interrupt_fd));
+    if (gone) return std::nullopt;
+    MRUN_TRY(check_patience(patience));
+    MRUN_ASSIGN(auto connection, open_home(home, patience));
+    if (connection) return connection;
+  }
+  return tl::unexpected<Error>(held);
+}
+
+} // namespace
+
 bool autostart_disabled() {
   const char* value = std::getenv("MRUN_NO_AUTOSTART");
   return value != nullptr && *value != '\0' && std::string_view(value) != "0";
 }
 
 Result<Connection> start_daemon(const HomePaths& home, const std::filesystem::path& program,
-                                const std::vector<std::string>& words,
-                                const std::function<void()>& on_start) {
+                                const std::vector<std::string>& words, const std::function<void()>& on_start,
+                                const Patience& patience) {
   MRUN_TRY(home.create());
-  MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home));
-  MRUN_ASSIGN(auto running, open_home(home));
-  if (!running && is_activated(home)) {
-    MRUN_ASSIGN(running, open_home(home));
+  MRUN_ASSIGN(const UniqueFd lock, take_start_lock(home, patience));
+  MRUN_ASSIGN(auto running, open_home(home, patience));
+  if (!running && is_activated(home, patience)) {
+    MRUN_ASSIGN(running, open_home(home, patience));
   }
   if (running) return std::move(*running);
+  MRUN_TRY(check_patience(patience));
   on_start();
-  auto started = spawn_and_wait(home, program, words);
+  auto started = spawn_and_wait(home, program, words, patience);
   if (!started && started.error().code == ErrorCode::daemon_running) {
     // One that is stopping has closed its socket and holds the home until its workers are gone.
-    MRUN_TRY(wait_for_holder(home, started.error()));
-    started = spawn_and_wait(home, program, words);
+    MRUN_ASSIGN(auto listening, wait_for_holder(home, started.error(), patience));
+    if (listening) return std::move(*listening);
+    started = spawn_and_wait(home, program, words, patience);
   }
   MRUN_TRY(started);
-  MRUN_ASSIGN(auto connection, open_home(home));
+  MRUN_ASSIGN(auto connection, open_home(home, patience));
   if (!connection)
     return fail(ErrorCode::daemon_start, "the daemon said that it is ready, but does not answer");
   return std::move(*connection);

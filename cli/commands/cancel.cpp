@@ -14,7 +14,7 @@ namespace {
 constexpr PositionalSpec k_positionals[] = {
     {.name = "ID", .help = "a prediction's id (`mrun predict --print-id`)"}};
 constexpr ExampleSpec k_examples[] = {{"cancel 01hq3k5v7w9x1y3z5a7b9c1d3e", "ask a prediction to stop"}};
-constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
+constexpr int k_exit_codes[] = {4, 5, 6};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string id = arguments.positional(0);

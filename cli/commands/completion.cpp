@@ -18,7 +18,6 @@ constexpr ExampleSpec k_examples[] = {
     {"completion bash > ~/.local/share/bash-completion/completions/mrun", "for every new bash"},
     {"completion zsh > \"${fpath[1]}/_mrun\"", "for every new zsh"},
     {"completion fish > ~/.config/fish/completions/mrun.fish", "for every new fish"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 130};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const InstallPaths install, context.install());
@@ -45,7 +44,6 @@ constinit const CommandSpec k_command_completion{
                    "shell only: `source <(mrun completion bash)`.",
     .positionals = k_positionals,
     .examples = k_examples,
-    .exit_codes = k_exit_codes,
     .run = run,
 };
 

@@ -40,9 +40,9 @@ constexpr ExampleSpec k_examples[] = {
     {"config set listen tcp://127.0.0.1:8000", "from its next start on the daemon answers over TCP, too"},
     {"config unset idle_unload", "back to the default"},
     {"config path", "where config.yaml is"}};
-constexpr int k_exit_codes[] = {0, 2, 6, 130};
+constexpr int k_exit_codes[] = {6};
 
-constexpr unsigned k_file_mode = 0600;
+constexpr unsigned k_trial_mode = 0600;
 
 std::string shown(const Json& value) {
   if (value.is_null()) return "";
@@ -98,7 +98,7 @@ Result<void> keep(const Context& context, const HomePaths& home, const std::stri
   std::error_code ignored;
   fs::create_directories(home.config_file.parent_path(), ignored);
   const fs::path trial = home.config_file.string() + fmt::format(".mrun-check-{}", ::getpid());
-  MRUN_TRY(replace_file(trial, text, k_file_mode, Durable::no, ErrorCode::io));
+  MRUN_TRY(replace_file(trial, text, k_trial_mode, Durable::no, ErrorCode::io));
   const auto description = daemon_description(context, trial.string());
   fs::remove(trial, ignored);
   MRUN_TRY(description);
@@ -109,7 +109,7 @@ Result<void> keep(const Context& context, const HomePaths& home, const std::stri
       message = home.config_file.filename().string() + message.substr(name.size());
     return fail(ErrorCode::config_invalid, message, error.value("hint", ""));
   }
-  return replace_file(home.config_file, text, k_file_mode, Durable::yes, ErrorCode::io);
+  return replace_kept_file(home.config_file, text, ErrorCode::io);
 }
 
 Result<int> change(Context& context, const std::string& key, const std::string& block) {

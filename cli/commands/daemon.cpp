@@ -50,7 +50,7 @@ constexpr ExampleSpec k_examples[] = {
     {"daemon status", "exit code 6 when none runs"},
     {"daemon socket", "where programs find its API: curl --unix-socket"},
     {"daemon run", "in the foreground, for a supervisor such as systemd"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 6, 130, 143};
+constexpr int k_exit_codes[] = {4, 6};
 
 Deadline after(std::chrono::seconds wait) {
   return std::chrono::steady_clock::now() + wait;

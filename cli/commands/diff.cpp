@@ -21,7 +21,7 @@ constexpr FlagSpec k_flags[] = {
 constexpr ExampleSpec k_examples[] = {
     {"diff demo/minilm:v1 demo/minilm:v2", "files, tensors, inputs and output"},
     {"diff demo/minilm:v1 demo/minilm:v2 --json", "for programs"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 3, 5, 10, 130};
+constexpr int k_exit_codes[] = {3, 5, 6, 10};
 
 Result<Bundle> load_version(const Store& store, const std::string& text) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));

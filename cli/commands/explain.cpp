@@ -19,7 +19,6 @@ constexpr PositionalSpec k_positionals[] = {
 constexpr ExampleSpec k_examples[] = {{"explain M1203", "one error"},
                                       {"explain exit-codes", "what exit codes mean"},
                                       {"explain", "every error code"}};
-constexpr int k_exit_codes[] = {0, 2, 130};
 
 Json row_json(const ErrorRow& row) {
   return {{"code", error_code_text(row.code)}, {"class", std::string(row.name)},
@@ -95,7 +94,6 @@ constinit const CommandSpec k_command_explain{
         "Every error that mrun shows has a code. Codes and their names never change their meaning.",
     .positionals = k_positionals,
     .examples = k_examples,
-    .exit_codes = k_exit_codes,
     .run = run,
 };
 

@@ -16,7 +16,7 @@ namespace {
 constexpr FlagSpec k_flags[] = {k_yes_flag, k_dry_run_flag};
 constexpr ExampleSpec k_examples[] = {
     {"gc", "shows how much goes, and asks"}, {"gc --dry-run", "only shows it"}, {"gc -y", "in a script"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 10, 75, 130};
+constexpr int k_exit_codes[] = {6, 10};
 
 std::string plan_words(const GcPlan& plan) {
   std::string words =

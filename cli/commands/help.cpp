@@ -18,7 +18,6 @@ constexpr ExampleSpec k_examples[] = {{"help", "every command"},
                                       {"help predict", "one command"},
                                       {"help --json", "the whole table, for programs"},
                                       {"help environment", "the variables that mrun reads"}};
-constexpr int k_exit_codes[] = {0, 2, 130};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string name = arguments.positional(0);
@@ -57,7 +56,6 @@ constinit const CommandSpec k_command_help{
     .description = "The same as `mrun COMMAND --help`.",
     .positionals = k_positionals,
     .examples = k_examples,
-    .exit_codes = k_exit_codes,
     .run = run,
 };
 

@@ -38,7 +38,7 @@ constexpr ExampleSpec k_examples[] = {
     {"import llama-q4_k_m.gguf", "a GGUF file"},
     {"import ./model --print", "the derived mrun.yaml: to edit, and to import with"},
     {"import ./model --manifest mrun.yaml", "the edited one"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 10, 75, 130};
+constexpr int k_exit_codes[] = {6, 10};
 
 Result<ImportOptions> read_options(const Context& context, const Arguments& arguments) {
   ImportOptions options;
@@ -75,7 +75,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const ImportPlan plan, plan_import(expand_home(arguments.positional(0)), options));
   say_left_out(context, plan);
   if (arguments.has("print")) {
-    MRUN_TRY(context.terminal.out(plan.manifest));
+    MRUN_TRY(context.terminal.out_foreign(plan.manifest));
     return 0;
   }
   MRUN_ASSIGN(Store store, open_store_to_write(context));

@@ -43,7 +43,6 @@ constexpr ExampleSpec k_examples[] = {
     {"init", "lists the templates"},
     {"init fast --template cpp", "a model in C++, through the predictor ABI"},
     {"init tone --template process", "a program in any language that answers JSON lines"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 130};
 
 std::string shown(const std::filesystem::path& path) {
   return printable(path.string(), 1000);
@@ -158,7 +157,6 @@ constinit const CommandSpec k_command_init{
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,
-    .exit_codes = k_exit_codes,
     .run = run,
 };
 

@@ -15,7 +15,7 @@ constexpr PositionalSpec k_positionals[] = {
 constexpr ExampleSpec k_examples[] = {{"inspect model.pt2", "inputs, outputs, operators, weights of a file"},
                                       {"inspect ghcr.io/acme/minilm", "the tag latest"},
                                       {"inspect ghcr.io/acme/minilm --json", "for programs"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 10, 75, 130};
+constexpr int k_exit_codes[] = {4, 5, 6, 10};
 
 bool is_remote(const Context&, const Arguments& arguments) {
   return !names_model_file(arguments.positional(0));

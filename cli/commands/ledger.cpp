@@ -35,7 +35,7 @@ constexpr ExampleSpec k_examples[] = {
     {"ledger --kind setup --model demo/minilm", "its cold starts"},
     {"ledger --since 2026-11-01 --until 2026-12-01 --csv > november.csv", "for a spreadsheet"},
 };
-constexpr int k_exit_codes[] = {0, 2, 6, 130};
+constexpr int k_exit_codes[] = {4, 6};
 
 std::string target_of(std::string_view path, const std::string& query, const std::string& more) {
   const std::string both = query + (query.empty() || more.empty() ? "" : "&") + more;

@@ -7,7 +7,7 @@ namespace {
 constexpr PositionalSpec k_positionals[] = {{.name = "HOST", .help = "the registry"}};
 
 constexpr ExampleSpec k_examples[] = {{"logout ghcr.io", "what `docker login` kept for it goes, too"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 130};
+constexpr int k_exit_codes[] = {4, 6};
 
 } // namespace
 

@@ -19,7 +19,7 @@ constexpr FlagSpec k_flags[] = {
     {.name = "follow", .short_name = 'f', .help = "go on with what it logs, until it ends"}, k_github_flag};
 constexpr ExampleSpec k_examples[] = {{"logs 01hq3k5v7w9x1y3z5a7b9c1d3e", "its log, and why it failed"},
                                       {"logs -f 01hq3k5v7w9x1y3z5a7b9c1d3e", "as it comes"}};
-constexpr int k_exit_codes[] = {0, 2, 5, 6, 130, 143};
+constexpr int k_exit_codes[] = {4, 5, 6};
 
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
@@ -49,7 +49,7 @@ Result<void> show_event(Context& context, const StreamEvent& event, const std::s
   if (context.stream) return context.terminal.out(event_line(event, id));
   if (!is_log) return {};
   const std::string text = text_of(event.data, "text");
-  return context.terminal.out(text.empty() || text.ends_with('\n') ? text : text + "\n");
+  return context.terminal.out_foreign(text.empty() || text.ends_with('\n') ? text : text + "\n");
 }
 
 // Until its end; Ctrl-C ends the following, not the prediction.
@@ -93,9 +93,9 @@ Result<int> run(Context& context, const Arguments& arguments) {
     return 0;
   }
   const std::string logs = text_of(prediction, "logs");
-  MRUN_TRY(context.terminal.out(logs.empty() || logs.ends_with('\n') ? logs : logs + "\n"));
+  MRUN_TRY(context.terminal.out_foreign(logs.empty() || logs.ends_with('\n') ? logs : logs + "\n"));
   if (logs.empty())
-    context.say(fmt::format("the prediction ({}) logged nothing", text_of(prediction, "status")));
+    context.say(fmt::format("the prediction ({}) logged nothing", printable(text_of(prediction, "status"))));
   show_reason(context, prediction);
   return 0;
 }

@@ -19,7 +19,7 @@ constexpr PositionalSpec k_positionals[] = {
 constexpr FlagSpec k_flags[] = {k_plain_flag};
 constexpr ExampleSpec k_examples[] = {
     {"ls", "every model here"}, {"ls demo/", "those of one owner"}, {"ls --json", "for programs"}};
-constexpr int k_exit_codes[] = {0, 2, 10, 130};
+constexpr int k_exit_codes[] = {6, 10};
 
 Result<void> print_as_json(Context& context, const std::vector<TagEntry>& entries) {
   Json models = Json::array();

@@ -22,7 +22,7 @@ constexpr FlagSpec k_flags[] = {{.name = "tag",
                                  .help = "what to call it: owner/name[:tag]"}};
 constexpr ExampleSpec k_examples[] = {{"pack ./minilm", "under the name that its mrun.yaml gives"},
                                       {"pack ./minilm -t me/minilm:v2", "under another name and tag"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 10, 75, 130};
+constexpr int k_exit_codes[] = {6, 10};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   PackOptions options;

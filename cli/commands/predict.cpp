@@ -102,7 +102,7 @@ constexpr ExampleSpec k_examples[] = {
      "one model's output into the next"},
     {"predict demo/paint -i prompt=fox -n 5 -o 'out/%{index}.%{ext}'", "five of them"},
 };
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 6, 7, 10, 75, 124, 130, 143};
+constexpr int k_exit_codes[] = {4, 5, 6, 7, 10, 124};
 constexpr long long k_max_count = 100'000;
 constexpr long long k_max_jobs = 64;
 constexpr long long k_max_retries = 100;

@@ -65,7 +65,7 @@ constexpr ExampleSpec k_examples[] = {
     {"predictions 01hq3k5v7w9x1y3z5a7b9c1d3e", "one of them in whole"},
     {"predictions --tag user=alice --limit 1000 --plain", "tab-separated, for a script"},
 };
-constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
+constexpr int k_exit_codes[] = {4, 5, 6};
 
 Result<int> show_one(Context& context, const std::string& id) {
   if (!is_prediction_id(id))
@@ -77,7 +77,7 @@ Result<int> show_one(Context& context, const std::string& id) {
   if (context.json)
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.prediction/v1"}, {"prediction", prediction}}));
   else
-    MRUN_TRY(context.terminal.out(prediction_text(prediction)));
+    MRUN_TRY(context.terminal.out(prediction_text(prediction, context.terminal.out_is_terminal())));
   return 0;
 }
 

@@ -23,7 +23,7 @@ constexpr FlagSpec k_flags[] = {
 constexpr ExampleSpec k_examples[] = {{"ps", "workers, memory, what runs and waits"},
                                       {"ps --watch", "as it changes"},
                                       {"ps --json", "for programs"}};
-constexpr int k_exit_codes[] = {0, 2, 6, 130, 143};
+constexpr int k_exit_codes[] = {4, 6};
 
 std::string text_of(const Json& row, const char* key) {
   const auto found = row.find(key);
@@ -87,8 +87,8 @@ std::string workers_text(const Terminal& terminal, const Json& ps) {
 }
 
 // mrun.ps/v1, with `daemon`: whether there is one.
-Result<Json> ask(const Context& context) {
-  auto client = DaemonClient::connect(context, Start::never);
+Result<Json> ask(const Context& context, int interrupt_fd = -1) {
+  auto client = DaemonClient::connect(context, Start::never, {.interrupt_fd = interrupt_fd});
   if (!client && client.error().code == ErrorCode::daemon_unreachable)
     return Json{{"schema", "mrun.ps/v1"}, {"daemon", false}, {"models", Json::array()}};
   if (!client) return tl::unexpected<Error>(std::move(client).error());
@@ -131,7 +131,8 @@ Result<int> watch(Context& context, bool plain) {
   const bool in_place = context.terminal.out_can_move() && !context.json && !plain;
   Json last;
   while (!context.terminal.out_closed()) {
-    auto ps = ask(context);
+    auto ps = ask(context, interrupt.fd());
+    if (interrupt.exit_code() != 0) return interrupt.exit_code();
     // A daemon that ends just now drops what it was asked.
     if (!ps && ps.error().code != ErrorCode::daemon_unreachable)
       return tl::unexpected<Error>(std::move(ps).error());

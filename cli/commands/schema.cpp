@@ -14,7 +14,7 @@ constexpr PositionalSpec k_positionals[] = {
 constexpr ExampleSpec k_examples[] = {
     {"schema demo/minilm", "inputs and output, as code generators and Cog's clients read them"},
     {"schema ./my-model > openapi.json", "of a model directory"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 5, 10, 130};
+constexpr int k_exit_codes[] = {5, 6, 10};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const PredictTarget target, find_target(context, arguments));

@@ -16,7 +16,7 @@ constexpr PositionalSpec k_positionals[] = {
     {.name = "REF|DIR", .help = "a model, a digest, or a model directory"}};
 constexpr ExampleSpec k_examples[] = {{"show demo/minilm", "inputs, output, size, license, last latency"},
                                       {"show demo/minilm --json", "with the OpenAPI schema"}};
-constexpr int k_exit_codes[] = {0, 2, 5, 10, 130};
+constexpr int k_exit_codes[] = {5, 6, 10};
 
 // What a running daemon last measured; null when none runs or it is too busy to say.
 Json last_stats(const Context& context, const Digest& version) {

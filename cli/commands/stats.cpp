@@ -29,7 +29,7 @@ constexpr ExampleSpec k_examples[] = {
     {"stats --by tag:user --since 2026-11-01", "what each user cost"},
     {"stats --by version --model demo/minilm --json", "versions of one model, for programs"},
 };
-constexpr int k_exit_codes[] = {0, 2, 6, 130};
+constexpr int k_exit_codes[] = {4, 6};
 
 Result<Json> ask(const Context& context, const Arguments& arguments, const std::string& by) {
   MRUN_ASSIGN(std::string query, ledger_query(arguments, system_clock().wall_ns()));

@@ -15,15 +15,17 @@ constexpr FlagSpec k_flags[] = {
     {.name = "force", .short_name = 'f', .help = "cancel what runs and waits instead of letting it end"}};
 constexpr ExampleSpec k_examples[] = {{"stop demo/minilm", "after what it is working on"},
                                       {"stop -f demo/minilm", "at once"}};
-constexpr int k_exit_codes[] = {0, 2, 5, 6, 130};
+constexpr int k_exit_codes[] = {4, 5, 6, 10};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string reference = arguments.positional(0);
   auto client = DaemonClient::connect(context, Start::never);
   std::int64_t stopped = 0;
   if (client) {
-    MRUN_ASSIGN(const Json reply, client->post("/mrun/v1/models/stop", {{"reference", reference},
-                                                                        {"force", arguments.has("force")}}));
+    // It answers when what runs has ended.
+    MRUN_ASSIGN(const Json reply,
+                client->post("/mrun/v1/models/stop",
+                             {{"reference", reference}, {"force", arguments.has("force")}}, k_no_deadline));
     MRUN_ASSIGN(stopped, need_integer(reply, "stopped", ErrorCode::daemon_unreachable, "the daemon's reply"));
   } else if (client.error().code != ErrorCode::daemon_unreachable) {
     return tl::unexpected<Error>(std::move(client).error());

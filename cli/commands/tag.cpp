@@ -16,7 +16,7 @@ constexpr PositionalSpec k_positionals[] = {{.name = "REF", .help = "a version t
 constexpr ExampleSpec k_examples[] = {
     {"tag demo/minilm demo/minilm:stable", "keep today's version under a name"},
     {"tag 3f8a12bc demo/minilm:old", "by digest"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 5, 10, 75, 130};
+constexpr int k_exit_codes[] = {5, 6, 10};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference from, Reference::parse(arguments.positional(0)));

@@ -7,7 +7,7 @@ namespace {
 constexpr PositionalSpec k_positionals[] = {{.name = "REMOTE", .help = "registry.example.com/owner/name"}};
 
 constexpr ExampleSpec k_examples[] = {{"tags ghcr.io/acme/minilm", "one a line"}};
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 75, 130};
+constexpr int k_exit_codes[] = {4, 5, 6};
 
 } // namespace
 

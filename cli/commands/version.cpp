@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr ExampleSpec k_examples[] = {{"version", "this program, the daemon, the engines"},
                                       {"version --json", "for a bug report"}};
-constexpr int k_exit_codes[] = {0, 2, 130};
 
 std::vector<std::string> engine_names(const InstallPaths& install) {
   std::vector<std::string> names;
@@ -76,7 +75,6 @@ constinit const CommandSpec k_command_version{
     .summary = "show the version, the engines and the daemon's build",
     .description = "Never starts the daemon. mrun makes no network connections and looks for no updates.",
     .examples = k_examples,
-    .exit_codes = k_exit_codes,
     .run = run,
 };
 

@@ -1,4 +1,5 @@
 // mrun wait ID…: follows predictions that go on by themselves to their end.
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -19,6 +20,8 @@ namespace mrun::cli {
 namespace {
 
 constexpr int k_pending_exit_code = 8;
+// For a single answer of the daemon, when --timeout is shorter.
+constexpr std::chrono::seconds k_answer_wait{10};
 
 constexpr PositionalSpec k_positionals[] = {
     {.name = "ID", .repeatable = true, .help = "a prediction's id, as `mrun predict --detach` prints it"}};
@@ -42,7 +45,7 @@ constexpr ExampleSpec k_examples[] = {
     {"wait 01hq3k5v7w9x1y3z5a7b9c1d3e -o fox.png", "and keeps its output"},
     {"wait $ID --timeout 0", "exit code 8 while it is not there"},
 };
-constexpr int k_exit_codes[] = {0, 1, 2, 4, 5, 6, 7, 8, 10, 75, 130, 143};
+constexpr int k_exit_codes[] = {4, 5, 6, 7, 8, 10};
 
 // What its output is made of: by its model when that is still here, else by what it looks like.
 TypeSpec output_type(const Context& context, const Json& prediction) {
@@ -57,6 +60,7 @@ TypeSpec output_type(const Context& context, const Json& prediction) {
 
 struct Waited {
   std::string id;
+  std::string model;
   TypeSpec output;
   PredictionStatus status = PredictionStatus::starting; // when it was looked up
 };
@@ -70,7 +74,7 @@ Result<std::vector<Waited>> look_up(const Context& context, DaemonClient& client
                 client.get(fmt::format("/mrun/v1/predictions/{}", percent_encode(id))));
     if (!is_prediction_id(id) || !prediction.is_object())
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
-    Waited waited{id, output_type(context, prediction)};
+    Waited waited{id, printable(prediction.value("model", std::string())), output_type(context, prediction)};
     if (!find_status(prediction.value("status", std::string()), waited.status))
       return fail(ErrorCode::daemon_unreachable, "the daemon's reply is no prediction");
     all.push_back(std::move(waited));
@@ -110,10 +114,17 @@ class Wait {
  private:
   Result<int> wait_for(const Waited& waited, bool is_one_of_many) {
     MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, waited.output, m_output));
-    MRUN_TRY(m_client.open({.target = fmt::format("/mrun/v1/predictions/{}/events", waited.id),
-                            .headers = {{"Accept", "text/event-stream"}}}));
     EventLoopOptions options = m_options;
-    if (is_terminal(waited.status)) options.deadline.reset(); // all that is to come is there
+    options.model = waited.model;
+    const auto answer_by = std::chrono::steady_clock::now() + k_answer_wait;
+    const Deadline later = options.deadline ? std::max(*options.deadline, answer_by) : options.deadline;
+    const auto opened = m_client.open({.target = fmt::format("/mrun/v1/predictions/{}/events", waited.id),
+                                       .headers = {{"Accept", "text/event-stream"}}},
+                                      later);
+    if (!opened && opened.error().code == ErrorCode::interrupted_by_user)
+      return pending({.prediction = {{"status", status_name(waited.status)}}}, waited, sink);
+    MRUN_TRY(opened);
+    if (is_terminal(waited.status)) options.deadline = later; // all that is to come is there
     MRUN_ASSIGN(const EventLoopResult result,
                 follow_prediction(m_context, m_client, sink, m_interrupt, options));
     if (result.is_pending) return pending(result, waited, sink);
@@ -125,7 +136,8 @@ class Wait {
     return show_end(m_context, result, sink,
                     {.model = result.prediction.value("model", std::string()),
                      .timings = m_arguments.has("timings"),
-                     .is_one_of_many = is_one_of_many});
+                     .is_one_of_many = is_one_of_many,
+                     .interrupt_fd = m_interrupt.fd()});
   }
 
   int pending(const EventLoopResult& result, const Waited& waited, OutputSink& sink) {
@@ -148,9 +160,14 @@ class Wait {
 };
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
+  Patience patience;
+  if (const auto timeout = arguments.duration("timeout"))
+    patience.deadline =
+        std::chrono::steady_clock::now() + std::max<std::chrono::nanoseconds>(*timeout, k_answer_wait);
+  MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed, patience));
   MRUN_ASSIGN(const std::vector<Waited> all, look_up(context, client, arguments));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  client.set_patience({.interrupt_fd = interrupt.fd()});
   MRUN_ASSIGN(const auto group, github_group(context, "mrun wait"));
   return Wait(context, client, arguments, interrupt).run(all);
 }

@@ -14,6 +14,8 @@
 namespace mrun::cli {
 namespace {
 
+constexpr std::size_t k_max_description_bytes = 500;
+
 // The words of a command, as far as they are there.
 struct Partial {
   const CommandSpec& command;
@@ -164,33 +166,53 @@ Candidates complete_common_flag(std::string_view typed) {
   return all;
 }
 
+// Shells take candidates a line each, and no terminal is to act on one: names of files and choices of models
+// may be anybody's.
+bool is_plain(std::string_view text) {
+  std::size_t at = 0;
+  return std::ranges::none_of(text, [&](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_c1 = at > 0 && text[at - 1] == '\xC2' && byte >= 0x80 && byte < 0xA0; // U+0080–U+009F
+    ++at;
+    return byte < 0x20 || byte == 0x7F || is_c1;
+  });
+}
+
 // A description is one line without tabs.
 std::string one_line(std::string_view text) {
   std::string line(text);
   std::ranges::replace_if(line, [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return line;
+  return printable(line, k_max_description_bytes);
 }
 
 // How much of the word stays when bash puts a completion in: all up to a break, but `@` and `$`, which
-// readline keeps with what follows (rl_special_prefixes). Of a quoted word it replaces what follows the
-// quote.
-std::string kept_by_bash(const TypedLine& typed, std::string_view breaks) {
-  if (typed.quote != 0) return {};
-  const std::size_t at = typed.raw.find_last_of(breaks);
-  if (at == std::string::npos) return {};
-  const bool special = typed.raw[at] == '@' || typed.raw[at] == '$';
-  return typed.raw.substr(0, special ? at : at + 1);
+// readline keeps with what follows (rl_special_prefixes). Of an open quote it replaces what follows that.
+std::size_t kept_by_bash(const TypedLine& typed, std::string_view breaks) {
+  if (typed.quote != 0) return typed.quoted_from;
+  for (std::size_t at = typed.raw.size(); at > 0; --at) {
+    const char c = typed.raw[at - 1];
+    if (!typed.is_bare[at - 1] || breaks.find(c) == std::string_view::npos) continue;
+    return c == '@' || c == '$' ? at - 1 : at;
+  }
+  return 0;
 }
 
 std::string lines_for_bash(const Context& context, std::string_view breaks, std::string_view line) {
   const TypedLine typed = take_apart(line);
   if (typed.words.empty()) return {};
-  const std::string kept = kept_by_bash(typed, breaks);
+  const std::size_t kept = kept_by_bash(typed, breaks);
+  const std::string_view before = kept < typed.raw.size()
+                                      ? std::string_view(typed.typed).substr(0, typed.typed_before[kept])
+                                      : std::string_view(typed.typed);
+  // `~/` as it was typed means a home folder; in a file's or a choice's name it means nothing.
+  const bool has_tilde = typed.raw.substr(kept).starts_with("~/") && typed.is_bare[kept];
   std::string out;
   for (const Candidate& candidate : complete(context, std::span(typed.words).subspan(1), typed.typed)) {
-    std::string text = escape_for_bash(candidate.text, typed.quote);
-    if (!text.starts_with(kept)) continue;
-    text.erase(0, kept.size());
+    if (!is_plain(candidate.text) || !candidate.text.starts_with(before)) continue;
+    std::string text = escape_for_bash(candidate.text.substr(before.size()), typed.quote);
+    // readline closes the quote where the text does not end with one, whatever that is one of.
+    if (typed.quote != 0 && candidate.ends_the_word && text.ends_with(typed.quote)) text += typed.quote;
+    if (has_tilde && text.starts_with("\\~/")) text.erase(0, 1);
     out += text + (candidate.ends_the_word && typed.quote == 0 ? " \n" : "\n");
   }
   return out;
@@ -220,6 +242,7 @@ Result<int> run_complete(Context& context, std::span<const std::string_view> arg
   const std::vector<std::string> words(arguments.begin() + 1, arguments.end() - 1);
   std::string out;
   for (const Candidate& candidate : complete(context, words, arguments.back())) {
+    if (!is_plain(candidate.text)) continue;
     out += fmt::format("{}\t{}", candidate.text, one_line(candidate.says));
     if (shell == "zsh") out += candidate.ends_the_word ? "\t1" : "\t0";
     out += '\n';

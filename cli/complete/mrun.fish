@@ -1,6 +1,7 @@
 # fish completion for mrun: `mrun completion fish | source`.
 function __mrun_complete
     set -l words (commandline -opc)
-    $words[1] __complete fish $words[2..-1] (commandline -ct) 2>/dev/null
+    set -l typed (string unescape -- (commandline -ct)); or set typed (commandline -ct)
+    $words[1] __complete fish $words[2..-1] "$typed" 2>/dev/null
 end
 complete -c mrun -f -k -a '(__mrun_complete)'

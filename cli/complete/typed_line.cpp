@@ -4,7 +4,8 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::string_view k_ends_command = ";|&\n";
-constexpr std::string_view k_special = " \t\n\\'\"`$&|;<>()*?[]#!{}";
+constexpr std::string_view k_special = " \t\n\\'\"`$&|;<>()*?[]#!{}~^";
+constexpr std::string_view k_special_in_double = "\\\"`$";
 
 } // namespace
 
@@ -12,10 +13,16 @@ TypedLine take_apart(std::string_view line) {
   TypedLine out;
   bool in_word = false;
   const auto end_word = [&] {
-    if (in_word) out.words.push_back(std::move(out.typed));
-    out.typed.clear();
-    out.raw.clear();
+    std::vector<std::string> words = std::move(out.words);
+    if (in_word) words.push_back(std::move(out.typed));
+    out = {};
+    out.words = std::move(words);
     in_word = false;
+  };
+  const auto take_raw = [&](char c, bool is_bare) {
+    out.raw += c;
+    out.typed_before.push_back(out.typed.size());
+    out.is_bare.push_back(is_bare);
   };
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
@@ -29,15 +36,21 @@ TypedLine take_apart(std::string_view line) {
       continue;
     }
     in_word = true;
-    out.raw += c;
     if (out.quote == 0 && (c == '\'' || c == '"')) {
+      take_raw(c, false);
       out.quote = c;
+      out.quoted_from = out.raw.size();
     } else if (c == out.quote && out.quote != 0) {
+      take_raw(c, false);
       out.quote = 0;
     } else if (c == '\\' && out.quote != '\'' && i + 1 < line.size()) {
-      out.raw += line[++i];
+      take_raw(c, false);
+      // Inside of double quotes it is itself before all but these.
+      if (out.quote != 0 && k_special_in_double.find(line[i + 1]) == std::string_view::npos) out.typed += c;
+      take_raw(line[++i], false);
       out.typed += line[i];
     } else {
+      take_raw(c, out.quote == 0);
       out.typed += c;
     }
   }
@@ -45,11 +58,18 @@ TypedLine take_apart(std::string_view line) {
 }
 
 std::string escape_for_bash(std::string_view text, char quote) {
-  if (quote != 0) return std::string(text);
   std::string out;
   for (const char c : text) {
-    if (k_special.find(c) != std::string_view::npos) out += '\\';
-    out += c;
+    if (quote == '\'' && c == '\'')
+      out += "'\\''";
+    else if (quote == '"' && c == '!')
+      out += "\"'!'\""; // a backslash before it would stay: the quote is left for it
+    else if (quote == '"' && k_special_in_double.find(c) != std::string_view::npos)
+      (out += '\\') += c;
+    else if (quote == 0 && k_special.find(c) != std::string_view::npos)
+      (out += '\\') += c;
+    else
+      out += c;
   }
   return out;
 }

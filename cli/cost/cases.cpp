@@ -180,7 +180,7 @@ Result<Ran> run_cases(const Context& context, const Digest& version, const Manif
                       const std::vector<Case>& cases, const std::string& tag) {
   Ran ran;
   for (const Case& one : cases) {
-    if (!context.quiet && context.terminal.err_is_terminal())
+    if (!context.quiet)
       context.terminal.status(fmt::format("running {} of {}", ran.ids.size() + 1, cases.size()));
     MRUN_ASSIGN(const Json prediction, run_case(context, version, manifest, one, tag));
     const Json metrics = prediction.value("metrics", Json::object());

@@ -71,7 +71,7 @@ std::string change_words(const Exact& from, const Exact& to) {
   return fmt::format("{:+.1f} %", static_cast<double>((to / from - 1) * 100));
 }
 
-std::vector<std::string> diff_row(const std::string& name, const Expected& a, const Expected& b) {
+std::vector<Cell> diff_row(const std::string& name, const Expected& a, const Expected& b) {
   return {printable(name, 60),           short_money(a.typical),
           short_money(b.typical),        change_words(a.typical, b.typical),
           short_money(a.worst),          short_money(b.worst),

@@ -88,7 +88,8 @@ std::string man_overview() {
       roff_paragraphs("A model directory with its manifest, mrun.yaml(5), becomes a version in a store "
                       "(`mrun pack`), which runs on this machine\n(`mrun predict`), through a daemon, "
                       "mrund(8), that the first command starts. Versions travel through any OCI\nregistry "
-                      "(`mrun push`, `mrun pull`). Results go to standard output, talk to standard error.\n\n"
+                      "(`mrun push`, `mrun pull`). Results go to standard output, talk to standard error; "
+                      "JSON Schemas\nof what `--json` prints are in share/mrun/schemas.\n\n"
                       "Nothing is sent anywhere but to the registries that are named: no telemetry, no "
                       "search for updates.");
   text += ".SH COMMANDS\n";

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/doctor/checks.h"
+#include "cli/doctor/gpu.h"
 #include "common/build_info.h"
 #include "common/clock.h"
 #include "common/text.h"
@@ -114,7 +115,10 @@ Check check_gpu(const DoctorFacts& facts) {
     check.state = CheckState::warning;
     check.says += "; the LibTorch here is one for CPUs, so they are not used";
     check.help = "install a PyTorch with CUDA, and point MRUN_TORCH_DIR to it";
+    return check;
   }
+  // Nodes are what the daemon goes by when it chooses a device: one that can't be used fails predictions.
+  judge_gpu(gather_gpu_facts({}), text(member(facts.description, "torch", "version")), check);
   return check;
 }
 

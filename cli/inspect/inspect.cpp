@@ -12,6 +12,7 @@
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/limits.h"
+#include "common/standard_files.h"
 #include "common/text.h"
 #include "packager/weights/gguf_metadata.h"
 #include "packager/weights/weight_layout.h"
@@ -124,6 +125,7 @@ Result<Json> report(const Options& options) {
 } // namespace
 
 int run_inspect_program(int argc, char** argv) {
+  open_standard_files();
   const Result<Options> options = read_options(argc, argv);
   shut_in();
   Result<Json> result = options ? report(*options) : tl::unexpected<Error>(options.error());

@@ -70,12 +70,14 @@ class Batch {
     MRUN_TRY(open_sink());
     while (true) {
       start_more();
+      if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
       // Before waiting: the answer may have come together with the head of the reply, and nothing follows
       // then.
       for (Lane& lane : m_lanes)
         MRUN_TRY(step(lane));
       MRUN_TRY(show_ended());
       forget_ended();
+      if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
       if (m_lanes.empty() && !may_start()) break;
       if (m_context.terminal.out_closed()) return leave(0);
       MRUN_TRY(wait());
@@ -99,11 +101,14 @@ class Batch {
   }
 
   void start_more() {
-    while (wants_input() && m_inputs.is_ready()) {
+    while (wants_input() && m_inputs.is_ready() && m_interrupt.exit_code() == 0) {
       std::optional<BatchInput> next = m_inputs.next();
       m_inputs_ended = !next;
       if (!next) return;
       const std::size_t index = m_next++;
+      if (next->input)
+        if (Result<void> is_free = check_place(index); !is_free)
+          next->input = tl::unexpected<Error>(std::move(is_free).error());
       if (!next->input) {
         end(index, {.place = next->place, .error = std::move(next->input).error()});
         continue;
@@ -116,13 +121,30 @@ class Batch {
     }
   }
 
-  void begin(Lane& lane) {
-    lane.again_at.reset();
-    if (Result<void> begun = try_to_begin(lane); !begun) fall(lane, std::move(begun).error(), nullptr);
+  // Nothing is computed for an output that has no place.
+  Result<void> check_place(std::size_t index) const {
+    OutputOptions output = m_options.output;
+    output.number = index;
+    return check_known_target(m_target.bundle.manifest.output, output);
   }
 
+  void begin(Lane& lane) {
+    lane.again_at.reset();
+    Result<void> begun = try_to_begin(lane);
+    if (begun) return;
+    if (begun.error().code == ErrorCode::interrupted_by_user)
+      lane.has_ended = true; // as all do now
+    else if (begun.error().code == ErrorCode::daemon_unreachable && is_late(lane))
+      time_out(lane, no_answer_in(*m_options.timeout).value());
+    else
+      fall(lane, std::move(begun).error(), nullptr);
+  }
+
+  static bool is_late(const Lane& lane) { return lane.deadline && SteadyClock::now() >= *lane.deadline; }
+
   Result<void> try_to_begin(Lane& lane) {
-    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(m_context, Start::if_needed));
+    const Patience patience{lane.deadline, m_interrupt.fd()};
+    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(m_context, Start::if_needed, patience));
     lane.client = std::make_unique<DaemonClient>(std::move(client));
     MRUN_ASSIGN(HttpRequest request, prediction_request(*lane.client, m_request, lane.input, Answer::events));
     MRUN_TRY(lane.client->open(std::move(request)));
@@ -189,19 +211,23 @@ class Batch {
       if (*got != EventStream::Got::event) break;
       MRUN_TRY(take(lane, event));
     }
-    if (!lane.has_ended && lane.deadline && now >= *lane.deadline) time_out(lane);
+    if (!lane.has_ended && lane.deadline && now >= *lane.deadline) {
+      cancel(lane);
+      time_out(lane, fail(ErrorCode::client_timeout, cancel_words(*m_options.timeout, m_is_heard)).value());
+    }
     return {};
   }
 
-  void time_out(Lane& lane) {
-    if (lane.stream) ask_to_cancel(m_context, lane.id);
+  void time_out(Lane& lane, Error error) {
     lane.stream.reset();
     lane.has_ended = true;
-    end(lane.index, {.place = lane.place,
-                     .error = fail(ErrorCode::client_timeout,
-                                   fmt::format("no result after {}, the prediction was canceled",
-                                               format_duration(m_options.timeout->count())))
-                                  .value()});
+    end(lane.index, {.place = lane.place, .error = std::move(error)});
+  }
+
+  // A daemon that does not answer once is not asked for each of them: its closed streams cancel as well.
+  void cancel(const Lane& lane) {
+    if (lane.stream && m_is_heard)
+      m_is_heard = ask_to_cancel(m_context, lane.id, m_interrupt.exit_code() == 0 ? m_interrupt.fd() : -1);
   }
 
   Result<void> take(Lane& lane, StreamEvent& event) {
@@ -257,7 +283,7 @@ class Batch {
     m_is_stopping = true;
     for (Lane& lane : m_lanes) {
       if (lane.index <= index || lane.has_ended) continue;
-      if (lane.stream) ask_to_cancel(m_context, lane.id);
+      cancel(lane);
       lane.stream.reset();
       lane.has_ended = true;
     }
@@ -271,6 +297,7 @@ class Batch {
       m_held_bytes -= ended.size_bytes;
       m_context.terminal.clear_status();
       MRUN_ASSIGN(const int exit_code, show(ended));
+      if (m_interrupt.exit_code() != 0 && exit_code != 0) return {}; // left in the middle of it
       if (exit_code == 0)
         ++m_succeeded;
       else
@@ -286,6 +313,7 @@ class Batch {
     if (!ended.error && ended.prediction.value("status", std::string()) == "succeeded") {
       const Result<void> shown = show_values(ended);
       if (shown) return 0;
+      if (shown.error().code == ErrorCode::interrupted_by_user) return m_interrupt.exit_code();
       if (!m_options.keep_going) stop_behind(m_shown);
       ended.error = shown.error();
     }
@@ -305,7 +333,10 @@ class Batch {
     for (const Json& value : ended.values)
       MRUN_TRY(m_sink->value(value));
     return show_success(m_context, ended.prediction, *m_sink,
-                        {.model = m_target.shown_name, .timings = m_options.timings, .is_one_of_many = true});
+                        {.model = m_target.shown_name,
+                         .timings = m_options.timings,
+                         .is_one_of_many = true,
+                         .interrupt_fd = m_interrupt.fd()});
   }
 
   // In place of a prediction that never was, so that lines of input and output stay together.
@@ -335,7 +366,7 @@ class Batch {
   int leave(int exit_code) {
     m_context.terminal.clear_status();
     for (const Lane& lane : m_lanes)
-      if (lane.stream) ask_to_cancel(m_context, lane.id);
+      cancel(lane);
     m_sink->abandon();
     if (exit_code != 0) m_context.say(fmt::format("canceled; {} had ended", m_succeeded + m_failed));
     return exit_code;
@@ -344,8 +375,7 @@ class Batch {
   // Where results go elsewhere than to the terminal.
   void draw_status() const {
     const Terminal& terminal = m_context.terminal;
-    if (m_context.quiet || m_context.json || !terminal.err_is_terminal() || terminal.out_is_terminal())
-      return;
+    if (m_context.quiet || m_context.json || !terminal.err_can_move() || terminal.out_is_terminal()) return;
     const std::optional<std::size_t> count = m_inputs.count();
     m_context.terminal.status(fmt::format("{}{} done, {} running", m_succeeded + m_failed,
                                           count ? fmt::format(" of {}", *count) : "", m_lanes.size()));
@@ -373,13 +403,26 @@ class Batch {
   std::size_t m_succeeded = 0, m_failed = 0;
   bool m_inputs_ended = false;
   bool m_is_stopping = false; // no other is started
+  bool m_is_heard = true;     // the daemon answers
   int m_exit_code = 0;
 };
+
+// Where all inputs are known, all outputs have a place before the first runs.
+Result<void> check_places(const BatchInputs& inputs, const PredictTarget& target,
+                          const PredictOptions& options) {
+  OutputOptions output = options.output;
+  for (std::size_t i = 0; i < inputs.count().value_or(0); ++i) {
+    output.number = i;
+    MRUN_TRY(check_known_target(target.bundle.manifest.output, output));
+  }
+  return {};
+}
 
 Result<int> batch(Context& context, const PredictTarget& target, const PredictOptions& options) {
   MRUN_TRY(check_target_of_many(options.output));
   MRUN_ASSIGN(RequestOptions request, request_options(target, options));
   MRUN_ASSIGN(BatchInputs inputs, BatchInputs::open(target.bundle.manifest, options));
+  if (!options.keep_going) MRUN_TRY(check_places(inputs, target, options));
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_TRY(inputs.upload(client));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());

@@ -41,6 +41,14 @@ Error error_of_status(const Json& prediction) {
   return fail(ErrorCode::prediction_failed, message.empty() ? "the prediction failed" : message).value();
 }
 
+// Nothing need run again for an output that could not be shown or saved.
+Error about_output(Error error, const std::string& id) {
+  if (!is_prediction_id(id)) return error;
+  error.notes.push_back("the prediction has succeeded");
+  error.hint = fmt::format("mrun wait {} -o FILE gets its output", id);
+  return error;
+}
+
 // The worker's last words, and where the rest is.
 std::string worker_words(const Json& ours) {
   std::string text;
@@ -57,14 +65,21 @@ std::string worker_words(const Json& ours) {
 
 } // namespace
 
-FetchOutput fetch_from(const Context& context, std::string id) {
-  return [&context, id = std::move(id)](const FileMark& file, const ByteSink& sink) -> Result<void> {
-    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::never));
+FetchOutput fetch_from(const Context& context, std::string id, int interrupt_fd) {
+  return [&context, id = std::move(id), interrupt_fd](const FileMark& file,
+                                                      const ByteSink& sink) -> Result<void> {
+    MRUN_ASSIGN(DaemonClient client,
+                DaemonClient::connect(context, Start::never, {.interrupt_fd = interrupt_fd}));
     MRUN_TRY(client.open({.target = fmt::format("/mrun/v1/predictions/{}/outputs/{}", id, file.index)}));
     std::uint64_t received = 0;
     while (true) {
       std::string bytes;
-      MRUN_ASSIGN(const ReadResult result, client.connection().read(bytes, std::nullopt, -1));
+      const auto end = std::chrono::steady_clock::now() + k_longest_silence;
+      MRUN_ASSIGN(const ReadResult result, client.connection().read(bytes, end, interrupt_fd));
+      if (result == ReadResult::timed_out)
+        return fail(ErrorCode::daemon_unreachable, "the daemon stopped in the middle of an output");
+      if (result == ReadResult::interrupted)
+        return fail(ErrorCode::interrupted_by_user, "interrupted while an output was fetched");
       received += bytes.size();
       if (!bytes.empty()) MRUN_TRY(sink(bytes));
       if (result == ReadResult::end) break;
@@ -118,7 +133,9 @@ Result<void> show_success(Context& context, const Json& prediction, OutputSink& 
     MRUN_TRY(options.is_one_of_many ? context.terminal.out(canonical_json(shown) + "\n")
                                     : print_json(context.terminal, shown));
   }
-  MRUN_TRY(sink.finish(fetch_from(context, text_of(prediction, "id"))));
+  const std::string id = text_of(prediction, "id");
+  Result<void> shown = sink.finish(fetch_from(context, id, options.interrupt_fd));
+  if (!shown) return tl::unexpected<Error>(about_output(std::move(shown).error(), id));
   const Json metrics = prediction.value("metrics", Json::object());
   if (context.quiet && !options.timings) return {};
   if (const std::string line = device_line(metrics); !line.empty()) context.say(line);

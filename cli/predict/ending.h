@@ -14,10 +14,11 @@ struct EndingOptions {
   std::string model; // for hints
   bool timings = false;
   bool is_one_of_many = false; // no line of praise for each; JSON is one line each
+  int interrupt_fd = -1;       // readable once a signal came: what is still fetched is left
 };
 
 // Gives the bytes of an output file of prediction `id`.
-FetchOutput fetch_from(const Context& context, std::string id);
+FetchOutput fetch_from(const Context& context, std::string id, int interrupt_fd);
 
 // The error that the end of a prediction means: the code and hint that the daemon gives, else what
 // Replicate's fields say.

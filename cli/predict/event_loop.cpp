@@ -69,19 +69,20 @@ class EventLoop {
       return {};
     }
     m_progress.clear();
-    if (m_interrupted) return fail(ErrorCode::client_timeout, "the prediction did not end after the cancel");
-    ask_to_cancel(m_context, m_id);
-    const std::int64_t limit_ns = m_options.timeout ? m_options.timeout->count() : 0;
+    if (m_interrupted)
+      return fail(ErrorCode::interrupted_by_user, "the daemon does not say that the prediction was canceled",
+                  m_id.empty() ? "see `mrun predictions`" : fmt::format("see `mrun predictions {}`", m_id));
     return fail(ErrorCode::client_timeout,
-                fmt::format("no result after {}, the prediction was canceled", format_duration(limit_ns)));
+                cancel_words(m_options.timeout.value_or(std::chrono::nanoseconds(0)),
+                             ask_to_cancel(m_context, m_id, m_interrupt.fd())));
   }
 
   void on_interrupt() {
     m_progress.clear();
     m_interrupted = true;
     m_exit_code = m_interrupt.exit_code();
-    m_deadline = SteadyClock::now() + k_cancel_wait;
-    ask_to_cancel(m_context, m_id);
+    const bool is_heard = ask_to_cancel(m_context, m_id);
+    m_deadline = SteadyClock::now() + (is_heard ? k_cancel_wait : std::chrono::seconds(0));
   }
 
   // It goes on without us.
@@ -157,12 +158,25 @@ Result<EventLoopResult> follow_prediction(Context& context, DaemonClient& client
   return EventLoop(context, client, sink, interrupt, options).run();
 }
 
-void ask_to_cancel(const Context& context, const std::string& id) {
-  if (id.empty()) return;
-  auto client = DaemonClient::connect(context, Start::never);
-  if (!client) return;
-  static_cast<void>(client->post(fmt::format("/v1/predictions/{}/cancel", id), Json::object(),
-                                 SteadyClock::now() + k_cancel_request_wait));
+bool ask_to_cancel(const Context& context, const std::string& id, int interrupt_fd) {
+  if (id.empty()) return true;
+  const Patience patience{SteadyClock::now() + k_cancel_request_wait, interrupt_fd};
+  auto client = DaemonClient::connect(context, Start::never, patience);
+  if (!client) return false;
+  const auto asked = client->post(fmt::format("/v1/predictions/{}/cancel", id), Json::object());
+  return asked || (asked.error().code != ErrorCode::daemon_unreachable &&
+                   asked.error().code != ErrorCode::interrupted_by_user);
+}
+
+std::string cancel_words(std::chrono::nanoseconds limit, bool is_heard) {
+  return fmt::format("no result after {}, {}", format_duration(limit.count()),
+                     is_heard ? "the prediction was canceled" : "and the daemon does not answer");
+}
+
+tl::unexpected<Error> no_answer_in(std::chrono::nanoseconds limit) {
+  return fail(ErrorCode::client_timeout,
+              fmt::format("no answer of the daemon after {}", format_duration(limit.count())),
+              "see `mrun daemon status`");
 }
 
 void show_log(const Context& context, const Json& data) {

@@ -31,13 +31,18 @@ struct EventLoopResult {
 // The stream's head has been read from `client`. Output values go to `sink`, with --json=stream every event
 // to standard output, log lines to standard error with --verbose. The first Ctrl-C asks the daemon to cancel
 // and goes on until the prediction's end (a while at most); what is not ours is left alone. Errors:
-// client_timeout (after asking to cancel), daemon_unreachable when the stream breaks, those of the sink.
+// client_timeout (after asking to cancel), interrupted_by_user when that end did not come, daemon_unreachable
+// when the stream breaks, those of the sink.
 Result<EventLoopResult> follow_prediction(Context& context, DaemonClient& client, OutputSink& sink,
                                           const InterruptGuard& interrupt, const EventLoopOptions& options);
 
-// Asks the daemon to cancel a prediction, on a connection of its own, and waits for no more than its answer.
-// Should that fail, closing the stream cancels as well.
-void ask_to_cancel(const Context& context, const std::string& id);
+// Asks the daemon to cancel a prediction, on a connection of its own, and waits a moment for its answer.
+// False when none came; closing the stream cancels as well.
+bool ask_to_cancel(const Context& context, const std::string& id, int interrupt_fd = -1);
+// What to say of a limit that passed.
+std::string cancel_words(std::chrono::nanoseconds limit, bool is_heard);
+// The error of a limit that passed before the daemon had taken the prediction.
+tl::unexpected<Error> no_answer_in(std::chrono::nanoseconds limit);
 
 // After Ctrl-C: the daemon's own ladder (cancel, SIGTERM, SIGKILL) fits into this.
 inline constexpr std::chrono::seconds k_cancel_wait{15};

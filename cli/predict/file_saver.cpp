@@ -16,6 +16,11 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::size_t k_max_name_bytes = 200;
+constexpr std::string_view k_temporary_name = ".mrun-output-XXXXXX";
+
+std::filesystem::path folder_of(const std::filesystem::path& target) {
+  return target.has_parent_path() ? target.parent_path() : ".";
+}
 
 bool is_special(const std::filesystem::path& target) {
   struct stat status {};
@@ -28,14 +33,15 @@ tl::unexpected<Error> output_exists(const std::filesystem::path& target) {
 
 } // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path target, std::filesystem::path temporary, UniqueFd fd)
+AtomicFile::AtomicFile(std::filesystem::path target, Place place, UniqueFd fd)
     : m_target(std::move(target)),
-      m_temporary(std::move(temporary)),
+      m_place(place),
       m_fd(std::move(fd)) {}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : m_target(std::move(other.m_target)),
       m_temporary(std::exchange(other.m_temporary, {})),
+      m_place(std::exchange(other.m_place, Place::itself)),
       m_fd(std::move(other.m_fd)) {}
 
 AtomicFile::~AtomicFile() {
@@ -46,13 +52,17 @@ Result<AtomicFile> AtomicFile::create(std::filesystem::path target) {
   if (is_special(target)) {
     UniqueFd fd(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't open {}", target.string()));
-    return AtomicFile(std::move(target), {}, std::move(fd));
+    return AtomicFile(std::move(target), Place::itself, std::move(fd));
   }
-  const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
-  std::string temporary = (folder / ".mrun-output-XXXXXX").string();
+  const std::filesystem::path folder = folder_of(target);
+  if (UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)); fd)
+    return AtomicFile(std::move(target), Place::nameless, std::move(fd));
+  // NFS, FUSE and others have none.
+  std::string temporary = (folder / k_temporary_name).string();
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", folder.string()));
-  AtomicFile file(std::move(target), temporary, std::move(fd));
+  AtomicFile file(std::move(target), Place::temporary, std::move(fd));
+  file.m_temporary = temporary;
   const mode_t mask = ::umask(0); // single-threaded: there is no other way to read it
   ::umask(mask);
   if (::fchmod(file.m_fd.get(), 0666 & ~mask) < 0)
@@ -64,8 +74,23 @@ Result<void> AtomicFile::write(std::string_view bytes) {
   return write_all(m_fd.get(), bytes, m_target.string());
 }
 
+// Under a temporary name, which can then replace another.
+Result<void> AtomicFile::link_nameless() {
+  std::string name = (folder_of(m_target) / k_temporary_name).string();
+  const UniqueFd taken(::mkostemp(name.data(), O_CLOEXEC)); // a name that nobody else has
+  if (!taken) return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", name));
+  ::unlink(name.c_str());
+  const std::string self = fmt::format("/proc/self/fd/{}", m_fd.get());
+  if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_target.string()));
+  m_temporary = name;
+  m_place = Place::temporary;
+  return {};
+}
+
 Result<void> AtomicFile::commit(bool replace) {
-  if (m_temporary.empty()) return {};
+  if (m_place == Place::itself) return {};
+  if (m_place == Place::nameless) MRUN_TRY(link_nameless());
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
   int problem =
       ::renameat2(AT_FDCWD, m_temporary.c_str(), AT_FDCWD, m_target.c_str(), flags) == 0 ? 0 : errno;
@@ -77,6 +102,17 @@ Result<void> AtomicFile::commit(bool replace) {
   if (problem != 0)
     return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
   m_temporary.clear();
+  m_place = Place::itself;
+  return {};
+}
+
+Result<void> AtomicFile::commit_durably(bool replace) {
+  const bool has_disk = m_place != Place::itself;
+  if (has_disk && ::fsync(m_fd.get()) < 0)
+    return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_target.string()));
+  MRUN_TRY(commit(replace));
+  const UniqueFd folder(::open(folder_of(m_target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (has_disk && folder) ::fsync(folder.get()); // not every file system can
   return {};
 }
 
@@ -129,8 +165,8 @@ bool expand_output_pattern(std::string& pattern, const std::string& index, std::
     }
     return found;
   };
-  had_index = replace("%{index}", index);
-  replace("%{ext}", std::string(extension));
+  had_index = replace(k_index_mark, index);
+  replace(k_extension_mark, std::string(extension));
   return had_index;
 }
 

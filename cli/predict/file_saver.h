@@ -13,21 +13,27 @@ namespace mrun::cli {
 // A file that appears under its name only by `commit`. Dropped uncommitted, nothing stays.
 class AtomicFile {
  public:
-  // `target` that is a device or a pipe is written to directly. Errors: io, disk_full.
+  // `target` that is a device or a pipe is written to directly. Until commit the file has no name, where the
+  // file system can do that: then even a kill leaves nothing. Errors: io, disk_full.
   static Result<AtomicFile> create(std::filesystem::path target);
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
 
   Result<void> write(std::string_view bytes);
-  // Moves the file to its place. Error output_exists unless `replace`.
+  // Moves the file to its place. Error output_exists unless `replace`. The second makes it durable first.
   Result<void> commit(bool replace);
+  Result<void> commit_durably(bool replace);
   Result<void> commit_as(std::filesystem::path target); // under another name, which must be free
 
  private:
-  AtomicFile(std::filesystem::path target, std::filesystem::path temporary, UniqueFd fd);
+  enum class Place { itself, nameless, temporary };
+  AtomicFile(std::filesystem::path target, Place place, UniqueFd fd);
+  Result<void> link_nameless();
+
   std::filesystem::path m_target;
-  std::filesystem::path m_temporary; // empty: written directly, or committed
+  std::filesystem::path m_temporary; // its name until commit; "" for none
+  Place m_place;                     // itself: written directly, or committed
   UniqueFd m_fd;
 };
 
@@ -42,7 +48,9 @@ std::string safe_output_name(std::string_view name, std::string_view media_type,
 // `folder`/name, or with -2, -3 … before the extension: the first that is not there.
 std::filesystem::path free_path(const std::filesystem::path& folder, const std::string& name);
 
-// Replaces %{index} and %{ext}. True when there was an index.
+inline constexpr std::string_view k_index_mark = "%{index}";
+inline constexpr std::string_view k_extension_mark = "%{ext}";
+// Replaces both. True when there was an index.
 bool expand_output_pattern(std::string& pattern, const std::string& index, std::string_view extension);
 
 } // namespace mrun::cli

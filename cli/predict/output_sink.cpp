@@ -13,6 +13,8 @@
 namespace mrun::cli {
 namespace {
 
+constexpr std::string_view k_text_extension = "txt";
+
 bool makes_files(const TypeSpec& type) {
   if (type.type == ValueType::file) return true;
   return std::ranges::any_of(type.items, makes_files);
@@ -43,6 +45,35 @@ Result<void> check_folder(const std::filesystem::path& target) {
   return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", folder.string()));
 }
 
+// No file is in it, and nothing that might be one.
+bool is_text(const TypeSpec& type) {
+  if (type.type == ValueType::file || type.type == ValueType::any) return false;
+  const auto is_text_property = [](const PropertySpec& property) { return is_text(property.type); };
+  const bool holds_anything = (type.type == ValueType::array && type.items.empty()) ||
+                              (type.type == ValueType::object && type.properties.empty());
+  return !holds_anything && std::ranges::all_of(type.items, is_text) &&
+         std::ranges::all_of(type.properties, is_text_property);
+}
+
+bool is_one_value(const TypeSpec& type) {
+  if (type.concatenate) return true;
+  const bool may_be_list = type.type == ValueType::array || type.type == ValueType::any;
+  return !type.iterator && (!may_be_list || is_text(type));
+}
+
+// %{index} and %{ext} alone: another mark is a mistake, and would be a part of the name.
+Result<void> check_marks(const std::string& target) {
+  for (std::size_t at = target.find("%{"); at != std::string::npos; at = target.find("%{", at + 2)) {
+    const std::string mark = target.substr(at, target.find('}', at) - at + 1);
+    if (mark == k_index_mark || mark == k_extension_mark) continue;
+    const std::vector<std::string> marks = {std::string(k_index_mark), std::string(k_extension_mark)};
+    const std::string near = nearest(mark, marks);
+    return fail(ErrorCode::usage, fmt::format("`-o` has no mark `{}`", printable(mark, 60)),
+                near.empty() ? "there are %{index} and %{ext}" : fmt::format("the nearest is {}", near));
+  }
+  return {};
+}
+
 std::size_t count_of(const Json& value) {
   return is_list_of_files(value) ? value.size() : 1;
 }
@@ -51,9 +82,19 @@ std::size_t count_of(const Json& value) {
 
 Result<void> check_target_of_many(const OutputOptions& options) {
   const std::string& target = options.target;
-  if (target.empty() || target == "-" || target.find("%{index}") != std::string::npos) return {};
+  MRUN_TRY(check_marks(target));
+  if (target.empty() || target == "-" || target.find(k_index_mark) != std::string::npos) return {};
   return fail(ErrorCode::usage, "several predictions need a name each for their output",
               "write %{index} into it, as `-o 'out/%{index}.%{ext}'`");
+}
+
+Result<void> check_known_target(const TypeSpec& output, const OutputOptions& options) {
+  if (options.target.empty() || options.target == "-") return {};
+  if (options.target.find(k_extension_mark) != std::string::npos && !is_text(output)) return {};
+  if (options.number && !is_one_value(output)) return {};
+  std::string name = options.target;
+  expand_output_pattern(name, std::to_string(options.number.value_or(0)), k_text_extension);
+  return check_target(name, options.replace);
 }
 
 Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, OutputOptions options) {
@@ -63,8 +104,9 @@ Result<OutputSink> OutputSink::create(Context& context, const TypeSpec& output, 
   if (sink.raw() && makes_files(output) && context.terminal.out_is_terminal())
     return fail(ErrorCode::terminal_refused, "the model's output is a file, standard output is a terminal");
   if (!sink.to_file()) return sink;
+  MRUN_TRY(check_marks(target));
   MRUN_TRY(check_folder(target.substr(0, target.find("%{"))));
-  if (target.find("%{") == std::string::npos) MRUN_TRY(check_target(target, sink.m_options.replace));
+  if (!sink.m_options.number) MRUN_TRY(check_known_target(output, sink.m_options));
   return sink;
 }
 
@@ -79,7 +121,7 @@ Result<void> OutputSink::value(const Json& value) {
 Result<void> OutputSink::text_chunk(const std::string& text) {
   if (to_file()) {
     if (!m_text_file) {
-      MRUN_ASSIGN(std::filesystem::path path, next_target("txt"));
+      MRUN_ASSIGN(std::filesystem::path path, next_target(k_text_extension));
       MRUN_ASSIGN(AtomicFile file, AtomicFile::create(std::move(path)));
       m_text_file.emplace(std::move(file));
     }
@@ -87,7 +129,7 @@ Result<void> OutputSink::text_chunk(const std::string& text) {
   }
   if (!text.empty()) m_line_open = text.back() != '\n';
   m_has_shown = m_has_shown || !text.empty();
-  return m_context.terminal.out(text);
+  return show(text);
 }
 
 Result<void> OutputSink::finish(const FetchOutput& fetch) {
@@ -112,6 +154,11 @@ void OutputSink::abandon() {
   m_place = 0;
 }
 
+// `-o -` asks for the bytes, wherever they go.
+Result<void> OutputSink::show(std::string_view text) {
+  return raw() ? m_context.terminal.out(text) : m_context.terminal.out_foreign(text);
+}
+
 Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
   if (const auto file = file_mark(value)) return emit_file(*file, fetch);
   if (is_list_of_files(value)) {
@@ -128,8 +175,8 @@ Result<void> OutputSink::emit(const Json& value, const FetchOutput& fetch) {
 Result<void> OutputSink::emit_text(const std::string& text) {
   const std::string line = raw() || text.ends_with('\n') ? text : text + "\n";
   m_has_shown = true;
-  if (!to_file()) return m_context.terminal.out(line);
-  MRUN_ASSIGN(std::filesystem::path path, next_target("txt"));
+  if (!to_file()) return show(line);
+  MRUN_ASSIGN(std::filesystem::path path, next_target(k_text_extension));
   MRUN_ASSIGN(AtomicFile file, AtomicFile::create(std::move(path)));
   MRUN_TRY(file.write(line));
   return file.commit(m_options.replace);
@@ -138,7 +185,7 @@ Result<void> OutputSink::emit_text(const std::string& text) {
 Result<void> OutputSink::emit_file(const FileMark& file, const FetchOutput& fetch) {
   if (raw()) return fetch(file, [&](std::string_view bytes) { return m_context.terminal.out(bytes); });
   MRUN_ASSIGN(const std::filesystem::path path, save(file, fetch));
-  return m_context.terminal.out(path.string() + "\n");
+  return m_context.terminal.out_foreign(path.string() + "\n");
 }
 
 Result<Json> OutputSink::with_saved_files(const Json& value, const FetchOutput& fetch) {

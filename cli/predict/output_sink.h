@@ -29,10 +29,15 @@ struct OutputOptions {
 
 // Of several predictions each needs a name of its own for its output. Error usage.
 Result<void> check_target_of_many(const OutputOptions& options);
+// That the first output of a model with that output has a place, as far as its name is known before anything
+// runs: %{ext} is when the output holds no file, %{index} of one of several predictions when it is one value.
+// Errors: output_exists, usage.
+Result<void> check_known_target(const TypeSpec& output, const OutputOptions& options);
 
 class OutputSink {
  public:
-  // Checks the target before anything runs. Errors: output_exists, terminal_refused, usage, io.
+  // Checks the target before anything runs; that of one of several predictions only in part
+  // (check_known_target() does the rest). Errors: output_exists, terminal_refused, usage, io.
   static Result<OutputSink> create(Context& context, const TypeSpec& output, OutputOptions options);
 
   // One output value; a text chunk is passed on at once.
@@ -53,6 +58,7 @@ class OutputSink {
   bool to_file() const { return !m_options.target.empty() && m_options.target != "-"; }
   bool raw() const { return m_options.target == "-"; }
   Result<void> text_chunk(const std::string& text);
+  Result<void> show(std::string_view text);
   Result<void> emit(const Json& value, const FetchOutput& fetch);
   Result<void> emit_text(const std::string& text);
   Result<void> emit_file(const FileMark& file, const FetchOutput& fetch);

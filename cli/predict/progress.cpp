@@ -54,13 +54,13 @@ LoadProgress::Time LoadProgress::next_tick() const {
 void LoadProgress::tick(Time now) {
   if (m_silent || m_phase.empty()) return;
   if (now >= m_start + k_quiet_time) draw(now);
-  m_next = m_context.terminal.err_is_terminal() ? now + k_redraw : Time::max();
+  m_next = m_context.terminal.err_can_move() ? now + k_redraw : Time::max();
   if (now < m_start + k_quiet_time) m_next = m_start + k_quiet_time;
 }
 
 void LoadProgress::draw(Time now) {
   const auto elapsed = std::chrono::duration_cast<std::chrono::nanoseconds>(now - m_start).count();
-  if (!m_context.terminal.err_is_terminal()) {
+  if (!m_context.terminal.err_can_move()) {
     if (m_shown_phases.insert(m_phase).second)
       m_context.terminal.err(fmt::format("loading {}: {} ({})\n", m_model, phase_words(m_phase), m_phase));
     return;

@@ -10,8 +10,8 @@
 
 namespace mrun::cli {
 
-// Silent for the first 0.3 s. Then, on a terminal, one line that is rewritten and vanishes; elsewhere one
-// plain line per phase, the first time it comes. Nothing with --quiet or --json.
+// Silent for the first 0.3 s. Then, on a terminal that can, one line that is rewritten and vanishes;
+// elsewhere one plain line per phase, the first time it comes. Nothing with --quiet or --json.
 class LoadProgress {
  public:
   using Time = std::chrono::steady_clock::time_point;

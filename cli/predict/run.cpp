@@ -29,16 +29,19 @@ class OnePrediction {
     MRUN_ASSIGN(Json input, typed_input(manifest, m_options.inputs));
     MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, manifest.output, m_options.output));
     MRUN_ASSIGN(PreparedInput prepared, prepare_input(manifest, std::move(input)));
-    MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(m_context, Start::if_needed));
-    MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
     if (m_options.timeout) m_deadline = SteadyClock::now() + *m_options.timeout;
+    auto reached = DaemonClient::connect(m_context, Start::if_needed, {.deadline = m_deadline});
+    if (!reached) return or_late(std::move(reached).error());
+    DaemonClient client = std::move(*reached);
+    MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+    client.set_patience({m_deadline, interrupt.fd()});
     Retry retry(m_options.retries);
     while (true) {
       Result<EventLoopResult> result = attempt(client, request, prepared, sink, interrupt);
       const std::optional<Error> error = error_of(result);
       const bool may_retry = error && !sink.has_shown() && interrupt.exit_code() == 0;
       const auto wait = may_retry ? retry.next(*error, client.retry_after()) : std::nullopt;
-      if (!wait || !has_time(*wait)) return finish(client, result, sink);
+      if (!wait || !has_time(*wait)) return finish(client, result, sink, interrupt);
       sink.abandon();
       m_context.say(again_words(*wait, *error));
       if (wait_readable(interrupt.fd(), SteadyClock::now() + *wait, -1) == Wake::readable)
@@ -50,13 +53,29 @@ class OnePrediction {
   Result<EventLoopResult> attempt(DaemonClient& client, const RequestOptions& options,
                                   PreparedInput& prepared, OutputSink& sink,
                                   const InterruptGuard& interrupt) const {
-    MRUN_ASSIGN(HttpRequest request, prediction_request(client, options, prepared, Answer::events));
-    MRUN_TRY(client.open(std::move(request)));
+    const Result<void> begun = begin(client, options, prepared);
+    // No id yet, so nothing to cancel by: what may have begun ends with the connection.
+    if (!begun && begun.error().code == ErrorCode::interrupted_by_user)
+      return EventLoopResult{{{"status", "canceled"}}, interrupt.exit_code()};
+    if (!begun) return or_late(begun.error());
     return follow_prediction(m_context, client, sink, interrupt,
                              {.model = m_target.shown_name,
                               .timeout = m_options.timeout,
                               .deadline = m_deadline,
                               .print_id = m_options.print_id});
+  }
+
+  static Result<void> begin(DaemonClient& client, const RequestOptions& options, PreparedInput& prepared) {
+    MRUN_ASSIGN(HttpRequest request, prediction_request(client, options, prepared, Answer::events));
+    MRUN_TRY(client.open(std::move(request)));
+    return {};
+  }
+
+  tl::unexpected<Error> or_late(Error error) const {
+    const bool is_late = m_deadline && SteadyClock::now() >= *m_deadline;
+    if (!is_late || error.code != ErrorCode::daemon_unreachable)
+      return tl::unexpected<Error>(std::move(error));
+    return no_answer_in(*m_options.timeout);
   }
 
   std::optional<Error> error_of(const Result<EventLoopResult>& result) const {
@@ -69,13 +88,17 @@ class OnePrediction {
     return !m_deadline || SteadyClock::now() + wait < *m_deadline;
   }
 
-  Result<int> finish(DaemonClient& client, Result<EventLoopResult>& result, OutputSink& sink) {
+  Result<int> finish(DaemonClient& client, Result<EventLoopResult>& result, OutputSink& sink,
+                     const InterruptGuard& interrupt) {
     if (!result) {
       sink.abandon();
       return tl::unexpected<Error>(std::move(result).error());
     }
     MRUN_ASSIGN(const int exit_code, show_end(m_context, *result, sink,
-                                              {.model = m_target.shown_name, .timings = m_options.timings}));
+                                              {.model = m_target.shown_name,
+                                               .timings = m_options.timings,
+                                               .interrupt_fd = interrupt.fd()}));
+    client.set_patience({.interrupt_fd = interrupt.fd()});
     client.settle_build_skew();
     return exit_code;
   }

@@ -51,21 +51,22 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   if (arguments.has("sign")) {
     MRUN_ASSIGN(key, read_signing_key(context, arguments));
   }
-  MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
   PushRequest request;
   MRUN_ASSIGN(request.version, find_version(store, local));
   request.remote = remote;
   request.dry_run = arguments.has("dry-run");
-  MRUN_ASSIGN(const HomePaths home, context.home());
-  request.notes = home.push_notes();
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
-              open_registry(context, remote, interrupt.fd(), true, std::move(credential)));
   std::optional<ModelPackExport> exported;
   if (arguments.value("format") == "modelpack") {
     MRUN_ASSIGN(exported, make_export(context, store, request.version));
     request.exported = &*exported;
   }
+  // From here on a Ctrl-C has something to end in order; before, it simply ends the process.
+  MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
+  MRUN_ASSIGN(const HomePaths home, context.home());
+  request.notes = home.push_notes();
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt.fd(), true, std::move(credential)));
   TransferLine line(context, "pushing");
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };

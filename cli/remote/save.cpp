@@ -91,7 +91,7 @@ Result<int> run_save(Context& context, const Arguments& arguments) {
     return file.write(bytes);
   };
   MRUN_ASSIGN(const SaveResult saved, save_layout(store, versions, sink, options));
-  MRUN_TRY(file.commit(replace));
+  MRUN_TRY(file.commit_durably(replace));
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, result_json(path, versions, file_bytes)));
     return 0;

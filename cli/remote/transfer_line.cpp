@@ -42,7 +42,7 @@ void TransferRate::take(std::int64_t now_ns, std::uint64_t moved_bytes) {
 TransferLine::TransferLine(const Context& context, std::string verb)
     : m_context(context),
       m_verb(std::move(verb)),
-      m_terminal(context.terminal.err_is_terminal()),
+      m_is_live(context.terminal.err_can_move()),
       m_silent(context.quiet || context.json),
       m_next(std::chrono::steady_clock::now() + k_plain_interval),
       m_rate(system_clock().monotonic_ns()) {}
@@ -52,7 +52,7 @@ void TransferLine::show(const TransferProgress& progress) {
   const Time now = std::chrono::steady_clock::now();
   m_rate.take(system_clock().monotonic_ns(), progress.moved_bytes);
   const std::string line = fmt::format("{} {}", m_verb, transfer_text(progress, m_rate.bytes_per_second()));
-  if (m_terminal) {
+  if (m_is_live) {
     m_context.terminal.status(line);
   } else if (now >= m_next) {
     m_context.say(line);

@@ -40,9 +40,9 @@ class TransferLine {
 
   const Context& m_context;
   std::string m_verb;
-  bool m_terminal;
+  bool m_is_live; // one line, rewritten
   bool m_silent;
-  Time m_next; // line elsewhere than on a terminal
+  Time m_next; // line where none is rewritten
   TransferRate m_rate;
 };
 

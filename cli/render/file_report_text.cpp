@@ -95,6 +95,19 @@ std::string native_words(const Json& native) {
   return text + (native["runs_here"].get<bool>() ? "\n" : ": not this machine\n");
 }
 
+std::string problem_list(const Json& problems, std::string_view title, const Terminal& terminal) {
+  if (problems.empty()) return {};
+  std::string text = fmt::format("\n{}\n", terminal.paint_out(Style::note, title));
+  for (const Json& problem : problems) {
+    text += fmt::format("  {}\n", problem["message"].get<std::string>());
+    if (const std::string source = text_of(problem, "source"); !source.empty())
+      text += fmt::format("    at {}\n", source);
+    if (const std::string hint = text_of(problem, "hint"); !hint.empty())
+      text += fmt::format("    help: {}\n", hint);
+  }
+  return text;
+}
+
 } // namespace
 
 std::string file_report_text(const Terminal& terminal, const Json& report) {
@@ -125,15 +138,8 @@ std::string file_report_text(const Terminal& terminal, const Json& report) {
   if (const std::string result = text_of(report, "result_type"); !result.empty())
     text += fmt::format("\nOutput\n  {}\n", result);
   if (report["operators"].is_object()) text += operator_table(report["operators"]);
-  if (report["problems"].empty()) return text;
-  text += fmt::format("\n{}\n", terminal.paint_out(Style::note, "It can't run here:"));
-  for (const Json& problem : report["problems"]) {
-    text += fmt::format("  {}\n", problem["message"].get<std::string>());
-    if (const std::string source = text_of(problem, "source"); !source.empty())
-      text += fmt::format("    at {}\n", source);
-    if (const std::string hint = text_of(problem, "hint"); !hint.empty())
-      text += fmt::format("    help: {}\n", hint);
-  }
+  text += problem_list(report.value("problems", Json::array()), "It can't run here:", terminal);
+  text += problem_list(report.value("cpu_problems", Json::array()), "It can't run on a CPU:", terminal);
   return text;
 }
 

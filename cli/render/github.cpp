@@ -44,7 +44,8 @@ std::string github_error(std::string_view title, const Error& error) {
     message += "\n" + note;
   if (!error.help().empty()) message += fmt::format("\nhelp: {}", error.help());
   return fmt::format("::error title={}::{}\n",
-                     github_property(fmt::format("{} {}", title, error_code_text(error.code))), github_message(message));
+                     github_property(fmt::format("{} {}", title, error_code_text(error.code))),
+                     github_message(message));
 }
 
 std::string without_github_commands(std::string_view text) {
@@ -65,7 +66,8 @@ Result<GithubGroup> GithubGroup::open(Terminal& terminal, std::string_view title
   if (::getrandom(random.data(), sizeof random, 0) != static_cast<ssize_t>(sizeof random))
     return fail_errno(ErrorCode::io, errno, "can't get random bytes");
   std::string token = fmt::format("{:016x}{:016x}", random[0], random[1]);
-  MRUN_TRY(terminal.out(fmt::format("::group::{}\n::stop-commands::{}\n", github_message(printable(title, 200)), token)));
+  MRUN_TRY(terminal.out(
+      fmt::format("::group::{}\n::stop-commands::{}\n", github_message(printable(title, 200)), token)));
   terminal.keep_annotations();
   return GithubGroup(terminal, std::move(token));
 }
@@ -76,15 +78,16 @@ GithubGroup::GithubGroup(GithubGroup&& other) noexcept
 
 GithubGroup::~GithubGroup() {
   if (m_terminal == nullptr) return;
-  static_cast<void>(m_terminal->out(fmt::format("{}::{}::\n::endgroup::\n{}",
-                                                m_terminal->out_line_is_open() ? "\n" : "", m_token,
-                                                m_terminal->take_annotations())));
+  static_cast<void>(
+      m_terminal->out(fmt::format("{}::{}::\n::endgroup::\n{}", m_terminal->out_line_is_open() ? "\n" : "",
+                                  m_token, m_terminal->take_annotations())));
 }
 
 Result<std::optional<GithubGroup>> github_group(const Context& context, std::string_view title) {
   if (!context.github) return std::optional<GithubGroup>();
   if (context.json)
-    return fail(ErrorCode::usage, "`--github` is for a log that people read, `--json` for programs: give one of them");
+    return fail(ErrorCode::usage,
+                "`--github` is for a log that people read, `--json` for programs: give one of them");
   MRUN_ASSIGN(GithubGroup group, GithubGroup::open(context.terminal, title));
   return std::optional<GithubGroup>(std::move(group));
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace mrun::cli {
 namespace {
 
@@ -30,12 +32,29 @@ void append(std::string& text, const Json& value, std::size_t depth) {
   text += "\n" + std::string(2 * depth, ' ') + (value.is_array() ? "]" : "}");
 }
 
+// What JSON may hold as it is, and a terminal acts on: DEL and C1 (U+0080–U+009F, in UTF-8 C2 80 to C2 9F).
+// Both stand in strings only.
+std::string with_controls_escaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (byte == 0x7F)
+      out += "\\u007f";
+    else if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++i]));
+    else
+      out += text[i];
+  }
+  return out;
+}
+
 } // namespace
 
 std::string pretty_json(const Json& value) {
   std::string text;
   append(text, value, 0);
-  return text;
+  return with_controls_escaped(text);
 }
 
 Result<void> print_json(Terminal& terminal, const Json& value) {

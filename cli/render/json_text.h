@@ -8,7 +8,8 @@
 
 namespace mrun::cli {
 
-// Indented by two; arrays of numbers, and what fits into 100 columns, on one line. No newline at the end.
+// Indented by two; arrays of numbers, and what fits into 100 columns, on one line. No newline at the end. A
+// terminal acts on nothing in it.
 std::string pretty_json(const Json& value);
 
 // What `--json` prints: indented on a terminal, else compact; with a newline. Error: io, disk_full.

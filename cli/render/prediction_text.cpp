@@ -7,6 +7,7 @@
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/clock.h"
+#include "common/terminal_text.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -65,10 +66,10 @@ Json shortened(const Json& value) {
   return copy;
 }
 
-std::string block(std::string_view title, const Json& value) {
+std::string block(std::string_view title, const Json& value, bool for_terminal) {
   if (value.is_null()) return "";
-  return fmt::format("\n{}\n{}\n", title,
-                     value.is_string() ? value.get<std::string>() : pretty_json(shortened(value)));
+  const std::string text = value.is_string() ? value.get<std::string>() : pretty_json(shortened(value));
+  return fmt::format("\n{}\n{}\n", title, for_terminal ? terminal_safe(text) : text);
 }
 
 } // namespace
@@ -98,7 +99,7 @@ std::string predictions_plain(const Json& rows) {
   return text;
 }
 
-std::string prediction_text(const Json& prediction) {
+std::string prediction_text(const Json& prediction, bool for_terminal) {
   std::string text;
   const auto line = [&text](std::string_view name, const std::string& value) {
     if (!value.empty()) text += fmt::format("{:<10}  {}\n", name, value);
@@ -115,8 +116,8 @@ std::string prediction_text(const Json& prediction) {
   line("tags", tags_of(member(member(prediction, "mrun"), "tags")));
   if (const Json metrics = member(prediction, "metrics"); metrics.is_object() && !metrics.empty())
     text += "\ntimings\n" + timings_table(metrics);
-  text += block("input", member(prediction, "input"));
-  text += block("output", shortened(member(prediction, "output")));
+  text += block("input", member(prediction, "input"), for_terminal);
+  text += block("output", shortened(member(prediction, "output")), for_terminal);
   if (!text_of(prediction, "logs").empty())
     text += fmt::format("\nits log: mrun logs {}\n", text_of(prediction, "id"));
   return text;

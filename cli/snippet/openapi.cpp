@@ -70,7 +70,9 @@ Json create_operation(const SnippetCall& call, Json sample) {
           {"requestBody", {{"required", true}, {"content", std::move(content)}}},
           {"responses",
            {{"201", {{"description", "created, and ended when it was waited for"}, {"content", prediction}}},
-            {"202", {{"description", "created; it runs on"}, {"content", prediction}}},
+            {"202",
+             {{"description", "created; it runs on: `getPrediction` says its status until it has ended"},
+              {"content", prediction}}},
             {"default",
              {{"description", "it was refused"},
               {"content", json_content("application/problem+json", schema_ref("Problem"))}}}}}};

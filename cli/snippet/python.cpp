@@ -19,6 +19,11 @@ std::string python_program(const SnippetCall& call, const TypeSpec& output) {
                                     ? "print(\"\".join(str(part) for part in output))"
                                 : output.iterator ? "for part in output:\n    print(part)"
                                                   : "print(output)";
+  // The client says nothing of one that was canceled.
+  const std::string_view check =
+      output.type == ValueType::any
+          ? ""
+          : "if output is None:\n    raise SystemExit(\"the prediction was canceled\")\n";
   return fmt::format(R"(# pip install replicate
 import os
 
@@ -29,9 +34,10 @@ output = client.run(
     {},
     input={},
 )
-{}
+{}{}
 )",
-                     json_text(call.url), json_text(reference), input_text(call.input, dialect, 8), show);
+                     json_text(call.url), json_text(reference), input_text(call.input, dialect, 8), check,
+                     show);
 }
 
 } // namespace mrun::cli

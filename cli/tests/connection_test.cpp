@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -127,6 +128,37 @@ TEST_CASE("a deadline ends a wait") {
   const auto result = (*connection)->read(bytes, past, -1);
   // The server may have closed already; then the reply is broken.
   CHECK((!result || *result == ReadResult::timed_out));
+}
+
+TEST_CASE("a signal ends a wait at once, and a daemon that reads nothing ends a send") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const UniqueFd interrupt(ends[0]), signal(ends[1]);
+  OneReplyServer silent("");
+  auto connection = Connection::open(silent.socket());
+  const HttpRequest large{.method = "POST", .target = "/", .body = std::string(64 * k_mib, 'x')};
+  const auto late =
+      (*connection)->send(large, {std::chrono::steady_clock::now() + std::chrono::milliseconds(50)});
+  CHECK(late.error().code == ErrorCode::daemon_unreachable);
+  CHECK_FALSE((*connection)->may_have_arrived());
+  REQUIRE(::write(signal.get(), "x", 1) == 1);
+  OneReplyServer other("");
+  auto fresh = Connection::open(other.socket());
+  const auto interrupted = (*fresh)->send(large, {.interrupt_fd = interrupt.get()});
+  CHECK(interrupted.error().code == ErrorCode::interrupted_by_user);
+}
+
+TEST_CASE("it is known whether a request that got no answer may have arrived") {
+  {
+    OneReplyServer server(""); // reads all of it and closes
+    auto connection = Connection::open(server.socket());
+    CHECK_FALSE((*connection)->send({.method = "POST", .target = "/"}));
+    CHECK((*connection)->may_have_arrived());
+  }
+  OneReplyServer server("", false); // closes it unread
+  auto connection = Connection::open(server.socket());
+  CHECK_FALSE((*connection)->send({.method = "POST", .target = "/"}));
+  CHECK_FALSE((*connection)->may_have_arrived());
 }
 
 TEST_CASE("problem objects become their errors") {

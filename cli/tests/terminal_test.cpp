@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "common/fd.h"
 
 using namespace mrun;
+using mrun::cli::Style;
 using mrun::cli::Terminal;
 
 namespace {
@@ -43,9 +45,37 @@ struct Pty {
   }
 };
 
+using Environment = std::map<std::string, std::string>;
+
+// Variables of the environment that say how to show things, as a test wants them, and back.
+class Look {
+ public:
+  explicit Look(const Environment& values) {
+    for (const char* name : {"TERM", "CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}) {
+      const char* before = std::getenv(name);
+      if (before != nullptr) m_before[name] = before;
+      ::unsetenv(name);
+    }
+    for (const auto& [name, value] : values)
+      ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  Look(const Look&) = delete;
+  Look& operator=(const Look&) = delete;
+  ~Look() {
+    for (const char* name : {"TERM", "CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"})
+      ::unsetenv(name);
+    for (const auto& [name, value] : m_before)
+      ::setenv(name.c_str(), value.c_str(), 1);
+  }
+
+ private:
+  Environment m_before;
+};
+
 } // namespace
 
 TEST_CASE("a status line is replaced by the next and gone before anything else") {
+  const Look look(Environment{{"TERM", "xterm"}});
   const Pty pty;
   Terminal terminal(pty.secondary.get(), pty.secondary.get(), pty.secondary.get());
   terminal.status("1 of 2");
@@ -56,6 +86,62 @@ TEST_CASE("a status line is replaced by the next and gone before anything else")
   terminal.clear_status();
   terminal.err("error\n");
   CHECK(pty.shown() == "error\r\n");
+}
+
+TEST_CASE("no line is rewritten where the cursor can't move or nobody looks") {
+  const Pty pty;
+  for (const Environment& values : {Environment{{"TERM", "dumb"}}, {{"TERM", "xterm"}, {"CI", "true"}}}) {
+    const Look look(values);
+    Terminal terminal(pty.secondary.get(), pty.secondary.get(), pty.secondary.get());
+    CHECK_FALSE(terminal.err_can_move());
+    CHECK_FALSE(terminal.out_can_move());
+    terminal.status("1 of 2");
+    terminal.err("done\n");
+    CHECK(pty.shown() == "done\r\n");
+  }
+  const Look look(Environment{{"TERM", "xterm"}});
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  CHECK_FALSE(Terminal(0, pty.secondary.get(), null.get()).err_can_move());
+  CHECK(Terminal(0, null.get(), pty.secondary.get()).err_can_move());
+}
+
+TEST_CASE("colours are for terminals, each stream by itself, as the environment wants them") {
+  const Pty pty;
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const struct {
+    Environment environment;
+    bool on_terminal, elsewhere;
+  } cases[] = {
+      {{{"TERM", "xterm"}}, true, false},
+      {{}, true, false},
+      {{{"TERM", "dumb"}}, false, false},
+      {{{"TERM", "xterm"}, {"NO_COLOR", "1"}}, false, false},
+      {{{"TERM", "xterm"}, {"NO_COLOR", ""}}, true, false},
+      {{{"TERM", "xterm"}, {"CLICOLOR", "0"}}, false, false},
+      {{{"TERM", "xterm"}, {"CLICOLOR", "1"}}, true, false},
+      {{{"TERM", "xterm"}, {"CLICOLOR_FORCE", "1"}}, true, true},
+      {{{"TERM", "dumb"}, {"CLICOLOR_FORCE", "1"}}, true, true},
+      {{{"TERM", "xterm"}, {"CLICOLOR_FORCE", "0"}}, true, false},
+      {{{"TERM", "xterm"}, {"CLICOLOR_FORCE", "1"}, {"CLICOLOR", "0"}}, true, true},
+      {{{"TERM", "xterm"}, {"CLICOLOR_FORCE", "1"}, {"NO_COLOR", "1"}}, false, false},
+      {{{"TERM", "xterm"}, {"CI", "true"}}, false, false},
+      {{{"TERM", "xterm"}, {"CI", "true"}, {"CLICOLOR_FORCE", "1"}}, true, true},
+  };
+  const std::string red = "\x1b[1;31mx\x1b[0m";
+  for (const auto& one : cases) {
+    const Look look(one.environment);
+    CAPTURE(one.environment);
+    const Terminal terminal(0, pty.secondary.get(), null.get());
+    const Terminal other(0, null.get(), pty.secondary.get());
+    CHECK(terminal.paint_out(Style::error, "x") == (one.on_terminal ? red : "x"));
+    CHECK(terminal.paint_err(Style::error, "x") == (one.elsewhere ? red : "x"));
+    CHECK(other.paint_err(Style::error, "x") == (one.on_terminal ? red : "x"));
+    CHECK(other.paint_out(Style::error, "x") == (one.elsewhere ? red : "x"));
+    CHECK(terminal.paint_out(Style::plain, "x") == "x");
+    Terminal none(0, pty.secondary.get(), pty.secondary.get());
+    none.disable_color();
+    CHECK(none.paint_out(Style::error, "x") + none.paint_err(Style::good, "y") == "xy");
+  }
 }
 
 TEST_CASE("a question reads one line") {

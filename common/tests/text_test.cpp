@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/terminal_text.h"
 #include "common/text.h"
 
 using namespace mrun;
@@ -20,7 +21,15 @@ TEST_CASE("UTF-8 is checked to the letter of RFC 3629") {
     CHECK_FALSE(is_valid_utf8(bad));
 }
 
+TEST_CASE("a terminal acts on nothing that somebody else wrote") {
+  CHECK(terminal_safe("a\tb\r\nc\n\u00e9 \u2014 \U0001F98A") == "a\tb\r\nc\n\u00e9 \u2014 \U0001F98A");
+  CHECK(terminal_safe("\x1b]0;t\x07\rx\x7f\xff") == "\\x1b]0;t\\x07\\x0dx\\x7f\\xff");
+  CHECK(terminal_safe("\u009b2J\u00a0") == "\\xc2\\x9b2J\u00a0");
+  CHECK(terminal_safe("").empty());
+}
+
 TEST_CASE("text from elsewhere is made printable") {
+  CHECK(printable("\u009b2J\u00a0") == "\\xc2\\x9b2J\u00a0");
   CHECK(printable("a\x1b[31m\n\xff") == "a\\x1b[31m\\x0a\\xff");
   CHECK(printable(std::string(300, 'x'), 10) == "xxxxxxxxxx…");
 }

@@ -15,6 +15,8 @@
 #include "common/build_info.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/machine.h"
+#include "common/standard_files.h"
 #include "common/text.h"
 #include "daemon/app/arguments.h"
 #include "daemon/app/config.h"
@@ -124,7 +126,7 @@ Result<ServiceConfig> service_config(const HomePaths& home, const InstallPaths& 
   runner.cache_folder = home.cache;
   runner.torch_dir = find_torch(install, user.torch_dir);
   runner.memory_budget_bytes = user.memory_budget_bytes.value_or(default_memory_budget_bytes());
-  runner.core_tokens = core_tokens();
+  runner.core_tokens = usable_cores();
   runner.gpu_count = count_gpus("/dev");
   runner.max_queue = user.max_queue;
   runner.use_zygote = user.zygote;
@@ -275,6 +277,7 @@ Result<void> run_app(DaemonArguments& arguments) {
 } // namespace
 
 int run_daemon(int argc, char** argv) {
+  open_standard_files();
   ::mallopt(M_ARENA_MAX, k_max_arenas);
   ::signal(SIGPIPE, SIG_IGN);
   set_log_level(LogLevel::info);

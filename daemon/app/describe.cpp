@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/build_info.h"
+#include "common/machine.h"
 #include "common/text.h"
 #include "daemon/app/config.h"
 #include "daemon/app/machine.h"
@@ -105,7 +106,7 @@ Json describe_machine() {
   std::ifstream file("/proc/driver/nvidia/version");
   std::string driver;
   std::getline(file, driver);
-  return {{"cores", core_tokens()},
+  return {{"cores", usable_cores()},
           {"memory_budget_bytes", default_memory_budget_bytes()},
           {"gpus", count_gpus("/dev")},
           {"driver", driver.empty() ? Json(nullptr) : Json(driver)}};

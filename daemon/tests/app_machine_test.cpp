@@ -3,7 +3,6 @@
 #include <fstream>
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,23 +16,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A made-up /proc and /sys/fs/cgroup.
-struct MadeUp {
-  mrun::testing::TempFolder folder;
-  MachineFiles files;
-
-  MadeUp() {
-    files.meminfo = folder.path() / "meminfo";
-    files.own_cgroup = folder.path() / "cgroup";
-    files.cgroup_root = folder.path() / "root";
-    write(files.own_cgroup, "0::/user/app\n");
-    write(files.meminfo, "MemTotal:  2000000 kB\nMemAvailable:    1000000 kB\n");
-  }
-  static void write(const fs::path& path, const std::string& text) {
-    fs::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-  }
-};
+void write(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+}
 
 HomePaths home_in(const fs::path& folder) {
   HomePaths home;
@@ -45,37 +31,6 @@ HomePaths home_in(const fs::path& folder) {
 
 } // namespace
 
-TEST_CASE("core tokens are the affinity, cut by the cgroup's quota") {
-  MadeUp machine;
-  cpu_set_t set;
-  REQUIRE(::sched_getaffinity(0, sizeof set, &set) == 0);
-  const int affinity = CPU_COUNT(&set);
-  CHECK(core_tokens(machine.files) == affinity);
-  MadeUp::write(machine.files.cgroup_root / "user/app/cpu.max", "max 100000\n");
-  CHECK(core_tokens(machine.files) == affinity);
-  MadeUp::write(machine.files.cgroup_root / "user/cpu.max", "50000 100000\n");
-  CHECK(core_tokens(machine.files) == 1);
-  MadeUp::write(machine.files.cgroup_root / "user/cpu.max", "6400000 100000\n");
-  CHECK(core_tokens(machine.files) == std::min(affinity, 64));
-  MadeUp::write(machine.files.cgroup_root / "user/cpu.max", "rubbish\n");
-  CHECK(core_tokens(machine.files) == affinity);
-}
-
-TEST_CASE("the memory budget is four fifths of what is available and allowed") {
-  MadeUp machine;
-  CHECK(default_memory_budget_bytes(machine.files) == 1'024'000'000ULL / 5 * 4);
-  MadeUp::write(machine.files.cgroup_root / "user/app/memory.max", "600000000\n");
-  MadeUp::write(machine.files.cgroup_root / "user/app/memory.current", "100000000\n");
-  CHECK(default_memory_budget_bytes(machine.files) == 400'000'000);
-  MadeUp::write(machine.files.cgroup_root / "user/memory.max", "max\n");
-  CHECK(default_memory_budget_bytes(machine.files) == 400'000'000);
-  MadeUp::write(machine.files.cgroup_root / "user/app/memory.current", "700000000\n");
-  CHECK(default_memory_budget_bytes(machine.files) == 0);
-  fs::remove(machine.files.meminfo);
-  fs::remove_all(machine.files.cgroup_root);
-  CHECK(default_memory_budget_bytes(machine.files) == 0);
-}
-
 TEST_CASE("LibTorch is looked for in the stated order") {
   const mrun::testing::TempFolder folder;
   ::unsetenv("MRUN_TORCH_DIR");
@@ -83,9 +38,9 @@ TEST_CASE("LibTorch is looked for in the stated order") {
   const InstallPaths install{folder.path() / "prefix"};
   CHECK(find_torch(install, "").empty());
   const fs::path developed = folder.path() / "cache/mrun-dev/python/lib/python3.11/site-packages/torch";
-  MadeUp::write(developed / "lib/libtorch_cpu.so", "");
+  write(developed / "lib/libtorch_cpu.so", "");
   CHECK(find_torch(install, "") == developed);
-  MadeUp::write(install.prefix / "lib/mrun/torch/lib/libtorch_cpu.so", "");
+  write(install.prefix / "lib/mrun/torch/lib/libtorch_cpu.so", "");
   CHECK(find_torch(install, "") == install.prefix / "lib/mrun/torch");
   CHECK(find_torch(install, "/configured") == "/configured");
   ::setenv("MRUN_TORCH_DIR", "/named", 1);
@@ -133,7 +88,7 @@ TEST_CASE("the socket is private, replaces a stale one, and nothing but a socket
   home.spare_socket.clear();
 
   fs::remove(home.socket);
-  MadeUp::write(home.socket, "precious");
+  write(home.socket, "precious");
   const Result<UniqueFd> refused = listen_on_socket(home, lock.get());
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::daemon_start);

@@ -88,11 +88,13 @@ std::optional<KnownType> find_type(std::string_view media_type) {
   return by_grammar(media_type, "application/vnd.kitops.modelkit.", k_kit_classes);
 }
 
-// "model.gguf" → "model-2.gguf"
-std::string numbered(std::string_view file, std::size_t number) {
-  if (number == 1) return std::string(file);
+// "model.gguf" of several → "model-00001-of-00002.gguf", as llama.cpp and Hugging Face name parts; "LICENSE"
+// → "LICENSE-2".
+std::string numbered(std::string_view file, std::size_t number, std::size_t count) {
   const std::size_t dot = std::min(file.find('.'), file.size());
-  return fmt::format("{}-{}{}", file.substr(0, dot), number, file.substr(dot));
+  if (count == 1 || (number == 1 && dot == file.size())) return std::string(file);
+  if (dot == file.size()) return fmt::format("{}-{}", file, number);
+  return fmt::format("{}-{:05}-of-{:05}{}", file.substr(0, dot), number, count, file.substr(dot));
 }
 
 class ForeignReader {
@@ -106,6 +108,10 @@ class ForeignReader {
       MRUN_TRY(read_layer(layers[i], fmt::format("layer {}", i)));
       MRUN_TRY(add_size(sum, m_artifact.layers.back().blob.size));
     }
+    for (const auto& [file, places] : m_unnamed)
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        MRUN_ASSIGN(m_artifact.layers[places[i]].path, SafePath::parse(numbered(file, i + 1, places.size())));
+      }
     if (m_artifact.layers.empty()) return invalid("the artifact has no layers");
     return std::move(m_artifact);
   }
@@ -141,10 +147,14 @@ class ForeignReader {
 
   Result<void> read_raw(const Json& value, const std::string& what, const KnownType& type,
                         ForeignLayer& layer) {
-    MRUN_ASSIGN(std::optional<std::string> path, path_of(value, what));
-    if (!path && !type.file.empty()) path = numbered(type.file, ++m_unnamed[type.file]);
-    if (!path) return invalid(fmt::format("{} has no file path", what));
-    MRUN_ASSIGN(layer.path, SafePath::parse(*path));
+    MRUN_ASSIGN(const std::optional<std::string> path, path_of(value, what));
+    if (path) {
+      MRUN_ASSIGN(layer.path, SafePath::parse(*path));
+    } else if (!type.file.empty()) {
+      m_unnamed[type.file].push_back(m_artifact.layers.size());
+    } else {
+      return invalid(fmt::format("{} has no file path", what));
+    }
     for (const std::string_view key : {k_metadata_annotation, k_old_metadata}) {
       MRUN_ASSIGN(const unsigned mode, decode_file_mode(value, key, what));
       layer.mode |= mode;
@@ -162,7 +172,8 @@ class ForeignReader {
   }
 
   ForeignArtifact m_artifact;
-  std::map<std::string_view, std::size_t> m_unnamed; // layers that get a name from their type, by that name
+  std::map<std::string_view, std::vector<std::size_t>>
+      m_unnamed; // layers that get a name from their type, by that name
 };
 
 // A text member of `object`, or of the object `inside` of it.

@@ -26,6 +26,11 @@ bool is_other_runtime(const SafePath& path) {
                              [&](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
+// Mistral's own form of the weights, which lies beside that of transformers.
+bool is_consolidated(const SafePath& path) {
+  return path.file_name().starts_with("consolidated") && path.file_name().ends_with(".safetensors");
+}
+
 ModelSource source_of(const FoundFiles& found) {
   ModelSource source;
   for (const SelectedFile& file : found.files)
@@ -71,9 +76,13 @@ void choose(FoundFiles& found, bool allow_pickle, ImportPlan& plan) {
   const bool safe = std::ranges::any_of(found.files, [](const SelectedFile& file) {
     return lower_ascii(file.path.file_name()).ends_with(".safetensors");
   });
+  const bool in_parts = std::ranges::any_of(found.files, [](const SelectedFile& file) {
+    return file.path.file_name().starts_with("model") && file.path.file_name().ends_with(".safetensors");
+  });
   std::erase_if(found.files, [&](const SelectedFile& file) {
     const bool pickle = is_pickle(file.path) && !allow_pickle;
-    if (!pickle && !(safe && is_other_runtime(file.path))) return false;
+    const bool again = in_parts && is_consolidated(file.path);
+    if (!pickle && !again && !(safe && is_other_runtime(file.path))) return false;
     plan.left_out.push_back(file.path.text());
     plan.has_pickles = plan.has_pickles || pickle;
     return true;

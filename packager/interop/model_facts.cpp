@@ -112,8 +112,8 @@ class Learner {
     choose_weights();
     MRUN_TRY(read_layouts());
     if (m_facts.format == "gguf") MRUN_TRY(read_gguf());
+    MRUN_TRY(read_card()); // what its authors say it is for, before what its class is called
     MRUN_TRY(read_config());
-    MRUN_TRY(read_card());
     MRUN_TRY(read_tokenizer());
     return std::move(m_facts);
   }
@@ -202,11 +202,13 @@ class Learner {
     if (classes == config.end() || !classes->is_array() || classes->empty() || !(*classes)[0].is_string())
       return {};
     const auto name = (*classes)[0].get<std::string>();
+    // sentence-transformers describe their pooling in modules.json, whatever network is below it
+    if (m_source.find("modules.json") != nullptr) return "text-embedding";
     for (const auto& [suffix, task] : k_tasks)
       if (name.ends_with(suffix)) return std::string(task);
-    // sentence-transformers describe their pooling in modules.json; a bare encoder gives hidden states
+    // a bare encoder gives hidden states
     const bool encoder = name.ends_with("Model") && m_facts.architecture.find("bert") != std::string::npos;
-    return encoder || m_source.find("modules.json") != nullptr ? "text-embedding" : "";
+    return encoder ? "text-embedding" : "";
   }
 
   Result<void> read_card() {

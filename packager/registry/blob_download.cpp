@@ -87,7 +87,7 @@ Result<void> RegistryConnection::get_blob(BlobDownload& download) {
     } else if (!ended && !is_worth_retrying(ended.error())) {
       return tl::unexpected(ended.error());
     }
-    MRUN_ASSIGN(const bool go_on, retry.again(wait));
+    MRUN_ASSIGN(const bool go_on, retry.again(wait, attempts(!ended.has_value())));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     if (*ended) return refused(**ended, fmt::format("blob {}", download.digest.short_hex()));

@@ -36,7 +36,8 @@ Result<std::optional<Store::Writer::Incoming>> begin(Store::Writer& writer, cons
   auto since = std::chrono::steady_clock::now();
   while (true) {
     MRUN_ASSIGN(std::optional<Store::Writer::Incoming> incoming,
-                writer.resume_blob(claim.digest, claim.size, arrival.gaps));
+                writer.resume_blob(claim.digest, claim.size, arrival.gaps,
+                                   [&] { return pause(interrupt_fd, std::chrono::milliseconds(0)); }));
     if (!arrival.replaces && writer.has(claim)) return std::nullopt;
     if (incoming) return incoming;
     const std::uint64_t bytes = writer.partial_bytes(claim);

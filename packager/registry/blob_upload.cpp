@@ -252,7 +252,7 @@ Result<bool> RegistryConnection::push_blob(const BlobUpload& upload) {
     if (!ended && !is_worth_retrying(ended.error())) return tl::unexpected(ended.error());
     if (session.known() > furthest)
       retry.progressed(session.known() - std::exchange(furthest, session.known()));
-    MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait()));
+    MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait(), attempts(!ended.has_value())));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     return fail(ErrorCode::registry_unavailable,

@@ -82,8 +82,12 @@ Result<void> note_what_comes(const PullPlan& plan, Store::Writer& writer) {
 void drop_notes(const PullPlan& plan, Store::Writer& writer) {
   drop_note(writer, plan.manifest.digest);
   if (!plan.foreign) return;
-  for (const ForeignLayer& layer : plan.foreign->layers)
-    if (layer.packing != LayerPacking::raw) drop_note(writer, layer.blob.digest);
+  for (const ForeignLayer& layer : plan.foreign->layers) {
+    if (layer.packing == LayerPacking::raw) continue;
+    drop_note(writer, layer.blob.digest);
+    writer.drop_partial(
+        layer.blob.digest); // an earlier pull may have ended between its note and its archive's end
+  }
 }
 
 // The version that an earlier pull made of this very manifest under this name, when the store holds it whole.

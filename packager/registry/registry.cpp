@@ -74,6 +74,17 @@ Result<std::unique_ptr<Registry>> Registry::make(RegistryConfig config) {
       new Registry(std::move(config), std::move(*base))); // its constructor is private
 }
 
+void Registry::note_answer(const Url& url) {
+  if (has_answered(url)) return;
+  const std::scoped_lock lock(m_mutex);
+  m_answered.push_back(url);
+}
+
+bool Registry::has_answered(const Url& url) {
+  const std::scoped_lock lock(m_mutex);
+  return std::ranges::any_of(m_answered, [&](const Url& other) { return url.same_origin(other); });
+}
+
 Registry::Registry(RegistryConfig config, Url base)
     : m_config(std::move(config)),
       m_base(std::move(base)),
@@ -107,12 +118,16 @@ Result<HttpReply> RegistryConnection::call(const std::string& method, const Url&
   const HttpHeaders plain = request.headers;
   for (int authorizations = 0;; ++authorizations) {
     request.headers = plain;
+    m_broke_midway = false;
     std::string header;
     if (at_home) {
       MRUN_ASSIGN(header, m_registry.authenticator().header(m_session, scope));
     }
     if (!header.empty()) request.headers.emplace_back("Authorization", header);
-    MRUN_ASSIGN(HttpReply reply, m_session.perform(request, sink));
+    Result<HttpReply> performed = m_session.perform(request, sink);
+    m_broke_midway = !performed && m_registry.has_answered(url);
+    MRUN_ASSIGN(HttpReply reply, std::move(performed));
+    m_registry.note_answer(url);
     if (reply.status != 401 || !at_home) return reply;
     if (authorizations == k_max_authorizations) return refused(reply, "the request");
     MRUN_TRY(m_registry.authenticator().answer(m_session, reply, scope, header));
@@ -140,6 +155,10 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
   }
 }
 
+int RegistryConnection::attempts(bool broke) const {
+  return broke && m_broke_midway ? Retry::k_patient_attempts : Retry::k_attempts;
+}
+
 Result<HttpReply> RegistryConnection::call_again(const std::string& method, const Url& url,
                                                  const HttpRequest& request) {
   Retry retry(m_interrupt_fd);
@@ -147,7 +166,8 @@ Result<HttpReply> RegistryConnection::call_again(const std::string& method, cons
     Result<HttpReply> reply = method == "GET" ? follow(url, request, nullptr) : call(method, url, request);
     const bool again = reply ? is_worth_retrying(*reply) : is_worth_retrying(reply.error());
     if (!again) return reply;
-    MRUN_ASSIGN(const bool go_on, retry.again(reply ? retry_after(*reply) : std::nullopt));
+    MRUN_ASSIGN(const bool go_on,
+                retry.again(reply ? retry_after(*reply) : std::nullopt, attempts(!reply.has_value())));
     if (!go_on) return reply;
   }
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -85,6 +86,9 @@ class Registry {
 
   UploadHabits& habits() { return m_habits; }
   BlobTraffic& traffic() { return m_traffic; }
+  // Which servers have answered, whatever they said: this one, and those that it led to.
+  void note_answer(const Url& url);
+  bool has_answered(const Url& url);
 
  private:
   Registry(RegistryConfig config, Url base);
@@ -93,6 +97,8 @@ class Registry {
   Authenticator m_authenticator;
   UploadHabits m_habits;
   BlobTraffic m_traffic;
+  std::mutex m_mutex;
+  std::vector<Url> m_answered; // one an origin; under m_mutex
 };
 
 using ByteSink = std::function<Result<void>(std::string_view bytes)>;
@@ -164,7 +170,9 @@ class RegistryConnection {
   // Authorizes at home, asks for a new token after a 401. One try. `scope`: "" for the registry's own.
   Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request,
                          const HttpSink& sink = nullptr, std::string scope = {});
-  // The same with retries for what may pass.
+  // How often to try, after a reply, or when the last connection broke.
+  int attempts(bool broke) const;
+  // call() or follow(), with retries for what may pass.
   Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
   Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);
   Result<std::optional<HttpReply>> download_once(BlobDownload& download);
@@ -176,6 +184,7 @@ class RegistryConnection {
 
   Registry& m_registry;
   int m_interrupt_fd;
+  bool m_broke_midway = false; // the last call: a server that had answered before could not be reached
   HttpSession m_session;
 };
 

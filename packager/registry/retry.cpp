@@ -28,18 +28,17 @@ bool sleep_unless(int interrupt_fd, std::chrono::milliseconds time) {
   while (true) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return true;
     pollfd interrupt{interrupt_fd, POLLIN, 0}; // a negative descriptor is ignored
-    const int ready = ::poll(&interrupt, 1, static_cast<int>(left));
+    const int ready = ::poll(&interrupt, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
     if (ready > 0) return false;
-    if (ready < 0 && errno != EINTR) return true;
+    if (left <= 0 || (ready < 0 && errno != EINTR)) return true;
   }
 }
 
 } // namespace
 
-Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for) {
-  if (++m_attempt >= k_attempts || (asked_for && *asked_for > k_longest_asked_wait)) return false;
+Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for, int attempts) {
+  if (++m_attempt >= attempts || (asked_for && *asked_for > k_longest_asked_wait)) return false;
   if (m_clock.monotonic_ns() - m_since_ns > std::chrono::nanoseconds(k_deadline).count()) return false;
   const auto backoff = std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1)));
   const auto wait = asked_for ? std::chrono::milliseconds(*asked_for) : jittered(backoff);

@@ -16,7 +16,10 @@ namespace mrun {
 // deadline anew: a transfer of hours may break many times.
 class Retry {
  public:
-  static constexpr int k_attempts = 6;
+  static constexpr int k_attempts = 6; // 4 to 8 s
+  // Where connections break to a host that has answered before: 40 to 80 s, in which it may restart, or a
+  // laptop find another network.
+  static constexpr int k_patient_attempts = 11;
   static constexpr std::chrono::minutes k_deadline{10};         // without progress
   static constexpr std::uint64_t k_progress_bytes = 64u * 1024; // less is none: a drip never ends
 
@@ -27,7 +30,7 @@ class Retry {
 
   // Waits before the next try. False when there is none: give the error to the user. Error
   // interrupted_by_user.
-  Result<bool> again(std::optional<std::chrono::seconds> asked_for = std::nullopt);
+  Result<bool> again(std::optional<std::chrono::seconds> asked_for = std::nullopt, int attempts = k_attempts);
   void progressed(std::uint64_t bytes);
 
  private:

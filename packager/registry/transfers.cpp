@@ -14,8 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/cores.h"
 #include "common/fd.h"
+#include "common/machine.h"
 
 namespace mrun {
 namespace {

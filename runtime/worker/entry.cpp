@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/standard_files.h"
 #include "runtime/messages.h"
 #include "runtime/worker/host.h"
 #include "runtime/worker/process.h"
@@ -94,6 +95,7 @@ Result<int> serve(const Arguments& arguments) {
 } // namespace
 
 int worker_entry(int argc, char** argv) {
+  open_standard_files();
   const auto arguments = parse_arguments(argc, argv);
   if (!arguments) {
     log_error("{}", arguments.error().message);

@@ -1,4 +1,4 @@
-"""(f) What the graph executor adds to the operators' own time, a node.
+"""(k) What the graph executor adds to the operators' own time, a node.
 
 usage: scripts/bench/run graph_overhead [rounds]
 

@@ -147,4 +147,5 @@ def main():
     lib.write("torch_engines", {"rounds": rounds, "runs_a_turn": RUNS, "results": results})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -172,3 +172,17 @@ build_preset() {
     die "the build of preset $preset failed; the whole log is $log"
   fi
 }
+
+# install_build BUILD PREFIX [TORCH]: installs what was built there, and remembers what that wrote for scripts/uninstall: what an
+# older version wrote as well, which may have more files. TORCH is the folder of LibTorch that the programs then find.
+install_build() {
+  local build=$1 prefix=$2 torch=${3:-}
+  local log=${build%/*}/install.log written=$build/install_manifest.txt manifest=$prefix/share/mrun/install_manifest.txt
+  cmake --install "$build" --prefix "$prefix" >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    die "the installation failed; the whole log is $log"
+  }
+  [ -z "$torch" ] || ln -sfn "$torch" "$prefix/lib/mrun/torch"
+  { cat "$written" && echo && { [ ! -f "$manifest" ] || cat "$manifest"; }; } | sed '/^$/d' | sort -u >"$manifest.new"
+  mv "$manifest.new" "$manifest"
+}

@@ -1,38 +1,15 @@
-"""Goal: on a terminal `mrun bench` shows one line with percent, part and time left, and leaves none of it behind; elsewhere a line a part."""
+"""Goal: on a terminal `mrun bench` shows one line with percent, part and time left, and leaves none of it behind; elsewhere, as on TERM=dumb, a line a part."""
 
-import os
-import pty
 import re
 
-from harness import MRUN, SLOWER, run
-
-CLEAR = "\r\x1b[K"
-
-
-def on_terminal(home, *args):
-    """Runs `mrun ARGS` on a pseudo-terminal; returns the exit code and everything that was shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(home.path)
-        os.execve(str(MRUN), [str(MRUN), *args], home.env)
-    shown = b""
-    while True:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+from harness import SLOWER, run
+from screen import CLEAR, on_screen
 
 
 def main(home):
     home.model("test/progress", options="mode: slow_load:150")
     words = ("bench", "test/progress", "-i", "mode=slow:10", "-n", "7", "--duration", f"{2 * SLOWER}s")
-    code, shown = on_terminal(home, *words)
-    assert code == 0, shown
+    shown = on_screen(home, *words).shown
     lines = [line for line in re.split(r"[\r\n]|\x1b\[K", shown) if re.match(r" *\d+ %  ", line)]
     assert any("cold start (process) · run " in line for line in lines), lines
     assert all(re.match(r" *\d+ %  (first prediction|cold start|warm latency)", line) for line in lines), lines
@@ -43,6 +20,10 @@ def main(home):
     # The last line was cleared before the report.
     report = shown[shown.rindex(CLEAR) + len(CLEAR):]
     assert "VALID" in report and not re.search(r"\d+ %  \w", report.split("VALID")[0]), report
+
+    # A terminal that can't rewrite a line gets one for each part.
+    dumb = on_screen(home, *words[:6], "--mode", "cold", term="dumb").shown
+    assert "measuring: cold start (process)\r\n" in dumb and "\x1b" not in dumb and " left" not in dumb, dumb
 
     quiet = home.mrun(*words[:6], "--mode", "cold", "--quiet")
     assert "measuring" not in quiet.err and "%" not in quiet.err, quiet.err

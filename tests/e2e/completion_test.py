@@ -1,7 +1,8 @@
 """Goal: real bash, zsh and fish complete commands, flags, models, tags, and a model's inputs and choices, without starting
-the daemon."""
+the daemon; and what anybody's model or file is called runs nothing, whichever quotes stand around it."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -31,11 +32,20 @@ LINES = [
     ("mrun predict me/other -i text=x -i image=@pict", "mrun predict me/other -i text=x -i image=@pictures/"),
     ("mrun predict me/other -i image=@pictures/ca", "mrun predict me/other -i image=@pictures/cat.png "),
     ("mrun predict me/other -i style=two", r"mrun predict me/other -i style=two\ words "),
+    (r"mrun predict me/other -i style=two\ w", r"mrun predict me/other -i style=two\ words "),
     ("mrun daemon sta", "mrun daemon sta"),  # start and status
     ("mrun explain M120", "mrun explain M120"),
     ("mrun stop me/o", "mrun stop me/other "),
     ("mrun help gc", "mrun help gc "),
 ]
+# Choices of a model, and names of files, that somebody may have chosen to be run: each begins with a letter of its own, and
+# must get to mrun as it is, from an unquoted word and from within both kinds of quotes.
+HOSTILE = ["a$(touch pwned)", "b`touch pwned`", 'c"; touch pwned; "d', "d'; touch pwned; 'e", "e\\ \\$HOME \\", "f!! !touch !!", "g; touch pwned",
+           "h two  blanks", "i*?[a]{b,c}~", "jé ü—🦊", "k & touch pwned", "l | touch pwned", "m > pwned", "n#x", "o$HOME ${HOME} $5", "p(touch pwned)",
+           "q<(touch pwned)", "r^s^t", "s=t:u@v,w%x", "t''\"\"''"]
+# What no line can hold is not offered.
+UNTYPABLE = ["u\ntouch pwned\n", "v\ttouch pwned", "w\x1b]0;title\x07", "x\rtouch pwned\r", "y\x7f"]
+QUOTES = ["", "'", '"']
 # Beside the ends: bash and zsh put no blank where more may follow, fish none after : = / @.
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
@@ -58,7 +68,7 @@ class Shell:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.chdir(home.path)
-            env = home.env | {"PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}", "TERM": "xterm", "MRUN_NO_AUTOSTART": "1"}
+            env = home.env | {"PATH": f"{home.path / 'bin'}:{os.environ['PATH']}", "TERM": "xterm", "LC_ALL": "C.UTF-8", "MRUN_NO_AUTOSTART": "1"}
             os.execvpe(SHELLS[name][0], SHELLS[name], env)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         self.shown = b""
@@ -90,6 +100,18 @@ class Shell:
                 self.shown += os.read(self.terminal, 65536)
         return out.read_text()[:-1]
 
+    def runs(self, line, folder):
+        """The line is entered; the words that mrun then gets."""
+        ran = folder / "ran"
+        ran.unlink(missing_ok=True)
+        self.type(line + "\r")
+        deadline = time.monotonic() + 30 * SLOWER
+        while not ran.exists():
+            assert time.monotonic() < deadline, (self.name, line, self.shown[-2000:])
+            if select.select([self.terminal], [], [], 0.02)[0]:
+                self.shown += os.read(self.terminal, 65536)
+        return ran.read_bytes().decode().split("\0")[:-1]
+
     def close(self):
         os.kill(self.pid, 9)
         os.close(self.terminal)
@@ -103,7 +125,47 @@ BINDINGS = {
 }
 
 
+# In mrun's place: what it is asked by the shells it answers, else it says what it was given.
+STAND_IN = """#!/bin/bash
+case "$1" in
+__complete|completion) exec {mrun} "$@" ;;
+esac
+printf '%s\\0' "$@" > {folder}/ran.new && mv {folder}/ran.new {folder}/ran
+"""
+
+
+def hostile_words(home, shell):
+    """Every hostile choice and file name, in every kind of quotes, completed and entered."""
+    def complete(typed, quote, words, prefix):
+        line = shell.completes(typed, home.path)
+        if quote and line.startswith(typed) and not line.rstrip().endswith(quote):  # else it is closed, or written anew without
+            line += quote
+        given = shell.runs(line, home.path)
+        assert given == ["predict", "evil/model", "-i", prefix + words], (shell.name, typed, line, given)
+        assert not list(home.path.rglob("pwned")), (shell.name, typed, line)
+
+    for quote in QUOTES:
+        for words in HOSTILE:
+            complete(f"mrun predict evil/model -i {quote}style={words[0]}", quote, words, "style=")
+            complete(f"mrun predict evil/model -i {quote}image=@names/{words[0]}", quote, words, "image=@names/")
+            if quote:
+                complete(f"mrun predict evil/model -i style={quote}{words[0]}", quote, words, "style=")
+        for words in UNTYPABLE:
+            for prefix in ("style=", "image=@names/"):
+                typed = f"mrun predict evil/model -i {quote}{prefix}{words[0]}"
+                assert shell.completes(typed, home.path) == typed, (shell.name, typed)
+    assert not list(home.path.rglob("pwned")), shell.name
+
+
 def main(home):
+    stand_in = home.path / "bin/mrun"
+    stand_in.parent.mkdir()
+    stand_in.write_text(STAND_IN.format(mrun=BUILD / "bin/mrun", folder=home.path))
+    stand_in.chmod(0o755)
+    home.model("evil/model", inputs=f"style: {{type: string, choices: {json.dumps(HOSTILE + UNTYPABLE, ensure_ascii=False)}, default: n#x}}\nimage: {{type: file, optional: true}}")
+    (home.path / "names").mkdir()
+    for name in HOSTILE + UNTYPABLE:
+        (home.path / "names" / name).write_text("")
     folder = home.model("demo/words", inputs=INPUTS)
     home.mrun("tag", "demo/words", "demo/words:v2")
     home.mrun("tag", "demo/words", "me/other")
@@ -120,6 +182,7 @@ def main(home):
                     line, wanted = line.rstrip(), wanted.rstrip()
                     wanted = wanted.replace(r"two\ words", "'two words'") if "'" in line else wanted
                 assert line == wanted, (name, typed, line, wanted)
+            hostile_words(home, shell)
         finally:
             shell.close()
 

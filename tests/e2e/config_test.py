@@ -40,6 +40,20 @@ def main(home):
     home.mrun("config", "unset", "models")
     assert "models" not in file.read_text()
 
+    # Of somebody who keeps it elsewhere and lets others read it: link and mode stay.
+    kept_at = home.path / "dotfiles/mrun.yaml"
+    kept_at.parent.mkdir()
+    file.rename(kept_at)
+    file.symlink_to("../dotfiles/mrun.yaml")
+    kept_at.chmod(0o640)
+    home.mrun("config", "set", "max_queue", "8")
+    home.mrun("config", "unset", "idle_unload")
+    assert file.is_symlink() and "max_queue: 8\n" in kept_at.read_text() and "idle_unload" not in kept_at.read_text()
+    assert kept_at.stat().st_mode & 0o7777 == 0o640 and [path.name for path in kept_at.parent.iterdir()] == ["mrun.yaml"]
+    file.unlink()
+    kept_at.rename(file)
+    home.mrun("config", "set", "max_queue", "7")
+
     # What the daemon would refuse is not kept, and the file's own line is named.
     before = file.read_bytes()
     refused = home.fails("M1603", 2, "config", "set", "max_queue", "many")

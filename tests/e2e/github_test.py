@@ -33,7 +33,7 @@ def commands(text):
 
 def main(home):
     home.model("test/says", inputs="text: {type: string}", output="type: string")
-    home.model("test/breaks", options='mode: "fail:::error::injected"')
+    home.model("test/breaks", options='mode: "fail:boom"')
 
     said = home.mrun("predict", "test/says", "-i", f"text={EVIL}", "--github", env=ACTIONS)
     assert EVIL in said.out and said.out.count("\n::endgroup::\n") >= 1, said
@@ -52,7 +52,7 @@ def main(home):
     assert [name for name, _ in taken] == ["group", "stop-commands", "endgroup", "error"], broken
     assert taken[-1][1].startswith("title=mrun M"), taken
     assert not commands(broken.err), broken.err
-    assert "injected" in broken.err
+    assert "boom" in broken.err
 
     # What never ran is told as well, without a group.
     wrong = home.try_mrun("predict", "test/nothing", "--github", env=ACTIONS)

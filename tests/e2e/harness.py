@@ -5,6 +5,7 @@ started and removes the folder. Only the standard library is used.
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -22,6 +23,20 @@ SOURCE = pathlib.Path(os.environ["MRUN_SOURCE"])
 MRUN = BUILD / "bin/mrun"
 SANITIZED = bool(os.environ.get("MRUN_SANITIZE"))
 SLOWER = 10 if SANITIZED else 1
+
+
+@functools.cache
+def documented_exit_codes():
+    """By command and alias, what `mrun help COMMAND` and its man page say that it may end with."""
+    table = json.loads(subprocess.run([str(MRUN), "help", "--json"], capture_output=True, check=True).stdout)["commands"]
+    return {name: set(command["exit_codes"]) for command in table for name in [command["name"], *command["aliases"]]}
+
+
+def undocumented(args, code):
+    """The command that these words name, when its documentation lacks this exit code."""
+    name = next((word for word in args if isinstance(word, str) and not word.startswith("-")), "")
+    documented = documented_exit_codes().get(name)
+    return name if documented and code >= 0 and code not in documented else None
 
 
 class Outcome:
@@ -79,7 +94,9 @@ class Home:
         done = subprocess.run(
             [str(MRUN), *map(str, args)], input=input, capture_output=True, timeout=timeout * SLOWER,
             cwd=cwd or self.path, env=self.env | (env or {}), text=not binary)
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        outcome = Outcome(done.returncode, done.stdout, done.stderr)
+        assert not undocumented(args, outcome.code), f"`mrun help {args[0]}` does not say that it may end so: {outcome}"
+        return outcome
 
     def mrun(self, *args, **options):
         """Runs `mrun ARGS`, which must succeed."""

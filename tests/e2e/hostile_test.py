@@ -21,8 +21,9 @@ WORDS = {
     "unknown flag": ["--no-such-flag"],
     "flag without value": ["--"],
 }
-# Commands that take words; `daemon run` serves until it is ended, so it is not among them.
-NOT_RUN = {"daemon", "help", "bench"}
+# Words that each command gets; `daemon run --` would serve until it is ended.
+DAEMON = ("start", "stop", "status", "socket", "run")
+SERVES = ("daemon run", "flag without value")
 
 
 def commands():
@@ -31,12 +32,12 @@ def commands():
     return sorted(set(names))
 
 
-def attempt(home, what, args, env=None, cwd=None, timeout=60):
+def attempt(home, what, args, env=None, cwd=None, timeout=60, rights=list):
     """Runs it with standard input closed off; a complaint, or nothing."""
     given = {**home.env, **(env or {})}
     given = {key: value for key, value in given.items() if value is not None}
     try:
-        done = subprocess.run([str(MRUN), *args], stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd or home.path, env=given, timeout=timeout)
+        done = subprocess.run(rights([str(MRUN), *args]), stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd or home.path, env=given, timeout=timeout)
     except subprocess.TimeoutExpired:
         return f"{what}: no end after {timeout} s"
     except OSError as error:  # the system refuses such words: then they reach no program
@@ -56,13 +57,13 @@ def attempt(home, what, args, env=None, cwd=None, timeout=60):
 
 
 def command_lines():
-    for command in commands():
-        if command in NOT_RUN:
-            continue
+    for command in [*commands(), *(f"daemon {word}" for word in DAEMON)]:
         for name, words in WORDS.items():
-            yield f"{command}, {name}", [command, *words]
+            if (command, name) == SERVES:
+                continue
+            yield f"{command}, {name}", [*command.split(), *words]
             if name in ("long", "bad utf-8", "escapes"):
-                yield f"{command}, {name} twice", [command, *words, *words]
+                yield f"{command}, {name} twice", [*command.split(), *words, *words]
     yield "no command, long", [LONG]
     yield "no command, bad utf-8", [b"\xff"]
     yield "4,000 words", ["predict", "test/echo", *(["-i", "text=x"] * 2000)]
@@ -70,12 +71,45 @@ def command_lines():
     yield "an input that is no JSON", ["predict", "test/echo", "-i", "text:={"]
     yield "an input from a folder", ["predict", "test/echo", "-i", "text=@/"]
     yield "an input from a device without an end", ["predict", "test/echo", "-i", "text=@/dev/zero"]
+    yield "an input with NULs", ["predict", "test/echo", "-i", "text=@nul"]
+    yield "inputs with NULs", ["predict", "test/echo", "--inputs", "nul"]
+    yield "a model directory with NULs", ["pack", "nul-model"]
+    yield "features with NULs", ["cost", "action", "nul"]
+    yield "a model file with NULs", ["inspect", "./nul"]
+    yield "bench with a NUL in its inputs", ["bench", "test/echo", "-i", "text=@nul", "-n", "0"]
     yield "an input without a name", ["predict", "test/echo", "-i", "=x"]
     yield "an input with a bad name", ["predict", "test/echo", "-i", b"\xff=x"]
     yield "an output into nowhere", ["predict", "test/echo", "-o", "/no/such/folder/out"]
     yield "a full disk", ["predict", "test/echo", "-o", "/dev/full"]
     yield "a digest that is none", ["show", "test/echo@sha256:" + "g" * 64]
     yield "a tag of 200 letters", ["tag", "test/echo", "test/echo:" + "a" * 200]
+
+
+def without_rights(words):
+    """The same words, with no more rights than a user has: root may read what nobody may."""
+    if os.geteuid() != 0:
+        return words
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search", *words]
+
+
+def unreadable(home):
+    """A home that its owner may not read, one part at a time."""
+    commands = (["ls"], ["show", "test/echo"], ["predict", "test/echo"], ["predictions"], ["config", "list"], ["daemon", "status"], ["daemon", "stop"],
+                ["doctor"], ["pack", "test-echo"], ["gc", "-y"], ["verify", "--all"])
+    (home.home / "config.yaml").write_text("max_queue: 7\n")
+    home.try_mrun("daemon", "stop")
+    for part, mode in ((".", 0), ("data", 0), ("state", 0), ("data/index.json", 0), ("data/blobs", 0), ("state/mrun.db", 0), ("config.yaml", 0), (".", 0o500),
+                       ("data", 0o500), ("state", 0o500)):
+        path = home.home / part
+        before = path.stat().st_mode
+        path.chmod(mode)
+        try:
+            for words in commands:
+                yield attempt(home, f"{part} of mode {mode:o}: {words}", words, rights=without_rights)
+        finally:
+            path.chmod(before)
+            home.try_mrun("daemon", "stop")
+    (home.home / "config.yaml").unlink()
 
 
 def configurations():
@@ -120,6 +154,10 @@ def environments(home):
     yield "a torch that is nowhere", {"MRUN_TORCH_DIR": "/proc/x"}
 
 
+def models(home):
+    return [(model["model"], model["tag"], model["digest"]) for model in home.mrun("ls", "--json").json()["models"]]
+
+
 def check(complaints, count):
     found = [complaint for complaint in complaints if complaint]
     assert not found, f"{len(found)} of {count}:\n" + "\n".join(found[:20])
@@ -129,7 +167,10 @@ def main(home):
     home.model("test/echo")
     home.model("test/kept", files={"weights.bin": os.urandom(3_000_000)})
     home.mrun("predict", "test/echo")
-    before = home.mrun("ls", "--json").out
+    before = models(home)
+    (home.path / "nul").write_bytes(b"a\0b\n{\0}\n")
+    (home.path / "nul-model").mkdir()
+    (home.path / "nul-model/mrun.yaml").write_bytes(b"mrun: 1\nname: a/b\0\n")
 
     # A folder of another process's own for each kind, so that several can run at once.
     lines = list(command_lines())
@@ -153,8 +194,12 @@ def main(home):
             count += 1
         assert not list(cwd.iterdir()), f"{name}: {list(cwd.iterdir())} were written into the current folder"
 
-    assert count >= 200, count
-    assert home.mrun("ls", "--json").out == before
+    complaints = list(unreadable(home))
+    check(complaints, len(complaints))
+    count += len(complaints)
+
+    assert count >= 500, count
+    assert models(home) == before
     home.mrun("verify", "--all")
     assert "hello" in home.mrun("predict", "test/echo").out
     assert pathlib.Path(home.home / "state/mrun.db").exists()

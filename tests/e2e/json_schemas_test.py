@@ -34,7 +34,9 @@ def problems(schema, value, place="$"):
     if "oneOf" in schema and sum(not problems(one, value, place) for one in schema["oneOf"]) != 1:
         found.append(f"{place} fits not one of {schema['oneOf']}: {value!r}")
     if isinstance(value, dict):
-        properties, extra = schema.get("properties", {}), schema.get("additionalProperties", True)
+        # Open for whoever reads by them; here a member that a schema does not name is one that it forgot.
+        properties = schema.get("properties", {})
+        extra = schema.get("additionalProperties", not properties)
         found += [f"{place} has no {name}" for name in schema.get("required", []) if name not in value]
         for name, member in value.items():
             rule = properties.get(name, {} if extra is True else extra)
@@ -98,6 +100,8 @@ def main(home):
                for name in re.findall(r'"mrun\.([a-z_-]+)/v(?:\d+)"', path.read_text())}
     known = {name.split(".")[0] for name in schemas} | NOT_OF_A_COMMAND
     assert printed <= known, sorted(printed - known)
+    ls = {"schema": "mrun.ls/v1", "models": []}
+    assert not problems(schemas["ls.v1.json"], ls) and problems(schemas["ls.v1.json"], ls | {"more": 1}), "new members pass"
     assert problems(schemas["wait.v1.json"], {"schema": "mrun.wait/v1", "predictions": [{}], "pending": None}), "the check checks nothing"
 
 

@@ -12,10 +12,10 @@ from harness import MRUN, SANITIZED, run, wait_for
 INSIDE = "MRUN_INSIDE_NAMESPACE"
 
 COMMANDS = (
-    ["--version"], ["--help"], ["init", "fresh"], ["pack", "test-quiet"], ["ls"], ["show", "test/quiet"], ["inspect", "test-quiet"],
+    ["--version"], ["--help"], ["init", "fresh"], ["pack", "test-quiet"], ["ls"], ["show", "test/quiet"],
     ["schema", "test/quiet"], ["predict", "test/quiet", "-i", "text=a"], ["predict", "test/quiet", "-i", "text=b", "--json"],
     ["ps"], ["predictions"], ["ledger"], ["stats"], ["prices", "status"], ["cost", "estimate", "test/quiet", "-i", "text=a"],
-    ["bench", "test/quiet", "-n", "3", "--duration", "1s"], ["config", "list"], ["doctor"], ["explain", "M1001"], ["snippet", "test/quiet", "--lang", "curl"],
+    ["bench", "test/quiet", "-n", "7", "--duration", "2s"], ["config", "list"], ["doctor"], ["explain", "M1001"], ["snippet", "test/quiet", "--lang", "curl"],
     ["completion", "bash"], ["diff", "test/quiet", "test/quiet"], ["save", "test/quiet", "-o", "quiet.tar"], ["verify", "--all"],
     ["gc", "--dry-run"], ["stop", "test/quiet"], ["rm", "-y", "test/quiet"], ["load", "quiet.tar"], ["daemon", "status"],
     ["daemon", "stop"],

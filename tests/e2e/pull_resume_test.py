@@ -128,7 +128,8 @@ def of_archives():
         assert asked == [(slow["digest"].removeprefix("sha256:"), f"bytes={HALF}-")], asked
         assert pulled["fetched_bytes"] == said == slow["size"] - HALF + config["size"], (pulled, said)
         other.mrun("verify", "--all")
-        assert not list(temporary.iterdir()) and {f["path"] for f in other.mrun("show", "kit/s", "--json").json()["files"]} == {
+        assert not list(temporary.iterdir()), list(temporary.iterdir())
+        assert {f["path"] for f in other.mrun("show", "kit/s", "--json").json()["files"]} == {
             *huggingface_files(), "a.bin", "b0.bin", "b1.bin", "mrun.yaml"}
     finally:
         killing.set()

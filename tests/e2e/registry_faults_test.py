@@ -100,8 +100,8 @@ PULLS = [
     # transport
     Row("breaks off at byte k, eight times", "big", cuts(1, 100_000, 700_000, 1, 900_000, 5, 300_000, 2), after=went_on),
     Row("TCP reset before a byte", "big", times(2, lambda handler: handler.reset())),
-    Row("TCP reset always", "big", always(lambda handler: handler.reset()), "M1701", asked_so_often(6)),
-    Row("drips: a byte, then the end", "big", always(lambda handler: handler.serve(1)), "M1701", asked_so_often(6)),
+    Row("TCP reset always", "big", always(lambda handler: handler.reset()), "M1701", asked_so_often(11)),
+    Row("drips: a byte, then the end", "big", always(lambda handler: handler.serve(1)), "M1701", asked_so_often(11)),
     # server state
     Row("429 with Retry-After in seconds", "big", times(1, says(429, b"slow down", Retry_After="1"))),
     Row("429 with Retry-After as a date", "big", times(1, says(429, b"slow down", Retry_After=SOON))),

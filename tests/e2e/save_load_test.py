@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import tarfile
+import time
 
 from harness import Home, run
 
@@ -51,6 +52,16 @@ def round_trip(home, other, digest):
     both = home.try_mrun("save", "demo/echo", "--json")
     assert both.code == 2 and "M1001" in both.err and both.out == "", both
     assert {path.name for path in home.path.glob("*.tar")} | set(home.path.glob(".mrun-output*")) == {"echo.tar"}
+
+    # Not even a kill in its middle leaves anything.
+    other_file = home.path / "killed.tar"
+    for wait_ms in (0, 2, 5, 10, 20):
+        command = home.start("save", "demo/echo", "-o", other_file, "-f")
+        time.sleep(wait_ms / 1000)
+        command.kill()
+        command.communicate()
+        assert not other_file.exists() or other_file.read_bytes() == piped
+        assert not list(home.path.glob(".mrun-output*"))
 
     # Back: by file, by pipe, compressed.
     loaded = other.mrun("load", file, "--json").json()

@@ -136,6 +136,7 @@ def measured(home, take):
     home.try_mrun("predict", "test/echo", "-i", "mode=fail:no")
     take("ps")
     take("logs", prediction["id"])
+    take("show", "test/echo")
     slow = home.mrun("predict", "test/echo", "-i", "mode=slow:60000", "--detach").out.strip()
     take("cancel", slow)
     home.finish(slow)

@@ -13,8 +13,9 @@ import sys
 from harness import SOURCE, run
 
 PACKAGES = SOURCE / "build/packages"
-NOISE = ("/var/log/", "/var/cache/", "/var/lib/dpkg/", "/var/lib/apt/", "/var/lib/systemd/", "/etc/ld.so.cache", "/root/", "/tmp/", "/run/", "/proc/",
-         "/sys/", "/dev/", "/etc/.pwd.lock", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/var/backups/")
+NOISE = ("/var/log/", "/var/cache/apt/", "/var/cache/debconf/", "/var/cache/ldconfig/", "/var/lib/dpkg/", "/var/lib/apt/", "/var/lib/systemd/", "/etc/ld.so.cache", "/root/", "/tmp/", "/run/", "/proc/",
+         "/sys/", "/dev/", "/etc/.pwd.lock", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/var/backups/")
+ACCOUNTS = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 
 
 def shell(*words, **options):
@@ -63,6 +64,11 @@ class Debian:
             found |= {inside.replace("/./", "/") + name for name in names + folders}
         return {one for one in found if not one.startswith(NOISE)}
 
+    def accounts(self):
+        """Every line of the databases of users and groups."""
+        paths = [self.path / "etc" / name for name in ACCOUNTS]
+        return {(path.name, line) for path in paths if path.exists() for line in path.read_text().splitlines()}
+
     def close(self):
         subprocess.run(["umount", self.path / "proc"], check=False)
         shutil.rmtree(self.path, ignore_errors=True)
@@ -90,7 +96,7 @@ def installation(home, package):
         depends = shell("dpkg-deb", "-f", package, "Depends").replace("\n", "").split(",")
         debian.do("apt-get", "update", "-qq")
         debian.do("apt-get", "install", "-y", "-qq", "--no-install-recommends", *[one.split("|")[0].split("(")[0].strip() for one in depends if "|" not in one])
-        before = debian.files()
+        before, accounts = debian.files(), debian.accounts()
         debian.do("apt-get", "install", "-y", "-qq", "--no-install-recommends", f"/root/{package.name}")
         assert "mrun" in debian.do("getent", "passwd", "mrun")
         assert debian.do("mrun", "version").startswith("mrun 0.1.0") and "ok" in debian.do("mrun", "doctor")
@@ -106,6 +112,7 @@ def installation(home, package):
         # An upgrade keeps what its user changed and what the daemon has written.
         state = debian.path / "var/lib/mrun"
         state.mkdir(exist_ok=True)
+        (debian.path / "var/cache/mrun").mkdir(exist_ok=True)
         (state / "kept").write_text("data")
         (debian.path / "etc/mrun/config.yaml").write_text("max_queue: 5\n")
         debian.do("apt-get", "install", "-y", "-qq", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "/root/mrun_0.1.1_amd64.deb")
@@ -117,6 +124,7 @@ def installation(home, package):
         assert (debian.path / "root/.local/share/mrun/index.json").exists(), "a user's models went with the package"
         left = debian.files() - before
         assert not left, sorted(left)[:20]
+        assert debian.accounts() == accounts, sorted(debian.accounts() ^ accounts)
     finally:
         debian.close()
 

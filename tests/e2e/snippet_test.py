@@ -1,13 +1,16 @@
 """Goal: what `mrun snippet` prints runs as it stands: in sh, bash and zsh, Python and Node, with texts, files and secrets; and
 it never holds a token."""
 
+import ast
+import http.server
 import json
 import os
 import shutil
 import subprocess
+import threading
 
 import tcp_door
-from harness import run
+from harness import run, wait_for
 
 HOSTILE = "a'b\"c$(touch hacked)`touch hacked`\\n${HOME}\\\\ <<JSON\n✓ %s {} end"
 SECRET = "hunter2canary"
@@ -31,6 +34,93 @@ class Programs:
         outputs["python"] = self.run([os.environ["MRUN_DEV_PYTHON"], "-"], text("python")).stdout.removesuffix("\n")
         outputs["node"] = self.run([shutil.which("node"), "-"], text("node")).stdout.removesuffix("\n")
         return outputs
+
+    def words(self, language):
+        return {"curl": ["sh"], "python": [os.environ["MRUN_DEV_PYTHON"], "-"], "node": [shutil.which("node"), "-"]}[language]
+
+
+def whole_values(home, programs):
+    """What is long or deep is printed whole: JSON where it is no text."""
+    numbers = list(range(300))
+    deep = {"a": {"b": {"c": {"d": [1, {"e": None}]}}}}
+    args = ("test/deep", "-i", f"list:={json.dumps(numbers)}", "-i", f"deep:={json.dumps(deep)}")
+    outputs = programs.all(*args)
+    wanted = {"list": numbers, "deep": deep}
+    assert outputs["sh"] == outputs["bash"] == outputs["zsh"] == wanted, outputs
+    assert json.loads(outputs["node"]) == wanted and ast.literal_eval(outputs["python"]) == wanted, outputs
+
+
+def ends(home, programs):
+    """A program ends as its prediction does: it waits on when the wait ran out, and says what went wrong."""
+    for language in ("curl", "python", "node"):
+        def snippet(*words):
+            return home.mrun("snippet", *words, "--lang", language).out
+        output = (lambda out: json.loads(out)["output"]) if language == "curl" else (lambda out: out.removesuffix("\n"))
+        # 202: the wait is over before the prediction is; here after a second, in place of 60.
+        slow = snippet("test/modes", "-i", "text=late", "-i", "mode=slow:3000")
+        short = slow.replace("Prefer: wait", "Prefer: wait=1").replace('"Prefer": "wait"', '"Prefer": "wait=1"').replace("    input=", "    wait=1,\n    input=")
+        assert short != slow
+        assert output(programs.run(programs.words(language), short).stdout) == "late", language
+
+        # It failed, or somebody canceled it.
+        failing = snippet("test/modes", "-i", "mode=fail:on purpose")
+        done = programs.run(programs.words(language), failing, code=0 if language == "curl" else 1)
+        said = json.loads(done.stdout) if language == "curl" else None
+        assert said["status"] == "failed" and "on purpose" in said["error"] if said else "on purpose" in done.stderr and not done.stdout, done
+        process = subprocess.Popen(programs.words(language), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=programs.env,
+                                   cwd=home.path)
+        process.stdin.write(snippet("test/modes", "-i", "mode=slow:60000"))
+        process.stdin.close()
+        process.stdin = None
+
+        def running():
+            return [p["id"] for p in home.api("GET", "/v1/predictions").json()["results"] if p["status"] in ("starting", "processing")]
+        home.mrun("cancel", wait_for(running, 60, "it to run")[0])
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == (0 if language == "curl" else 1), (language, process.returncode, out, err)
+        assert json.loads(out)["status"] == "canceled" if language == "curl" else "canceled" in err and not out, (language, out, err)
+
+        # It was refused.
+        refused = snippet("test/modes").replace("test/modes", "test/nothing")
+        done = programs.run(programs.words(language), refused, code=22 if language == "curl" else 1)
+        assert "M1202" in done.stdout if language == "curl" else "test/nothing" in done.stderr, done
+    # What can't be reached: curl's own exit code and words.
+    done = programs.run(["sh"], home.mrun("snippet", "test/modes").out.replace("127.0.0.1", "127.0.0.2"), code=7)
+    assert done.stdout.strip() == "" and "127.0.0.2" in done.stderr, done
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is sent, as bytes, and says that it has run."""
+    bodies = []
+
+    def do_POST(self):
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        reply = b'{"id":"x","output":"seen","status":"succeeded"}'
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, *_):
+        pass
+
+
+def secrets(home, programs, url):
+    """They arrive as they are, whatever is in them, and nothing in them is run."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for secret in ('say "hi"\\n', "$(touch hacked)`touch hacked`$HOME", "'; touch hacked; '", "line one\n\nline two\n", "ümlaut ✓ %s", " blanks ", "\\"):
+            programs.env["API_KEY"] = secret
+            for language, runs in (("curl", (["sh"], ["bash"], ["zsh"])), ("node", (programs.words("node"),))):
+                text = home.mrun("snippet", "test/secret", "--lang", language).out.replace(url, f"http://127.0.0.1:{server.server_port}")
+                for words in runs:
+                    assert "seen" in programs.run(words, text).stdout
+                    assert json.loads(Listener.bodies.pop())["input"] == {"api_key": secret}, (words, secret)
+        assert not (home.path / "hacked").exists()
+    finally:
+        server.shutdown()
+        programs.env["API_KEY"] = SECRET
 
 
 def without_a_daemon(home):
@@ -80,6 +170,8 @@ kind: {type: string, choices: [small, large]}
 long: {type: string, min_length: 12}
 list: {type: array, items: {type: integer, ge: 2}, min_length: 2}
 """, output="type: any")
+    home.model("test/deep", inputs="list: {type: array, items: {type: integer}}\ndeep: {type: object}")
+    home.model("test/modes", inputs="text: {type: string, default: hello}\nmode: {type: string, default: echo}", output="type: string")
     without_a_daemon(home)
     door = tcp_door.Door(home)
     token = door.token("snippets")
@@ -112,11 +204,22 @@ list: {type: array, items: {type: integer, ge: 2}, min_length: 2}
     for language in ("curl", "python", "node", "openapi"):
         outcome = home.mrun("snippet", "test/secret", "--lang", language)
         assert token not in outcome.out + outcome.err and SECRET not in outcome.out + outcome.err, outcome
-    del programs.env["MRUN_TOKEN"]
-    done = subprocess.run(["sh"], input=home.mrun("snippet", "test/text").out, env=programs.env, capture_output=True, text=True, timeout=60)
-    assert done.returncode != 0 and "MRUN_TOKEN" in done.stderr and "is not set" in done.stderr, done
-    done = programs.run([shutil.which("node"), "-"], home.mrun("snippet", "test/text", "--lang", "node").out, code=1)
-    assert "not known" in done.stderr or "token" in done.stderr, done
+    secrets(home, programs, door.url)
+    whole_values(home, programs)
+    ends(home, programs)
+    programs.env["MRUN_TOKEN"] = "no-such-token"
+    done = programs.run(["sh"], home.mrun("snippet", "test/text").out, code=22)
+    assert json.loads(done.stdout)["code"] == "M1531", done
+    done = programs.run(programs.words("node"), home.mrun("snippet", "test/text", "--lang", "node").out, code=1)
+    assert "token" in done.stderr, done
+    for name in ("API_KEY", "MRUN_TOKEN"):
+        value = programs.env.pop(name)
+        for shell in ("sh", "bash", "zsh"):
+            done = subprocess.run([shell], input=home.mrun("snippet", "test/secret").out, env=programs.env, capture_output=True, text=True, timeout=60)
+            assert done.returncode != 0 and name in done.stderr and "is not set" in done.stderr and done.stdout == "", done
+        done = programs.run(programs.words("node"), home.mrun("snippet", "test/secret", "--lang", "node").out, code=1)
+        assert f"{name} is not set" in done.stderr, done
+        programs.env[name] = value
 
     said = home.mrun("snippet", "test/text", "--json").json()
     assert said["schema"] == "mrun.snippet/v1" and said["url"] == door.url and said["listens"] and said["language"] == "curl", said

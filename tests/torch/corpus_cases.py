@@ -25,6 +25,8 @@ class Case:
     run_kwargs: dict = None
     tolerance: float = 0.0
     bf16: bool = False  # compared under torch.autocast, too
+    grad: bool = False  # exported with gradients, as most users do without knowing
+    decomposed: bool = False  # run_decompositions() after the export
 
 
 class Mlp(nn.Module):
@@ -76,6 +78,14 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(query, query, query, is_causal=True), hidden.mean(dim=[1], keepdim=False)
 
 
+class GroupedAttention(nn.Module):
+    """Heads of the query share those of the key: one for all, and one for two."""
+
+    def forward(self, query, one, two):
+        attend = F.scaled_dot_product_attention
+        return attend(query, one, one), attend(query, two, two, enable_gqa=True)
+
+
 class Cond(nn.Module):
     def forward(self, x):
         def positive(x):
@@ -112,6 +122,24 @@ class NoGrad(nn.Module):
         with torch.no_grad():
             y = x + 1
         return y * 2
+
+
+class GradModes(nn.Module):
+    """Exported with gradients, so each `no_grad` is a sub-graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x):
+        with torch.no_grad():
+            angles = torch.arange(4.0) * x.shape[0]
+            turned = torch.cat([angles.cos(), angles.sin()])
+        y = self.linear(x)
+        with torch.enable_grad():
+            with torch.no_grad():
+                y = y * 2
+        return y + turned[:4], turned
 
 
 class Autocast(nn.Module):
@@ -395,6 +423,7 @@ def exported_cases():
         Case("cnn", Cnn(), (randn(2, 3, 16, 16),), ["x"], shapes={"x": {0: batch}}, run_args=(randn(3, 3, 16, 16),), bf16=True),
         Case("lstm", Lstm(), (randn(2, 5, 3),), ["x"]),
         Case("attention", Attention(), (ids(1, 50, (2, 7)),), ["ids"], tolerance=2e-6),
+        Case("grouped_attention", GroupedAttention(), (randn(2, 4, 5, 8), randn(2, 1, 5, 8), randn(2, 2, 5, 8)), ["query", "one", "two"], tolerance=2e-6),
         Case("cond_true", Cond(), (torch.ones(3),), ["x"]),
         Case("cond_false", Cond(), (torch.ones(3),), ["x"], run_args=(-torch.ones(3),)),
         Case("cond_on_size", CondOnSize(), (randn(3),), ["x"], shapes={"x": {0: free}}, run_args=(randn(9),)),
@@ -402,6 +431,7 @@ def exported_cases():
         Case("map", Mapped(), (randn(3, 4), randn(2)), ["xs", "y"]),
         Case("scan", Scanned(), (randn(4), randn(3, 4)), ["carry", "xs"]),
         Case("no_grad", NoGrad(), (randn(3),), ["x"]),
+        Case("grad_modes", GradModes(), (randn(3, 4),), ["x"], shapes={"x": {0: batch}}, grad=True, run_args=(randn(5, 4),)),
         Case("autocast", Autocast(), (randn(2, 8),), ["x"]),
         Case("symbols", Symbols(), (randn(6, 4), 3), ["x", "n"], shapes={"x": {0: Dim("batch", min=4, max=64)}, "n": free},
              run_args=(randn(11, 4), 5)),

@@ -85,6 +85,14 @@ constexpr std::array<DtypeRow, 15> k_dtypes = {{{"f32", 2, 32},
 
 } // namespace
 
+void GivenInput::place() {
+  constexpr std::size_t k_alignment = 64;
+  storage.assign(tensor.bytes.size() + k_alignment + misalign, '\0');
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(storage.data()) % k_alignment;
+  offset = (past == 0 ? 0 : k_alignment - past) + misalign;
+  tensor.bytes.copy(storage.data() + offset, tensor.bytes.size());
+}
+
 FakeHost::FakeHost() {
   m_host.struct_size = sizeof m_host;
   m_host.abi_major = MRUN_ABI_MAJOR;
@@ -198,13 +206,13 @@ struct RequestView {
       values[i].name = {input.name.data(), input.name.size()};
       values[i].kind = input.json.empty() ? MRUN_VALUE_TENSOR : MRUN_VALUE_JSON;
       values[i].text = {input.json.data(), input.json.size()};
-      input.storage = std::string(input.misalign, '\0') + input.tensor.bytes;
+      input.place();
       tensors[i] = {sizeof(mrun_tensor),
                     static_cast<std::int32_t>(input.tensor.shape.size()),
                     input.tensor.shape.data(),
                     nullptr,
                     input.storage.data(),
-                    input.misalign,
+                    input.offset,
                     input.tensor.code,
                     input.tensor.bits,
                     1,

@@ -26,8 +26,14 @@ struct GivenInput {
   std::string name;
   std::string json; // a JSON input when not empty
   GivenTensor tensor;
-  std::string storage; // the tensor's bytes, behind `misalign` bytes of padding
-  std::size_t misalign = 0;
+  std::string storage;      // the tensor's bytes, from `offset`
+  std::size_t misalign = 0; // how far behind a multiple of 64: with 0 they are used in place
+  std::size_t offset = 0;
+
+  void place(); // puts the bytes into the storage
+  bool is_unchanged() const {
+    return std::string_view(storage).substr(offset, tensor.bytes.size()) == tensor.bytes;
+  }
 };
 
 class FakeHost {

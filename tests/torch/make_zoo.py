@@ -2,8 +2,9 @@
 """Makes a zoo for the torch engine's tests: the architectures that people export, at a small size with random weights,
 and what Python gives for each.
 
-Usage: make_zoo.py OUT [NAME...]. OUT/<name>/ as make_corpus.py writes it, and OUT/zoo.json: the models that this
-PyTorch itself could not export or run, with its error. OUT is a cache: nothing is done when its stamp fits.
+Usage: make_zoo.py OUT [NAME...]. OUT/<name>/ as make_corpus.py writes it, and OUT/zoo.json: the names of those that
+were made, and the errors of those that this PyTorch itself could not export or run. torchvision's detectors are
+TorchScript: torch.export takes none of them whole. OUT is a cache: nothing is done when its stamp fits.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
+from typing import Tuple
 
 import torch
 import torchvision
@@ -20,13 +22,17 @@ import transformers
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from corpus_cases import Case
-from make_corpus import write_exported
+from make_corpus import write_exported, write_torchscript
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 99}
 VISION = ["alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
           "maxvit_t", "mnasnet0_5", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d",
           "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11_bn", "vit_b_32", "wide_resnet50_2"]
 DENSE = ["deeplabv3_mobilenet_v3_large", "fcn_resnet50", "lraspp_mobilenet_v3_large"]
+DETECTORS = {"fasterrcnn_mobilenet_v3_large_320_fpn": {"box_score_thresh": 0.0, "box_detections_per_img": 20},
+             "maskrcnn_resnet50_fpn": {"box_score_thresh": 0.0, "box_detections_per_img": 3, "min_size": 128, "max_size": 160},
+             "retinanet_resnet50_fpn": {"score_thresh": 0.0, "detections_per_img": 20, "min_size": 128, "max_size": 160},
+             "ssdlite320_mobilenet_v3_large": {"score_thresh": 0.0, "detections_per_img": 20}}
 ENCODERS = {"albert": {"embedding_size": 16}, "bert": {}, "camembert": {}, "deberta-v2": {"relative_attention": True}, "electra": {},
             "mpnet": {}, "modernbert": {}, "roberta": {}, "xlm-roberta": {}}
 DECODERS = {"gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4}, "gpt_neox": {}, "llama": {"num_key_value_heads": 2},
@@ -45,6 +51,23 @@ class First(torch.nn.Module):
 
     def forward(self, *inputs):
         return self.model(**dict(zip(self.names, inputs)), return_dict=True, **self.options)[0]
+
+
+class Detector(torch.nn.Module):
+    """One picture, and plain tensors of what is found in it."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        found = self.model([x])[1][0] if torch.jit.is_scripting() else self.model([x])[0]
+        return found["boxes"], found["scores"], found["labels"]
+
+
+def detector(name, options):
+    model = torchvision.models.get_model(name, weights=None, weights_backbone=None, **options)
+    return Case(name, Detector(model), (torch.rand(3, 120, 160),), ["x"], tolerance=1e-3)
 
 
 def vision(name):
@@ -124,6 +147,7 @@ def zoo():
     makers = {name: lambda name=name: vision(name) for name in [*VISION, *DENSE]}
     makers |= {kind: lambda kind=kind, options=options: encoder(kind, options) for kind, options in ENCODERS.items()}
     makers |= {kind: lambda kind=kind, options=options: decoder(kind, options) for kind, options in DECODERS.items()}
+    makers |= {name: lambda name=name, options=options: detector(name, options) for name, options in DETECTORS.items()}
     makers |= {"t5": t5, "whisper": whisper, "wav2vec2": wav2vec2, "clip": clip,
                "vit": lambda: pictures("vit", 32, image_size=32, patch_size=8, **small),
                "dinov2": lambda: pictures("dinov2", 28, image_size=28, patch_size=14, **small),
@@ -135,7 +159,7 @@ def zoo():
 def write_one(out, name, make):
     torch.manual_seed(20)
     try:
-        write_exported(out, make())
+        (write_torchscript if name in DETECTORS else write_exported)(out, make())
         return None
     except Exception as error:
         shutil.rmtree(out / name, ignore_errors=True)
@@ -159,14 +183,16 @@ def main():
         shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    failed = {}
+    failed, made = {}, []
     for name, make in zoo().items():
         if names and name not in names:
             continue
         shutil.rmtree(out / name, ignore_errors=True)
         if error := write_one(out, name, make):
             failed[name] = error
-    (out / "zoo.json").write_text(json.dumps(failed, indent=1) + "\n")
+        else:
+            made.append(name)
+    (out / "zoo.json").write_text(json.dumps({"made": made, "failed": failed}, indent=1) + "\n")
     if not names:
         (out / "stamp").write_text(stamp())
 

@@ -4,11 +4,11 @@
 #include <system_error>
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "common/fd.h"
+#include "common/machine.h"
 #include "common/text.h"
 #include "packager/sha256.h"
 
@@ -29,12 +29,6 @@ std::string field(std::string_view text, std::string_view key) {
       return printable(trim(line.substr(colon + 1)));
   }
   return {};
-}
-
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 std::uint64_t memory_bytes() {

@@ -21,13 +21,13 @@ void Progress::begin(const std::string& name, double share) {
   m_share = share;
   m_name = name;
   m_next = {};
-  if (!m_silent && !m_context.terminal.err_is_terminal())
+  if (!m_silent && !m_context.terminal.err_can_move())
     m_context.terminal.err(fmt::format("measuring: {}\n", name));
   tick(0);
 }
 
 void Progress::tick(double done, const std::string& detail) {
-  if (m_silent || !m_context.terminal.err_is_terminal() || Clock::now() < m_next) return;
+  if (m_silent || !m_context.terminal.err_can_move() || Clock::now() < m_next) return;
   m_next = Clock::now() + k_redraw;
   const double whole = std::clamp(m_before + m_share * std::clamp(done, 0.0, 1.0), 0.0, 1.0);
   std::string line = fmt::format("{:3.0f} %  {}", whole * 100, m_name);

@@ -1,4 +1,5 @@
-// What a user sees while it measures: one line with the time left on a terminal, a line a part elsewhere.
+// What a user sees while it measures: one line with the time left on a terminal that can rewrite it, a line
+// a part elsewhere.
 #pragma once
 
 #include <chrono>

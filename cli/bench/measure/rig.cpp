@@ -54,7 +54,8 @@ Result<void> Rig::unload(const std::string& version) {
     return std::ranges::all_of(workers,
                                [](const Json& worker) { return worker.value("running", Json(0)) == 0; });
   }));
-  MRUN_TRY(client.post("/mrun/v1/models/stop", {{"reference", version}, {"force", false}}));
+  MRUN_TRY(
+      client.post("/mrun/v1/models/stop", {{"reference", version}, {"force", false}}, cli::k_no_deadline));
   return wait_for_workers(version, "the model was asked to unload and is still there",
                           [](const std::vector<Json>& workers) { return workers.empty(); });
 }

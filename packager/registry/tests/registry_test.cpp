@@ -170,6 +170,10 @@ TEST_CASE("attempts end: by their count, by the deadline, by a pause that is too
   while (counted.again(none).value())
     ++attempts;
   CHECK(attempts == Retry::k_attempts);
+  Retry away(-1, clock);
+  for (attempts = 1; away.again(none, Retry::k_patient_attempts).value();)
+    ++attempts;
+  CHECK(attempts == Retry::k_patient_attempts);
   Retry late(-1, clock);
   CHECK(late.again(none).value());
   clock.advance_ns(std::chrono::nanoseconds(Retry::k_deadline).count() + 1);

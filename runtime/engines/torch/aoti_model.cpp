@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 
+#include <ATen/DynamicLibrary.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
 #include "common/text.h"
@@ -22,12 +24,28 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+// What the runner knows of the code and has no function for.
+class RunnerInside : private Runner {
+ public:
+  // How many tensors the code takes: a number, text or None among forward's arguments became a part of it.
+  static std::size_t input_count(const Runner& runner) {
+    using Count = decltype(&AOTInductorModelContainerGetNumInputs);
+    const auto count = reinterpret_cast<Count>(
+        (runner.*&RunnerInside::model_so_)->sym("AOTInductorModelContainerGetNumInputs"));
+    std::size_t result = 0;
+    TORCH_CHECK(count(runner.*&RunnerInside::container_handle_, &result) == AOTI_RUNTIME_SUCCESS,
+                "it does not say how many inputs it takes");
+    return result;
+  }
+};
+
 class AotiModel : public Model {
  public:
   AotiModel(UnpackedFolder folder, std::unique_ptr<Runner> runner, std::vector<std::string> inputs,
             std::vector<std::string> outputs, c10::Device device)
       : m_folder(std::move(folder)),
         m_runner(std::move(runner)),
+        m_input_count(RunnerInside::input_count(*m_runner)),
         m_inputs(std::move(inputs)),
         m_outputs(std::move(outputs)),
         m_device(device) {}
@@ -35,29 +53,53 @@ class AotiModel : public Model {
 
  private:
   Result<std::vector<at::Tensor>> bind(const mrun_request& request) const;
+  tl::unexpected<Error> wrong_count(std::size_t given, const std::vector<std::string>& missing) const;
 
   UnpackedFolder m_folder; // the code maps its constants from a file in it
   std::unique_ptr<Runner> m_runner;
-  std::vector<std::string> m_inputs;  // paths: "0", "scale"
+  std::size_t m_input_count;
+  std::vector<std::string> m_inputs;  // paths: "0", "scale"; more than m_input_count when some take no tensor
   std::vector<std::string> m_outputs; // paths: "logits"
   c10::Device m_device;
 };
 
+tl::unexpected<Error> AotiModel::wrong_count(std::size_t given,
+                                             const std::vector<std::string>& missing) const {
+  if (given > m_input_count)
+    return fail(
+        ErrorCode::input_type,
+        fmt::format("the package takes {} tensors and was given {}: arguments that were numbers, text "
+                    "or None when it was compiled are a part of it",
+                    m_input_count, given));
+  if (m_input_count == m_inputs.size())
+    return fail(ErrorCode::input_missing, fmt::format("the program's input `{}` was not given", missing[0]),
+                fmt::format("a pre step of mrun.yaml writes it: `to: {}`", missing[0]));
+  return fail(
+      ErrorCode::input_missing,
+      fmt::format("the package takes {} tensors and was given {}; not given: `{}`", m_input_count, given,
+                  fmt::join(missing, "`, `")),
+      "a pre step of mrun.yaml writes those that are tensors: `to: in.NAME`; the others became a part "
+      "of the package");
+}
+
 Result<std::vector<at::Tensor>> AotiModel::bind(const mrun_request& request) const {
   std::vector<at::Tensor> tensors;
+  std::vector<std::string> missing;
   for (std::size_t i = 0; i < m_inputs.size(); ++i) {
-    const mrun_value* value = find_input(request, "in." + m_inputs[i]);
+    const std::string name = "in." + m_inputs[i];
+    const mrun_value* value = find_input(request, name);
     if (value == nullptr) value = find_input(request, fmt::format("in.{}", i));
-    if (value == nullptr)
-      return fail(ErrorCode::input_missing,
-                  fmt::format("the program's input `in.{}` was not given", m_inputs[i]),
-                  fmt::format("a pre step of mrun.yaml writes it: `to: in.{}`", m_inputs[i]));
+    if (value == nullptr) {
+      missing.push_back(name);
+      continue;
+    }
     if (value->kind != MRUN_VALUE_TENSOR)
-      return fail(ErrorCode::input_type, fmt::format("`in.{}` is not a tensor", m_inputs[i]));
+      return fail(ErrorCode::input_type, fmt::format("`{}` is not a tensor", name));
     MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, m_inputs[i]));
     // Aligned as the code expects, and its own: it may write into its inputs.
     tensors.push_back(m_device.is_cpu() ? tensor.clone() : to_device(std::move(tensor), m_device));
   }
+  if (tensors.size() != m_input_count) return wrong_count(tensors.size(), missing);
   return tensors;
 }
 
@@ -82,7 +124,8 @@ Result<void> AotiModel::run(const mrun_host& host, const mrun_request& request) 
                 fmt::format("the package gave {} results, not the {} of its signature", results.size(),
                             m_outputs.size()));
   for (std::size_t i = 0; i < results.size(); ++i)
-    MRUN_TRY(emit_value(host, request.id, m_outputs[i], results[i]));
+    if (results[i].defined()) // None doesn't come out
+      MRUN_TRY(emit_value(host, request.id, m_outputs[i], results[i]));
   return {};
 }
 
@@ -106,6 +149,19 @@ std::unique_ptr<Runner> make_runner(const UnpackedFolder& folder, const AotiPack
                        /*run_single_threaded=*/false);
 }
 
+template<class AnyRunner>
+void read_weights(AnyRunner& runner, const std::string& path) {
+  if constexpr (requires { runner.update_constant_buffer_from_blob(path); }) // torch 2.11 may lack it
+    runner.update_constant_buffer_from_blob(path);
+  else
+    TORCH_CHECK(false, "this LibTorch reads no weights from a file of their own");
+}
+
+// Code without weights would read them from nowhere.
+bool has_its_weights(const Runner& runner) {
+  return runner.getConstantNamesToOriginalFQNs().empty() || !runner.extract_constants_map(false).empty();
+}
+
 Result<std::unique_ptr<Model>> open_package(UnpackedFolder folder, const AotiPackage& package,
                                             int concurrency, c10::Device device) {
   // The generated code checks the shapes of what it is given only when this is set as it is opened; without,
@@ -115,6 +171,8 @@ Result<std::unique_ptr<Model>> open_package(UnpackedFolder folder, const AotiPac
   std::vector<std::string> specs;
   try {
     runner = make_runner(folder, package, concurrency, device);
+    if (!package.weights_blob.empty()) read_weights(*runner, folder.path() + "/" + package.weights_blob);
+    if (!has_its_weights(*runner)) return refuse_without_weights();
     specs = runner->get_call_spec();
   } catch (const c10::Error& error) {
     return fail(ErrorCode::engine_unsupported,

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::string_view k_folder = "data/aotinductor/";
 constexpr std::size_t k_max_files = 10'000;
+constexpr std::string_view k_pickled_weights = "weights_config.json"; // lists pickled tensors in data/weights
+constexpr std::string_view k_weights_ending = "_weights.blob";
+constexpr const char* k_weights_hint =
+    "compile it without aot_inductor.package_constants_in_so=False, or with "
+    "aot_inductor.package_constants_on_disk_format=\"binary_blob\"";
 constexpr std::array<std::string_view, 4> k_sources = {".cpp", ".h", ".cu", ".txt"}; // never needed to run
 
 // torch._inductor's names (cpu_vec_isa.py) and the features that their code uses.
@@ -84,10 +89,12 @@ Result<AotiPackage> read_aoti_package(const Archive& archive) {
     if (name.ends_with(".so")) libraries.push_back(name);
     if (name.ends_with(".wrapper_metadata.json") || (metadata == nullptr && name.ends_with("_metadata.json")))
       metadata = &member;
+    if (name.ends_with(".wrapper.cpp")) package.source = member.name;
     if (is_source(name)) continue;
     if (!is_plain_name(name) || !names.insert(name).second || names.size() > k_max_files)
       return fail(ErrorCode::load_failed,
                   fmt::format("the package is damaged: it has a file `{}`", printable(member.name, 200)));
+    if (name.ends_with(k_weights_ending)) package.weights_blob = std::string(name);
     package.files.push_back({std::string(name), &member});
   }
   if (models.size() != 1)
@@ -99,12 +106,19 @@ Result<AotiPackage> read_aoti_package(const Archive& archive) {
                     "to be compiled here, and mrun runs no compiler for a model",
                     libraries.size()),
         "compile it with torch._inductor.aoti_compile_and_package where a compiler is");
+  if (names.contains(k_pickled_weights))
+    return unsupported("the package keeps its weights beside its code, as pickled tensors", k_weights_hint);
   if (metadata == nullptr)
     return fail(ErrorCode::load_failed, "the package is damaged: it does not say what it was compiled for");
   package.model = std::string(*models.begin());
   package.library = std::string(libraries.front());
   MRUN_TRY(read_metadata(archive, metadata->name, package));
   return package;
+}
+
+tl::unexpected<Error> refuse_without_weights() {
+  return unsupported("the package was compiled without its weights, and none lie beside its code",
+                     k_weights_hint);
 }
 
 bool cpu_has([[maybe_unused]] std::string_view feature) {

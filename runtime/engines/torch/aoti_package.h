@@ -25,11 +25,17 @@ struct AotiPackage {
   std::string machine;            // "x86_64"
   std::string cpu_isa;            // "AVX512 AVX512_VNNI AMX_TILE"; "" for none
   std::string compute_capability; // "90"; "" for a CPU
+  std::string weights_blob;       // the file with the weights, of `files`; "" when they are in the library
+  std::string source;             // the member that the library was compiled of; "" when it was left out
 };
 
-// The archive outlives the package. Errors: engine_unsupported (several models, or no compiled library: mrun
-// runs no compiler because of a model file), load_failed (damaged).
+// The archive outlives the package. Errors: engine_unsupported (several models, no compiled library: mrun
+// runs no compiler because of a model file, or pickled weights), load_failed (damaged).
 Result<AotiPackage> read_aoti_package(const Archive& archive);
+
+// Its code comes without weights and none lie beside it: they would have to be given by a program in Python.
+// Error engine_unsupported, always.
+tl::unexpected<Error> refuse_without_weights();
 
 // Whether the processor has a feature, by gcc's name ("avx512f"): a seam for tests.
 using HasFeature = std::function<bool(std::string_view feature)>;

@@ -10,7 +10,10 @@
 #include "common/text.h"
 #include "runtime/engines/torch/allowed.h"
 #include "runtime/engines/torch/graph_functions.h"
+#include "runtime/engines/torch/kernels.h"
 #include "runtime/engines/torch/operands.h"
+#include "runtime/engines/torch/shared_memory.h"
+#include "runtime/engines/torch/vmap.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -94,7 +97,7 @@ void Compiler::find_live_nodes() {
   for (std::size_t i = m_graph.nodes.size(); i-- > 0;) {
     const Node& node = m_graph.nodes[i];
     bool live = node.outputs.empty() || node.target.starts_with(k_higher_prefix) ||
-                (m_ops[i] && m_ops[i]->schema().is_mutable());
+                is_vmap_name(node.target) || (m_ops[i] && m_ops[i]->schema().is_mutable());
     for (const Argument& output : node.outputs)
       for_each_value(output, [&](ValueId value) { live = live || read[index_of(value)]; });
     m_live[i] = live && !is_check(node.target);
@@ -137,6 +140,7 @@ void Compiler::set_outputs(const Node& node, Instruction& result) {
     const bool is_list = output.kind == ArgumentKind::tensors ||
                          output.kind == ArgumentKind::optional_tensors ||
                          output.kind == ArgumentKind::sym_ints || !output.elements.empty();
+    result.returns.push_back(is_list ? std::optional(output.elements.size()) : std::nullopt);
     if (!is_list) {
       result.outputs.push_back(output.value);
       continue;
@@ -178,9 +182,18 @@ Result<void> Compiler::op_instruction(const Node& node, Instruction& result) {
       return fail(ErrorCode::load_failed, fmt::format("argument `{}` is missing", argument.name()));
     }
   }
-  if (result.spreads_list ? schema.returns().size() != 1 : result.outputs.size() > schema.returns().size())
+  result.writes = written_operands(schema, result.operands);
+  for (const std::size_t index : result.writes)
+    if (result.operands[index].kind == Operand::Kind::constant && result.operands[index].constant.isTensor())
+      return fail(ErrorCode::load_failed,
+                  fmt::format("the operator writes into argument `{}`, which is a number",
+                              schema.arguments()[index].name()));
+  if (result.returns.size() > schema.returns().size())
     return fail(ErrorCode::load_failed, fmt::format("the operator gives {} values, not {}",
-                                                    schema.returns().size(), result.outputs.size()));
+                                                    schema.returns().size(), result.returns.size()));
+  for (std::size_t i = 0; i < result.returns.size(); ++i)
+    if (result.returns[i] && schema.returns()[i].type()->kind() != c10::TypeKind::ListType)
+      return fail(ErrorCode::load_failed, fmt::format("the operator's result {} is not a list", i));
   return {};
 }
 
@@ -189,7 +202,8 @@ Result<void> Compiler::sym_instruction(const Node& node, Instruction& result) {
     MRUN_ASSIGN(std::vector<Operand> operands, make_plain_operands(input.argument, m_context));
     std::ranges::move(operands, std::back_inserter(result.operands));
   }
-  if (result.outputs.size() != 1 || result.spreads_list || result.outputs[0] == k_no_value)
+  if (result.outputs.size() != 1 || result.spreads_list ||
+      (result.outputs[0] == k_no_value && !result.in_order))
     return fail(ErrorCode::load_failed, "it must give one value");
   return {};
 }
@@ -240,9 +254,19 @@ Result<Instruction> Compiler::instruction(const Node& node, std::size_t index) {
     if (!may_run(name) && (m_options.own_operators == nullptr || !m_options.own_operators->contains(name)))
       return fail(ErrorCode::engine_unsupported, "this operator may not be used by a program");
     result.op = m_ops[index];
+    if (!has_kernel(*result.op, m_options.device.is_cuda()))
+      return fail(ErrorCode::engine_unsupported,
+                  fmt::format("LibTorch has no kernel of this operator for {}", m_options.device.str()),
+                  m_options.device.is_cpu()
+                      ? "the program was made for a GPU: export it on a CPU, or run it on one"
+                      : "");
     MRUN_TRY(op_instruction(node, result));
   } else if ((result.sym = find_sym_function(node.target)) != nullptr) {
     result.kind = Instruction::Kind::sym;
+    MRUN_TRY(sym_instruction(node, result));
+  } else if ((result.sym = find_vmap_function(node.target)) != nullptr) {
+    result.kind = Instruction::Kind::sym;
+    result.in_order = true;
     MRUN_TRY(sym_instruction(node, result));
   } else if (node.target.starts_with(k_op_prefix)) {
     return fail(ErrorCode::engine_unsupported, "LibTorch has no such operator",
@@ -274,8 +298,8 @@ void Compiler::find_releases() {
   }
 }
 
-// Values whose memory an operator may write. Two values may share memory when an operator's schema says that
-// a result aliases an argument; a sub-graph is assumed to alias everything it is given.
+// Values whose memory an operator may write. Two values may share memory when an operator is known to give
+// back an argument (shared_memory.h); a sub-graph is assumed to alias everything it is given.
 void Compiler::find_written() {
   std::vector<ValueId> parent(m_result->value_count);
   std::iota(parent.begin(), parent.end(), ValueId{0});
@@ -294,18 +318,17 @@ void Compiler::find_written() {
     const auto share = [&](ValueId value) { shared.push_back(value); };
     if (instruction.kind == Instruction::Kind::sym) continue;
     if (instruction.kind == Instruction::Kind::op) {
-      const c10::FunctionSchema& schema = instruction.op->schema();
-      for (std::size_t i = 0; i < instruction.operands.size(); ++i) {
-        const c10::AliasInfo* alias = schema.arguments()[i].alias_info();
-        if (alias == nullptr) continue;
-        for_each_value(instruction.operands[i], share);
-        if (alias->isWrite())
-          for_each_value(instruction.operands[i], [&](ValueId value) { targets.push_back(value); });
-      }
+      for (std::size_t i = 0; i < instruction.operands.size(); ++i)
+        if (may_give_back(instruction.op->schema(), i, instruction.operands))
+          for_each_value(instruction.operands[i], share);
+      for (const std::size_t index : instruction.writes)
+        for_each_value(instruction.operands[index], [&](ValueId value) { targets.push_back(value); });
+      m_result->writes = m_result->writes || !instruction.writes.empty();
     } else {
       const bool writes = std::ranges::any_of(instruction.graphs, [](const auto& graph) {
         return std::ranges::find(graph->written, true) != graph->written.end();
       });
+      m_result->writes = m_result->writes || std::ranges::any_of(instruction.graphs, &CompiledGraph::writes);
       for (const auto& group : instruction.groups)
         for (const Operand& operand : group) {
           for_each_value(operand, share);

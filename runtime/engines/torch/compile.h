@@ -28,7 +28,10 @@ struct Operand {
     optional_tensor_list,
     int_list,
     float_list,
-    bool_list // `elements`
+    bool_list,
+    integer_scalar_list,
+    float_scalar_list,
+    bool_scalar_list // `elements`
   };
   Kind kind = Kind::constant;
   ValueId value = k_no_value;
@@ -41,13 +44,19 @@ struct CompiledGraph;
 struct Instruction {
   enum class Kind : std::uint8_t { op, sym, inlined, autocast, cond, while_loop, map, scan };
   Kind kind = Kind::op;
-  bool spreads_list = false; // the operator gives one list, whose elements are the outputs
+  // Of what the operator gives, value by value: how many outputs a list's elements are; nullopt: one output,
+  // the value itself. Of operators only.
+  std::vector<std::optional<std::size_t>> returns;
+  bool spreads_list = false; // a value of `returns` is a list
   std::optional<c10::OperatorHandle> op;
   SymFunction sym = nullptr;
+  bool in_order = false;         // of sym: it changes more than what it gives (vmap.h)
   std::vector<Operand> operands; // op: in schema order; sym: in Python's; higher order: see execute.cpp
   std::vector<std::vector<Operand>> groups; // higher order: carried, mapped and additional values
   std::vector<std::unique_ptr<CompiledGraph>> graphs;
   std::vector<ValueId> outputs;     // k_no_value: not kept
+  std::vector<std::size_t> writes;  // op: indexes of the operands that it writes into
+  bool folded = false;              // ran at load (prepare.h): skipped unless the run is told otherwise
   std::vector<ValueId> release;     // freed afterwards
   std::string name, target, source; // for messages
 };
@@ -57,8 +66,10 @@ struct CompiledGraph {
   std::vector<ValueId> inputs; // k_no_value for constants
   std::vector<Instruction> instructions;
   std::vector<Operand> outputs;
-  std::vector<bool>
-      written; // by ValueId: an operator writes into it, or into something that may share its memory
+  // By ValueId: an operator writes into it, or into something that is known to share its memory. An estimate
+  // (shared_memory.h): a value that is not here may be written into all the same.
+  std::vector<bool> written;
+  bool writes = false; // an operator in it or in its sub-graphs writes into an operand
 };
 
 struct CompileOptions {

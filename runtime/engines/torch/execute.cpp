@@ -58,6 +58,21 @@ IValue number_list(const Operand& operand, Slots& slots) {
   return booleans;
 }
 
+IValue scalar_list(const Operand& operand, Slots& slots) {
+  c10::List<c10::Scalar> numbers;
+  for (const Element& element : operand.elements) {
+    if (element.value != k_no_value)
+      numbers.push_back(slot(slots, element.value).toScalar());
+    else if (operand.kind == Operand::Kind::float_scalar_list)
+      numbers.push_back(c10::Scalar(element.floating));
+    else if (operand.kind == Operand::Kind::bool_scalar_list)
+      numbers.push_back(c10::Scalar(element.integer != 0));
+    else
+      numbers.push_back(c10::Scalar(element.integer));
+  }
+  return numbers;
+}
+
 IValue evaluate(const Operand& operand, Slots& slots) {
   switch (operand.kind) {
   case Operand::Kind::constant:
@@ -78,6 +93,10 @@ IValue evaluate(const Operand& operand, Slots& slots) {
     return tensor_list(operand, slots);
   case Operand::Kind::optional_tensor_list:
     return optional_tensor_list(operand, slots);
+  case Operand::Kind::integer_scalar_list:
+  case Operand::Kind::float_scalar_list:
+  case Operand::Kind::bool_scalar_list:
+    return scalar_list(operand, slots);
   default:
     return number_list(operand, slots);
   }
@@ -223,18 +242,46 @@ Result<void> store(const Instruction& instruction, Slots& values, Slots& slots) 
   return {};
 }
 
+// What the operator gave, with the elements of its lists in their place.
+Result<Slots> spread(const Instruction& instruction, const torch::jit::Stack& given) {
+  Slots values;
+  for (std::size_t i = 0; i < instruction.returns.size() && i < given.size(); ++i) {
+    const auto& count = instruction.returns[i];
+    if (!count) {
+      values.push_back(given[i]);
+      continue;
+    }
+    if (!given[i].isList()) return failed("the operator gave no list");
+    const auto elements = given[i].toListRef();
+    if (elements.size() < *count)
+      return failed(fmt::format("the operator gave a list of {}, {} are needed", elements.size(), *count));
+    values.insert(values.end(), elements.begin(), elements.begin() + static_cast<std::ptrdiff_t>(*count));
+  }
+  return values;
+}
+
+// Whether it would write into what other predictions read.
+bool is_kept_from_writing(const Instruction& instruction, const torch::jit::Stack& arguments,
+                          RunContext& context) {
+  for (const std::size_t index : instruction.writes)
+    for (const SharedMemory* shared : {context.shared, context.inputs}) {
+      if (shared == nullptr || context.conflict != nullptr) continue;
+      context.conflict = shared->find(arguments[index]);
+    }
+  return context.conflict != nullptr;
+}
+
 Result<void> run_op(const Instruction& instruction, Slots& slots, torch::jit::Stack& stack,
                     RunContext& context) {
   stack.clear(); // keeps its memory from one instruction to the next
   for (const Operand& operand : instruction.operands)
     stack.push_back(evaluate(operand, slots));
+  if (is_kept_from_writing(instruction, stack, context))
+    return failed("it writes into memory that predictions share");
   if (context.recorder != nullptr) context.recorder->push_back({*instruction.op, stack});
   instruction.op->callBoxed(stack);
   if (!instruction.spreads_list) return store(instruction, stack, slots);
-  if (stack.size() != 1 || !stack[0].isList()) return failed("the operator gave no list");
-  Slots values;
-  for (const IValue& value : stack[0].toListRef())
-    values.push_back(value);
+  MRUN_ASSIGN(Slots values, spread(instruction, stack));
   return store(instruction, values, slots);
 }
 
@@ -242,8 +289,8 @@ Result<void> run_instruction(const Instruction& instruction, Slots& slots, torch
                              RunContext& context) {
   if (instruction.kind == Instruction::Kind::op) return run_op(instruction, slots, stack, context);
   if (instruction.kind == Instruction::Kind::sym) {
-    MRUN_ASSIGN(slot(slots, instruction.outputs[0]),
-                instruction.sym(evaluate_all(instruction.operands, slots)));
+    MRUN_ASSIGN(IValue value, instruction.sym(evaluate_all(instruction.operands, slots)));
+    if (instruction.outputs[0] != k_no_value) slot(slots, instruction.outputs[0]) = std::move(value);
     return {};
   }
   MRUN_ASSIGN(Slots values, run_higher_order(instruction, slots, context));
@@ -274,6 +321,7 @@ Result<std::vector<IValue>> run_graph(const CompiledGraph& graph, std::vector<IV
                                       RunContext& context) {
   torch::jit::Stack stack;
   for (const Instruction& instruction : graph.instructions) {
+    if (instruction.folded && context.skips_folded) continue;
     if (context.host.cancelled(&context.host, context.request) != 0)
       return fail(ErrorCode::cancelled, "the prediction was canceled");
     if (Result<void> done = guarded(instruction, slots, stack, context); !done)

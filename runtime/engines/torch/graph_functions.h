@@ -29,6 +29,15 @@ inline constexpr std::array k_sym_names = std::to_array<std::string_view>({
     "torch.sym_min",      "torch.sym_sum",
 });
 
+// What torch.vmap leaves in a graph; vmap.cpp has one function for each, in this order.
+inline constexpr std::array k_vmap_names = std::to_array<std::string_view>({
+    "torch._functorch.predispatch.lazy_load_decompositions",
+    "torch._functorch.predispatch._vmap_increment_nesting",
+    "torch._functorch.predispatch._vmap_decrement_nesting",
+    "torch._functorch.predispatch._add_batch_dim",
+    "torch._functorch.predispatch._remove_batch_dim",
+});
+
 // Behind `torch.ops.higher_order.`. What their inputs are, in order: g a graph, c a constant or value, * the
 // rest, flattened.
 struct HigherOrder {
@@ -54,6 +63,10 @@ std::optional<OperatorTarget> operator_of(std::string_view target);
 
 constexpr bool is_sym_name(std::string_view target) {
   return std::ranges::find(k_sym_names, target) != k_sym_names.end();
+}
+
+constexpr bool is_vmap_name(std::string_view target) {
+  return std::ranges::find(k_vmap_names, target) != k_vmap_names.end();
 }
 
 // nullptr for a target that is none.

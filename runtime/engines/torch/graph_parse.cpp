@@ -322,6 +322,13 @@ Graph GraphParser::parse(dom::element element) {
 
 } // namespace
 
+std::vector<std::string_view> argument_kind_keys() {
+  std::vector<std::string_view> keys;
+  for (const auto& [key, kind] : k_kinds)
+    keys.push_back(key);
+  return keys;
+}
+
 void refuse(ErrorCode code, std::string message) {
   throw Refused{fail(code, std::move(message)).value()};
 }

@@ -1,4 +1,5 @@
 #include "runtime/engines/torch/guards.h"
+#include "runtime/engines/torch/python_numbers.h"
 
 #include <array>
 #include <charconv>
@@ -276,7 +277,7 @@ Value arithmetic(Op op, double a, double b) {
     return a * b;
   default:
     if (b == 0) return std::nullopt;
-    return op == Op::floor_divide ? std::floor(a / b) : a - std::floor(a / b) * b;
+    return op == Op::floor_divide ? float_divmod(a, b).first : float_divmod(a, b).second;
   }
 }
 

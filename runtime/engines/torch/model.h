@@ -11,7 +11,7 @@
 
 namespace mrun::torch_engine {
 
-// Immutable after load; run may be called from several threads at once, each with its own values.
+// run may be called from several threads at once, each with its own values; no prediction sees another.
 class Model {
  public:
   virtual ~Model() = default;

@@ -9,9 +9,12 @@
 #include "common/text.h"
 #include "runtime/engines/torch/aoti_model.h"
 #include "runtime/engines/torch/archive.h"
+#include "runtime/engines/torch/argument_checks.h"
+#include "runtime/engines/torch/detection/operators.h"
 #include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/native_code.h"
+#include "runtime/engines/torch/quantized_decomposed.h"
 #include "runtime/engines/torch/tensors.h"
 #include "runtime/engines/torch/torch_headers.h"
 #include "runtime/engines/torch/warm.h"
@@ -22,6 +25,9 @@ namespace {
 
 struct LoadedModel {
   const mrun_host& host;
+  DetectionOperators detection; // these outlive the model, which calls them
+  QuantizedOperators quantized;
+  ArgumentChecks checks;
   std::unique_ptr<Model> model;
 };
 
@@ -60,27 +66,30 @@ const mrun_file* find_file(const mrun_model& description) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Model>> load_kind(const mrun_host& host, const Archive& archive,
-                                         const mrun_model& description, const RunOptions& options) {
-  const FileKind kind = kind_of(archive.directory().members());
-  if (kind == FileKind::aot_inductor) {
-    if (!options.native_code) return refuse_native("the file is an AOTInductor package");
-    if (options.bf16)
-      return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for AOTInductor packages",
-                  "compile the package in bf16");
-    return load_aoti(host, archive, description);
-  }
-  if (kind != FileKind::exported_program && kind != FileKind::torchscript) return refuse_kind(kind);
-  if (kind == FileKind::torchscript && options.bf16)
+// What the kind of the file does not go with.
+Result<void> check_kind(FileKind kind, const RunOptions& options) {
+  switch (kind) {
+  case FileKind::exported_program:
+    return {};
+  case FileKind::torchscript:
+    if (!options.bf16) return {};
     return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for TorchScript",
                 "export the model with torch.export");
-  LoadOptions load_options;
-  load_options.device_type = description.device_type;
-  load_options.device_id = description.device_id;
-  load_options.bf16 = options.bf16;
-  MRUN_ASSIGN(load_options.own_operators, open_operator_libraries(description, options));
-  return kind == FileKind::torchscript ? load_torchscript(host, archive, load_options)
-                                       : load_exported_program(host, archive, load_options);
+  case FileKind::aot_inductor:
+    if (!options.native_code) return refuse_native("the file is an AOTInductor package");
+    if (!options.bf16) return {};
+    return fail(ErrorCode::engine_unsupported, "the option `dtype` is not for AOTInductor packages",
+                "compile the package in bf16");
+  default:
+    return refuse_kind(kind);
+  }
+}
+
+Result<std::unique_ptr<Model>> load_kind(FileKind kind, const mrun_host& host, const Archive& archive,
+                                         const mrun_model& description, const LoadOptions& options) {
+  if (kind == FileKind::aot_inductor) return load_aoti(host, archive, description);
+  return kind == FileKind::torchscript ? load_torchscript(host, archive, options)
+                                       : load_exported_program(host, archive, options);
 }
 
 Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mrun_model& description) {
@@ -95,8 +104,17 @@ Result<std::unique_ptr<LoadedModel>> load_model(const mrun_host& host, const mru
                 fmt::format("the bundle has no file `{}`", printable(view_of(description.main_file), 200)));
   MRUN_ASSIGN(const Archive archive, Archive::open(*file));
   MRUN_ASSIGN(const RunOptions options, read_run_options(view_of(description.spec_json)));
-  MRUN_ASSIGN(std::unique_ptr<Model> model, load_kind(host, archive, description, options));
-  return std::make_unique<LoadedModel>(LoadedModel{host, std::move(model)});
+  const FileKind kind = kind_of(archive.directory().members());
+  MRUN_TRY(check_kind(kind, options));
+  LoadOptions load_options;
+  load_options.device_type = description.device_type;
+  load_options.device_id = description.device_id;
+  load_options.bf16 = options.bf16;
+  MRUN_ASSIGN(load_options.own_operators, open_operator_libraries(description, options));
+  auto loaded =
+      std::make_unique<LoadedModel>(LoadedModel{host, {}, {}, {}, {}}); // after what a bundle brings itself
+  MRUN_ASSIGN(loaded->model, load_kind(kind, host, archive, description, load_options));
+  return loaded;
 }
 
 // Nothing may leave the module by throwing.

@@ -166,6 +166,31 @@ Result<Operand> bool_list_operand(const Argument& argument, const c10::Argument&
   return list(Operand::Kind::bool_list, argument, context);
 }
 
+// `Scalar[]`: constants, and sizes that become them when it runs.
+Result<Operand> number_list_operand(const Argument& argument, const c10::Argument& schema,
+                                    const OperandContext& context) {
+  switch (argument.kind) {
+  case Kind::integers:
+  case Kind::sym_ints:
+    return list(Operand::Kind::integer_scalar_list, argument, context);
+  case Kind::floats:
+  case Kind::sym_floats:
+    return list(Operand::Kind::float_scalar_list, argument, context);
+  case Kind::booleans:
+  case Kind::sym_bools:
+    return list(Operand::Kind::bool_scalar_list, argument, context);
+  default:
+    return argument.elements.empty() && !number_of(argument) && !is_tensor(argument)
+               ? Result<Operand>(list(Operand::Kind::integer_scalar_list, argument, context))
+               : misfit(schema);
+  }
+}
+
+Result<Operand> string_list_operand(const Argument& argument, const c10::Argument& schema) {
+  if (argument.kind != Kind::strings) return misfit(schema);
+  return constant(c10::IValue(argument.strings));
+}
+
 Result<Operand> tensor_list_operand(const Argument& argument, const c10::Argument& schema, bool optional,
                                     const OperandContext& context) {
   const bool tensors =
@@ -189,8 +214,15 @@ Result<Operand> list_operand(const Argument& argument, const c10::Argument& sche
     return bool_list_operand(argument, schema, context);
   case c10::TypeKind::TensorType:
     return tensor_list_operand(argument, schema, false, context);
+  case c10::TypeKind::NumberType:
+    return number_list_operand(argument, schema, context);
+  case c10::TypeKind::StringType:
+    return string_list_operand(argument, schema);
   case c10::TypeKind::OptionalType:
-    return tensor_list_operand(argument, schema, true, context);
+    if (type.getElementType()->expectRef<c10::OptionalType>().getElementType()->kind() ==
+        c10::TypeKind::TensorType)
+      return tensor_list_operand(argument, schema, true, context);
+    [[fallthrough]];
   default:
     return fail(ErrorCode::engine_unsupported, fmt::format("argument `{}` of type {} is not supported",
                                                            schema.name(), schema.type()->str()));

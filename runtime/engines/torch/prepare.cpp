@@ -41,8 +41,9 @@ class Folder {
   }
 
   void run() {
-    std::erase_if(m_graph.instructions,
-                  [&](const Instruction& instruction) { return may_fold(instruction) && fold(instruction); });
+    for (Instruction& instruction : m_graph.instructions)
+      instruction.folded = may_fold(instruction) && fold(instruction);
+    if (!m_graph.writes) std::erase_if(m_graph.instructions, &Instruction::folded);
     drop_unread();
   }
 
@@ -61,9 +62,9 @@ class Folder {
     };
     if (!instruction.graphs.empty() || !is_known(instruction)) return false;
     if (std::ranges::any_of(instruction.outputs, written)) return false;
-    if (instruction.kind == Instruction::Kind::sym) return true;
+    if (instruction.kind == Instruction::Kind::sym) return !instruction.in_order;
     return instruction.kind == Instruction::Kind::op && !instruction.outputs.empty() &&
-           !instruction.op->schema().is_mutable() &&
+           !instruction.op->schema().is_mutable() && instruction.writes.empty() &&
            !instruction.op->hasTag(at::Tag::nondeterministic_seeded) &&
            !instruction.op->hasTag(at::Tag::nondeterministic_bitwise);
   }
@@ -104,7 +105,7 @@ class Folder {
     std::vector<bool> read(m_graph.value_count, false);
     const auto mark = [&](ValueId value) { read[index_of(value)] = true; };
     for (const Instruction& instruction : m_graph.instructions)
-      for_each_read(instruction, mark);
+      if (!instruction.folded) for_each_read(instruction, mark);
     for (const Operand& output : m_graph.outputs)
       for_each_value(output, mark);
     for (std::size_t i = 0; i < m_initial.size(); ++i)

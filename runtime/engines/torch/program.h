@@ -64,6 +64,9 @@ enum class ArgumentKind : std::uint8_t {
   string_to_argument
 };
 
+// Their names in the file, such as `as_tensor`.
+std::vector<std::string_view> argument_kind_keys();
+
 struct Graph;
 
 // One element of a list: a value, or a constant.
@@ -98,7 +101,7 @@ struct Node {
   std::vector<Argument> outputs;
 };
 
-// One size of a tensor: a constant, a symbol ("s43"), or neither (an expression, which is not checked).
+// One size of a tensor: a constant, a symbol ("s43"), or neither (an expression).
 struct Extent {
   std::optional<std::int64_t> constant;
   std::string symbol;

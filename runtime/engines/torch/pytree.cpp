@@ -1,5 +1,9 @@
 #include "runtime/engines/torch/pytree.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include <fmt/format.h>
 
 namespace mrun::torch_engine {
@@ -43,6 +47,24 @@ std::vector<std::string> keys_of(const Json& context, std::size_t count) {
   return names;
 }
 
+// Fields of a dataclass (torch.export.register_dataclass): its context is two lists of names, those that are
+// set and those that are None. nullopt: it is none. A dict's keys may be lists, too.
+std::optional<std::vector<std::string>> fields_of(const Json& type, const Json& context, std::size_t count) {
+  constexpr std::array<std::string_view, 3> k_dicts = {"builtins.dict", "collections.OrderedDict",
+                                                       "collections.defaultdict"};
+  if (!type.is_string() || std::ranges::find(k_dicts, type.get<std::string>()) != k_dicts.end())
+    return std::nullopt;
+  if (!context.is_array() || context.size() != 2 || !context[0].is_array() || !context[1].is_array() ||
+      context[0].size() != count)
+    return std::nullopt;
+  std::vector<std::string> names;
+  for (const Json& name : context[0]) {
+    if (!name.is_string()) return std::nullopt;
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
 std::vector<std::string> Walker::child_names(const Json& node, std::size_t count) const {
   const auto context = node.find("context");
   if (context == node.end() || !context->is_string()) return positions(count);
@@ -50,7 +72,9 @@ std::vector<std::string> Walker::child_names(const Json& node, std::size_t count
   const auto tuple = named_tuples.find(text);
   if (tuple != named_tuples.end() && tuple->second.size() == count) return tuple->second;
   const Result<Json> parsed = parse_json(text, ErrorCode::load_failed, "pytree context");
-  return parsed ? keys_of(*parsed, count) : positions(count);
+  if (!parsed) return positions(count);
+  if (auto fields = fields_of(node["type"], *parsed, count)) return std::move(*fields);
+  return keys_of(*parsed, count);
 }
 
 Result<void> Walker::walk(const Json& node, const std::string& prefix) {

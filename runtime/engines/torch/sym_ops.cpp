@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/engines/torch/graph_functions.h"
+#include "runtime/engines/torch/python_numbers.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -100,7 +101,7 @@ Outcome floor_divide(Arguments a) {
         return IValue(x % y != 0 && (x < 0) != (y < 0) ? quotient - 1 : quotient);
       },
       [](double x, double y) -> Outcome {
-        return y == 0 ? bad("division by zero") : Outcome(IValue(std::floor(x / y)));
+        return y == 0 ? bad("division by zero") : Outcome(IValue(float_divmod(x, y).first));
       });
 }
 
@@ -113,9 +114,7 @@ Outcome modulo(Arguments a) {
         return IValue(rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest);
       },
       [](double x, double y) -> Outcome {
-        if (y == 0) return bad("division by zero");
-        const double rest = std::fmod(x, y);
-        return IValue(rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest);
+        return y == 0 ? bad("division by zero") : Outcome(IValue(float_divmod(x, y).second));
       });
 }
 
@@ -222,7 +221,14 @@ Outcome ceiling(Arguments a) {
 Outcome floor_of(Arguments a) {
   return unary(a, keep_integer, [](double x) { return to_integer(std::floor(x)); });
 }
+// round(x), an integer, and round(x, digits), of x's own type.
 Outcome round_even(Arguments a) {
+  if (a.size() == 2 && is_number(a[0]) && is_integer(a[1])) {
+    const std::int64_t digits = integer(a[1]);
+    if (!is_integer(a[0])) return IValue(float_round(a[0].toDouble(), digits));
+    if (digits >= 0) return IValue(integer(a[0]));
+    return bad("an integer is rounded to tens");
+  }
   return unary(a, keep_integer, [](double x) { return to_integer(std::nearbyint(x)); });
 }
 Outcome to_floating(Arguments a) {

@@ -1,7 +1,6 @@
 #include "runtime/engines/torch/tensors.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "common/text.h"
 #include "runtime/engines/torch/types.h"
@@ -9,36 +8,11 @@
 namespace mrun::torch_engine {
 namespace {
 
-struct Shape {
-  std::vector<std::int64_t> sizes;
-  std::vector<std::int64_t> strides;
-  std::uint64_t reach = 0; // elements from the first to the last, both included; 0 for an empty tensor
-};
-
-// Elements between the first and the last one that sizes and strides can address. False: negative or too
-// large.
-bool measure(Shape& shape) {
-  std::uint64_t last = 0;
-  bool empty = false;
-  for (std::size_t i = 0; i < shape.sizes.size(); ++i) {
-    if (shape.sizes[i] < 0 || shape.strides[i] < 0) return false;
-    empty = empty || shape.sizes[i] == 0;
-    if (shape.sizes[i] == 0) continue;
-    std::uint64_t step = 0;
-    if (__builtin_mul_overflow(static_cast<std::uint64_t>(shape.sizes[i] - 1),
-                               static_cast<std::uint64_t>(shape.strides[i]), &step) ||
-        __builtin_add_overflow(last, step, &last))
-      return false;
-  }
-  shape.reach = empty ? 0 : last + 1;
-  return last < (std::uint64_t{1} << 60);
-}
-
 // Matrix products round differently with the alignment of what they read. LibTorch allocates at this one, so
 // with it a prediction gives the same bits wherever its input happens to lie, and the same as Python.
 constexpr std::size_t k_input_alignment = 64;
 
-at::Tensor view(const void* data, const Shape& shape, c10::ScalarType type, std::size_t alignment) {
+at::Tensor view(const void* data, const PayloadShape& shape, c10::ScalarType type, std::size_t alignment) {
   // LibTorch has no const tensors; whoever writes works on a copy (CompiledGraph::written).
   at::Tensor tensor = at::from_blob(const_cast<void*>(data), shape.sizes, shape.strides, // NOLINT
                                     at::TensorOptions().dtype(type).device(at::kCPU));
@@ -81,31 +55,9 @@ std::string key_text(const c10::IValue& key) {
 } // namespace
 
 Result<at::Tensor> map_tensor(const TensorMeta& meta, std::string_view bytes, std::string_view name) {
-  const std::string shown = printable(name, 120);
-  const auto type = scalar_type_of(meta.dtype);
-  if (!type)
-    return fail(ErrorCode::load_failed,
-                fmt::format("weight `{}` has the unknown dtype {}", shown, meta.dtype));
-  if (layout_of(meta.layout) != c10::Layout::Strided)
-    return fail(ErrorCode::engine_unsupported, fmt::format("weight `{}` is not a strided tensor", shown));
-  if (meta.sizes.size() != meta.strides.size() || meta.sizes.size() > k_max_tensor_dims)
-    return fail(ErrorCode::load_failed, fmt::format("weight `{}` has {} sizes and {} strides", shown,
-                                                    meta.sizes.size(), meta.strides.size()));
-  Shape shape;
-  for (std::size_t i = 0; i < meta.sizes.size(); ++i) {
-    if (!meta.sizes[i].constant || !meta.strides[i].constant)
-      return fail(ErrorCode::load_failed, fmt::format("weight `{}` has a size that is not a number", shown));
-    shape.sizes.push_back(*meta.sizes[i].constant);
-    shape.strides.push_back(*meta.strides[i].constant);
-  }
-  const std::int64_t offset = meta.storage_offset.constant.value_or(-1);
-  const std::uint64_t elements = bytes.size() / c10::elementSize(*type);
-  if (!measure(shape) || offset < 0 || static_cast<std::uint64_t>(offset) > elements ||
-      shape.reach > elements - static_cast<std::uint64_t>(offset))
-    return fail(ErrorCode::load_failed, fmt::format("weight `{}` [{}] does not fit into its {} bytes", shown,
-                                                    fmt::join(shape.sizes, ", "), bytes.size()));
-  return view(bytes.data() + static_cast<std::uint64_t>(offset) * c10::elementSize(*type), shape, *type,
-              c10::elementSize(*type));
+  MRUN_ASSIGN(const PayloadShape shape, payload_shape(meta, bytes.size(), name));
+  const c10::ScalarType type = scalar_type_of(meta.dtype).value(); // of the same table
+  return view(bytes.data() + shape.offset * c10::elementSize(type), shape, type, c10::elementSize(type));
 }
 
 Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name) {
@@ -117,15 +69,17 @@ Result<at::Tensor> tensor_of(const mrun_tensor& tensor, std::string_view name) {
   if (tensor.ndim < 0 || static_cast<std::size_t>(tensor.ndim) > k_max_tensor_dims || tensor.device_type != 1)
     return fail(ErrorCode::input_type, fmt::format("input `{}` is not a tensor on the CPU of at most {} axes",
                                                    name, k_max_tensor_dims));
-  Shape shape;
+  PayloadShape shape;
   const auto dims = static_cast<std::size_t>(tensor.ndim);
   shape.sizes.assign(tensor.shape, tensor.shape + dims);
   shape.strides.resize(dims, 1);
   for (std::size_t i = dims; i-- > 1;)
     shape.strides[i - 1] = shape.strides[i] * std::max<std::int64_t>(shape.sizes[i], 1);
   if (tensor.strides != nullptr) shape.strides.assign(tensor.strides, tensor.strides + dims);
-  if (!measure(shape))
+  const auto reach = reach_of(shape.sizes, shape.strides);
+  if (!reach)
     return fail(ErrorCode::input_type, fmt::format("input `{}` has a negative size or stride", name));
+  shape.reach = *reach;
   return view(static_cast<const char*>(tensor.data) + tensor.byte_offset, shape, *type,
               std::max(k_input_alignment, c10::elementSize(*type)));
 }

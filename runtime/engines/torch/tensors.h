@@ -6,13 +6,12 @@
 #include <string_view>
 
 #include "common/error.h"
+#include "runtime/engines/torch/payload_shape.h"
 #include "runtime/engines/torch/program.h"
 #include "runtime/engines/torch/torch_headers.h"
 #include "runtime/mrun_predictor.h"
 
 namespace mrun::torch_engine {
-
-inline constexpr std::size_t k_max_tensor_dims = 64;
 
 inline std::string_view view_of(mrun_text text) {
   return {text.data, text.size};

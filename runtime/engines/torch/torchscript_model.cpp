@@ -11,13 +11,15 @@
 #include <torch/csrc/jit/runtime/profiling_graph_executor_impl.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include "common/json.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "runtime/engines/torch/argument_checks.h"
 #include "runtime/engines/torch/device.h"
 #include "runtime/engines/torch/model.h"
 #include "runtime/engines/torch/script_check.h"
 #include "runtime/engines/torch/script_device.h"
+#include "runtime/engines/torch/script_inputs.h"
+#include "runtime/engines/torch/script_state.h"
 #include "runtime/engines/torch/tensors.h"
 
 namespace mrun::torch_engine {
@@ -74,70 +76,33 @@ Error script_error(const c10::Error& error) {
   return result;
 }
 
-Result<c10::IValue> json_value(const mrun_value& value, const std::string& name, const c10::TypePtr& type) {
-  MRUN_ASSIGN(const Json json, parse_json(view_of(value.text), ErrorCode::input_type, name));
-  if (json.is_null()) return c10::IValue();
-  if (json.is_boolean()) return c10::IValue(json.get<bool>());
-  if (json.is_string()) return c10::IValue(json.get<std::string>());
-  if (json.is_number_integer() && type->kind() != c10::TypeKind::FloatType)
-    return c10::IValue(json.get<std::int64_t>());
-  if (json.is_number()) return c10::IValue(json.get<double>());
-  return fail(ErrorCode::input_type,
-              fmt::format("input `{}` must be one value, not a list or an object", name));
-}
-
 class TorchScriptModel : public Model {
  public:
   TorchScriptModel(torch::jit::Module module, c10::Device device)
       : m_module(std::move(module)),
-        m_device(device) {}
+        m_device(device),
+        m_has_state(has_state(m_module)) {}
   Result<void> run(const mrun_host& host, const mrun_request& request) const override;
 
  private:
-  Result<std::vector<c10::IValue>> bind(const mrun_request& request) const;
-
   torch::jit::Module m_module;
   c10::Device m_device;
+  bool m_has_state; // a run may write into the module: each has one of its own
 };
-
-Result<std::vector<c10::IValue>> TorchScriptModel::bind(const mrun_request& request) const {
-  const torch::jit::Method method = m_module.get_method("forward");
-  const auto& arguments = method.function().getSchema().arguments();
-  std::vector<c10::IValue> values;
-  for (std::size_t i = 1; i < arguments.size(); ++i) { // 0 is self
-    const std::string& name = arguments[i].name();
-    const mrun_value* value = find_input(request, "in." + name);
-    if (value == nullptr) value = find_input(request, fmt::format("in.{}", i - 1));
-    if (value == nullptr && arguments[i].type()->kind() != c10::TypeKind::TensorType)
-      value = find_input(request, name);
-    if (value == nullptr && arguments[i].default_value()) {
-      values.push_back(*arguments[i].default_value());
-    } else if (value == nullptr) {
-      return fail(ErrorCode::input_missing, fmt::format("the program's input `in.{}` was not given", name),
-                  fmt::format("a pre step of mrun.yaml writes it: `to: in.{}`", name));
-    } else if (value->kind == MRUN_VALUE_TENSOR) {
-      MRUN_ASSIGN(at::Tensor tensor, tensor_of(*value->tensor, name));
-      // A script may write into its inputs.
-      values.emplace_back(m_device.is_cpu() ? tensor.clone() : to_device(std::move(tensor), m_device));
-    } else if (value->kind == MRUN_VALUE_JSON) {
-      MRUN_ASSIGN(c10::IValue parsed, json_value(*value, name, arguments[i].type()));
-      values.push_back(std::move(parsed));
-    } else {
-      return fail(ErrorCode::input_type, fmt::format("`in.{}` is neither a tensor nor JSON", name));
-    }
-  }
-  return values;
-}
 
 Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& request) const {
   const c10::InferenceMode inference;
+  const ArgumentChecks::Scope checked;
   if (host.cancelled(&host, request.id) != 0)
     return fail(ErrorCode::cancelled, "the prediction was canceled");
   const StreamScope stream(m_device);
-  MRUN_ASSIGN(std::vector<c10::IValue> inputs, bind(request));
   c10::IValue result;
   try {
-    result = m_module.get_method("forward")(std::move(inputs));
+    const torch::jit::Method forward = m_module.get_method("forward");
+    MRUN_ASSIGN(std::vector<c10::IValue> inputs,
+                bind_script_inputs(request, forward.function().getSchema(), m_device));
+    const torch::jit::Module module = m_has_state ? with_own_state(m_module) : m_module;
+    result = module.get_method("forward")(std::move(inputs));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory, "there is not enough memory for this input");
   } catch (const c10::Error& error) {
@@ -153,6 +118,7 @@ Result<void> TorchScriptModel::run(const mrun_host& host, const mrun_request& re
 Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Archive& archive,
                                                 const LoadOptions& options) {
   host.phase(&host, text_of("build"));
+  const ArgumentChecks::Scope checked; // freezing runs what depends on constants alone
   try {
     // The profiling executor makes the first calls of each shape slow and keeps memory; only both switches
     // together are sound (pytorch issue 46380).
@@ -167,7 +133,13 @@ Result<std::unique_ptr<Model>> load_torchscript(const mrun_host& host, const Arc
     module.eval();
     if (!module.find_method("forward"))
       return fail(ErrorCode::engine_unsupported, "the TorchScript module has no `forward`");
-    if (module.hasattr("training")) module = torch::jit::freeze(module); // already frozen ones lack it
+    MRUN_TRY(check_script_inputs(module.get_method("forward").function().getSchema()));
+    if (module.hasattr("training")) { // files that are frozen already lack it
+      torch::jit::Module frozen = torch::jit::freeze(module);
+      if (!writes_constants(frozen)) module = std::move(frozen);
+    } else {
+      MRUN_TRY(keep_written_constants(module));
+    }
     return std::unique_ptr<Model>(std::make_unique<TorchScriptModel>(std::move(module), device));
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();

@@ -3,7 +3,7 @@
 makes of them, and what torchaudio's resample and MelSpectrogram make of a sound.
 
 torchaudio itself is not needed: its formulas (torchaudio/functional/functional.py, 2.x) are written out here in numpy,
-in its order of operations. Run after a change, in an environment with numpy and soundfile:
+in its order of operations; sound_parity_test.py compares the outcome with torchaudio. Run after a change, in an environment with numpy and soundfile:
     python make_sound_reference.py > sound_reference.json
 """
 import base64

@@ -8,6 +8,7 @@
 #include "runtime/engines/torch/inspect/example_sizes.h"
 #include "runtime/engines/torch/inspect/reports.h"
 #include "runtime/engines/torch/model.h"
+#include "runtime/engines/torch/payload_shape.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -157,7 +158,9 @@ Result<void> describe_weights(const Archive& archive, const ProgramPlace& place,
                   fmt::format("the archive has no weight `{}`", printable(spec.target, 120)));
     const Payload& payload = found->second;
     if (payload.pickled || !payload.has_meta) return refuse_pickled(spec.target);
-    MRUN_TRY(archive.stored_bytes(place.folder(is_weight ? "weights" : "constants") + payload.member));
+    MRUN_ASSIGN(const std::string_view member,
+                archive.stored_bytes(place.folder(is_weight ? "weights" : "constants") + payload.member));
+    MRUN_TRY(payload_shape(payload.meta, member.size(), spec.target));
     const DtypeRow* row = find_dtype(payload.meta.dtype);
     const std::uint64_t bytes = bytes_of(payload.meta).value_or(0);
     for (Sum* sum : {&all, &dtypes[row == nullptr ? "unknown" : row->name]}) {
@@ -198,6 +201,8 @@ Result<void> report_exported(const Archive& archive, const CheckOptions& options
   report["operators"] = operators_json(count_operators(program, options));
   for (const Problem& problem : find_problems(program, options))
     report["problems"].push_back(problem_json(problem));
+  for (const Problem& problem : find_cpu_problems(program, options))
+    report["cpu_problems"].push_back(problem_json(problem));
   MRUN_TRY(describe_outputs(program, report));
   return describe_weights(archive, place, program, report);
 }

@@ -67,10 +67,11 @@ Json problem_json(const Problem& problem) {
 
 Result<Json> report_archive(const Archive& archive, const CheckOptions& options) {
   const FileKind kind = kind_of(archive.directory().members());
-  Json report = {{"kind", kind_name(kind)},  {"native_code", kind == FileKind::aot_inductor},
-                 {"torch_version", nullptr}, {"inputs", Json::array()},
-                 {"outputs", Json::array()}, {"operators", nullptr},
-                 {"weights", nullptr},       {"problems", Json::array()}};
+  Json report = {{"kind", kind_name(kind)},      {"native_code", kind == FileKind::aot_inductor},
+                 {"torch_version", nullptr},     {"inputs", Json::array()},
+                 {"outputs", Json::array()},     {"operators", nullptr},
+                 {"weights", nullptr},           {"problems", Json::array()},
+                 {"cpu_problems", Json::array()}};
   if (const Result<void> done = fill(kind, archive, options, report); !done)
     report["problems"].push_back(problem_json(problem_of(done.error())));
   return shown(report);

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "runtime/engines/torch/allowed.h"
 #include "runtime/engines/torch/graph_functions.h"
+#include "runtime/engines/torch/quantized_names.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -17,6 +18,8 @@ struct Lack {
 };
 
 Lack lack_of_operator(const OperatorTarget& target, const CheckOptions& options) {
+  if (is_of_engine(target.name) && target.overload.empty()) return {};
+  if (is_quantized_name(target.name, target.overload)) return {};
   if (!is_known_namespace(target.name)) {
     if (options.operator_libraries) return {}; // looked up when the library is open
     return {"LibTorch has no such operator", "name the library that registers it under `options: {operators: "
@@ -34,7 +37,7 @@ Lack lack_of(std::string_view target, const CheckOptions& options) {
     return find_higher_order(target) != nullptr ? Lack{}
                                                 : Lack{"this higher-order operator is not supported", ""};
   if (const auto name = operator_of(target)) return lack_of_operator(*name, options);
-  if (is_sym_name(target)) return {};
+  if (is_sym_name(target) || is_vmap_name(target)) return {};
   return {"this Python function is not supported in a graph", ""};
 }
 
@@ -68,6 +71,19 @@ void for_each_node(const Graph& graph, const Visit& visit) {
   }
 }
 
+const OperatorRow* row_of(const Node& node, const CheckOptions& options) {
+  const auto name = operator_of(node.target);
+  return options.table == nullptr || !name ? nullptr : options.table->find(name->name, name->overload);
+}
+
+// The type of an argument that the executor does not carry; "" for what it does.
+std::string_view not_carried_type(const OperatorRow* row, const NamedArgument& input) {
+  if (row == nullptr || input.argument.kind == ArgumentKind::none) return {};
+  for (const OperatorRow::Argument& argument : row->not_carried)
+    if (argument.name == input.name) return argument.type;
+  return {};
+}
+
 std::string node_words(const Node& node) {
   return fmt::format("node `{}` ({})", printable(node.name, 80), printable(node.target, 120));
 }
@@ -91,11 +107,30 @@ std::vector<Problem> find_problems(const Program& program, const CheckOptions& o
       problems.push_back({node_words(node) + ": " + lack.message, std::move(lack.hint), node.source});
   });
   for_each_node(program.graph, [&](const Node& node) {
+    const OperatorRow* row = row_of(node, options);
     for (const NamedArgument& input : node.inputs)
-      if (const std::string_view lack = lack_of_argument(input.argument); !lack.empty())
+      if (const std::string_view type = not_carried_type(row, input); !type.empty())
+        problems.push_back({fmt::format("{}: argument `{}` of type {} is not supported", node_words(node),
+                                        printable(input.name, 80), type),
+                            "", node.source});
+      else if (const std::string_view lack = lack_of_argument(input.argument); !lack.empty())
         problems.push_back({fmt::format("{}: argument `{}` is {}, which is not supported", node_words(node),
                                         printable(input.name, 80), lack),
                             "", node.source});
+  });
+  return problems;
+}
+
+std::vector<Problem> find_cpu_problems(const Program& program, const CheckOptions& options) {
+  std::vector<Problem> problems;
+  std::set<std::string> seen;
+  for_each_node(program.graph, [&](const Node& node) {
+    const OperatorRow* row = row_of(node, options);
+    if (row == nullptr || row->has_cpu_kernel || !seen.insert(node.target).second) return;
+    problems.push_back({fmt::format("{}: LibTorch {} has no kernel of this operator for the CPU",
+                                    node_words(node), options.table->torch_version()),
+                        "export the program on a CPU, or say `requires: {devices: [cuda]}` in mrun.yaml",
+                        node.source});
   });
   return problems;
 }

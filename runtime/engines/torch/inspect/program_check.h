@@ -30,10 +30,12 @@ struct CheckOptions {
   bool operator_libraries = false; // the bundle brings operators of its own
 };
 
-// Whether LibTorch itself has operators of that namespace: `aten::add`, not `mylib::magic`.
+// Whether the engine or LibTorch itself has operators of that namespace: `aten::add`, not `mylib::magic`.
 bool is_known_namespace(std::string_view operator_name);
 // Each target is reported once, at its first node; sub-graphs are looked at too.
 std::vector<Problem> find_problems(const Program& program, const CheckOptions& options);
+// Operators without a kernel for the CPU, once each: nothing is wrong where there is a GPU.
+std::vector<Problem> find_cpu_problems(const Program& program, const CheckOptions& options);
 // How often each target is called, in all graphs.
 OperatorUses count_operators(const Program& program, const CheckOptions& options);
 

@@ -56,11 +56,49 @@ ScriptArgument argument_of(std::string_view text) {
   argument.name = std::string(trim(text.substr(0, std::min(colon, equals))));
   if (colon != std::string_view::npos)
     argument.type = std::string(trim(text.substr(colon + 1, equals - std::min(colon + 1, equals))));
+  argument.has_default = equals != std::string_view::npos;
   argument.optional = equals != std::string_view::npos || argument.type.starts_with("Optional[");
   return argument;
 }
 
+// With blanks in place of what stands in quotes.
+std::string without_text(std::string_view code) {
+  std::string result(code);
+  char quote = 0;
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const char c = result[i];
+    if (quote == 0) {
+      if (c == '"' || c == '\'') quote = c;
+      continue;
+    }
+    if (c == '\\' && i + 1 < result.size()) result[i + 1] = ' ';
+    if (c == quote) quote = 0;
+    result[i] = ' ';
+  }
+  return result;
+}
+
 } // namespace
+
+bool is_bindable(std::string_view type, int depth) {
+  constexpr int k_max_depth = 16;
+  type = trim(type);
+  if (depth > k_max_depth) return false;
+  for (const std::string_view plain : {"", "Tensor", "int", "float", "bool", "str", "number"})
+    if (type == plain) return true;
+  const std::size_t open = type.find('[');
+  if (open == std::string_view::npos || !type.ends_with(']')) return false;
+  const std::string_view outer = type.substr(0, open);
+  std::vector<std::string_view> parts = split_arguments(type.substr(open + 1, type.size() - open - 2));
+  if (outer == "Dict") {
+    if (parts.size() != 2 || parts[0] != "str") return false;
+    parts.erase(parts.begin());
+  } else if (outer != "List" && outer != "Optional" && outer != "Tuple") {
+    return false;
+  }
+  return !parts.empty() &&
+         std::ranges::all_of(parts, [&](std::string_view part) { return is_bindable(part, depth + 1); });
+}
 
 std::string script_class(std::string_view pickle) {
   // The module's own class is the first global: opcode 'c', its module, a newline, its name, a newline.
@@ -100,7 +138,9 @@ Result<ScriptForward> script_forward(std::string_view code, std::string_view cla
   return forward;
 }
 
-void count_script_operators(std::string_view code, std::map<std::string, std::size_t>& uses) {
+void count_script_operators(std::string_view text, std::map<std::string, std::size_t>& uses) {
+  const std::string blanked = without_text(text);
+  const std::string_view code = blanked;
   const auto word_at = [&](std::size_t at) {
     std::size_t end = at;
     while (end < code.size() && is_word(code[end]))

@@ -25,20 +25,26 @@ Result<std::string> member_text(const Archive& archive, const ZipMember& member)
   return inflate_raw(bytes, k_max_code_bytes);
 }
 
+bool is_collection(std::string_view type) {
+  return type.starts_with("List[") || type.starts_with("Dict[") || type.starts_with("Tuple[");
+}
+
 Json input_json(const ScriptArgument& argument) {
-  const std::string_view type = argument.type;
+  std::string_view type = argument.type;
   Json input = {{"name", "in." + argument.name}, {"optional", argument.optional}};
-  if (type.empty() || type.find("Tensor") != std::string_view::npos) { // what has no type is a tensor
-    input["type"] = type.starts_with("List[") || type.starts_with("Dict[") || type.starts_with("Tuple[")
-                        ? "collection"
-                        : "tensor";
+  constexpr std::string_view k_optional = "Optional[";
+  if (type.starts_with(k_optional))
+    type = type.substr(k_optional.size(), type.size() - k_optional.size() - 1);
+  const bool collection = is_collection(type);
+  if (collection || type.empty() || type == "Tensor") { // what has no type is a tensor
+    input["type"] = collection ? "collection" : "tensor";
     input["dtype"] = nullptr; // a script takes what it is given
     input["shape"] = nullptr;
   } else {
-    input["type"] = type.find("int") != std::string_view::npos     ? "integer"
-                    : type.find("float") != std::string_view::npos ? "number"
-                    : type.find("bool") != std::string_view::npos  ? "boolean"
-                                                                   : "string";
+    input["type"] = type == "int"     ? "integer"
+                    : type == "float" ? "number"
+                    : type == "bool"  ? "boolean"
+                                      : "string";
   }
   return input;
 }
@@ -46,6 +52,19 @@ Json input_json(const ScriptArgument& argument) {
 // Of a library of the bundle's own, which is looked at when it is open.
 bool is_brought(std::string_view operator_name, const CheckOptions& options) {
   return options.operator_libraries && !is_known_namespace(operator_name);
+}
+
+// What keeps the operator from being called; no message: nothing.
+Problem lack_of_operator(const std::string& name, std::string_view member, const CheckOptions& options) {
+  const std::string where = fmt::format("TorchScript: operator `{}` in `{}`", name, printable(member, 200));
+  if (is_brought(name, options)) return {};
+  if (!is_known_namespace(name))
+    return {where + " is not one of LibTorch's",
+            "name the library that registers it under `options: {operators: […]}` in mrun.yaml", ""};
+  if (!may_run(name)) return {where + " may not be used by a model", "", ""};
+  if (options.table == nullptr || options.table->has_script_operator(name)) return {};
+  return {fmt::format("{} is not in LibTorch {}", where, options.table->torch_version()),
+          "the file may be of a newer PyTorch: save it with that version", ""};
 }
 
 void check_code(std::string_view member, std::string_view code,
@@ -56,11 +75,18 @@ void check_code(std::string_view member, std::string_view code,
                      printable(member, 200)),
          "torch.jit.freeze the module before it is saved, or export it by torch.export", ""}));
   for (const auto& [name, count] : uses)
-    if (!may_run(name) && !is_brought(name, options))
-      problems.push_back(
-          problem_json({fmt::format("TorchScript: operator `{}` in `{}` may not be used by a model", name,
-                                    printable(member, 200)),
-                        "", ""}));
+    if (const Problem problem = lack_of_operator(name, member, options); !problem.message.empty())
+      problems.push_back(problem_json(problem));
+}
+
+// As script_inputs.h, which looks at the types themselves.
+void check_inputs(const ScriptForward& forward, Json& problems) {
+  for (const ScriptArgument& argument : forward.arguments)
+    if (!argument.has_default && !is_bindable(argument.type))
+      problems.push_back(problem_json(
+          {fmt::format("TorchScript: `forward` takes `{}` of type {}, which no input can be",
+                       printable(argument.name, 80), printable(argument.type, 200)),
+           "let it take tensors, numbers, text, or lists, tuples and dicts (by text) of them", ""}));
 }
 
 } // namespace
@@ -92,8 +118,9 @@ Result<void> report_script(const Archive& archive, const CheckOptions& options, 
   Json list = Json::array();
   std::size_t total = 0;
   for (const auto& [name, count] : all) {
-    list.push_back(
-        {{"name", name}, {"count", count}, {"available", may_run(name) || is_brought(name, options)}});
+    list.push_back({{"name", name},
+                    {"count", count},
+                    {"available", lack_of_operator(name, "", options).message.empty()}});
     total += count;
   }
   report["operators"] = {{"total", total}, {"list", std::move(list)}};
@@ -107,6 +134,7 @@ Result<void> report_script(const Archive& archive, const CheckOptions& options, 
   MRUN_ASSIGN(const ScriptForward forward, script_forward(code->second, class_path.substr(dot + 1)));
   for (const ScriptArgument& argument : forward.arguments)
     report["inputs"].push_back(input_json(argument));
+  check_inputs(forward, report["problems"]);
   report["result_type"] = printable(forward.result, 400);
   return {};
 }

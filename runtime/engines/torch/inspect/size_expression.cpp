@@ -78,4 +78,36 @@ std::optional<std::int64_t> SizeExpression::value(const Sizes& sizes) const {
   return total;
 }
 
+std::optional<LinearSize> SizeExpression::linear_part() const {
+  if (m_kind == Kind::integer) return LinearSize{"", 0, m_integer};
+  if (m_kind == Kind::symbol) return LinearSize{m_symbol, 1, 0};
+  LinearSize total{"", 0, m_kind == Kind::product ? 1 : 0};
+  for (const SizeExpression& part : m_parts) {
+    const auto next = part.linear_part();
+    if (!next || (!next->symbol.empty() && !total.symbol.empty() && next->symbol != total.symbol))
+      return std::nullopt;
+    LinearSize both{total.symbol.empty() ? next->symbol : total.symbol, 0, 0};
+    bool overflow = false;
+    if (m_kind == Kind::sum) {
+      overflow = __builtin_add_overflow(total.factor, next->factor, &both.factor) ||
+                 __builtin_add_overflow(total.offset, next->offset, &both.offset);
+    } else {
+      if (total.factor != 0 && next->factor != 0) return std::nullopt; // a power
+      std::int64_t left = 0, right = 0;
+      overflow = __builtin_mul_overflow(total.factor, next->offset, &left) ||
+                 __builtin_mul_overflow(next->factor, total.offset, &right) ||
+                 __builtin_mul_overflow(total.offset, next->offset, &both.offset);
+      both.factor = left + right; // one of them is 0
+    }
+    if (overflow) return std::nullopt;
+    total = std::move(both);
+  }
+  return total;
+}
+
+std::optional<LinearSize> SizeExpression::linear() const {
+  auto result = linear_part();
+  return result && result->factor != 0 ? std::move(result) : std::nullopt;
+}
+
 } // namespace mrun::torch_engine

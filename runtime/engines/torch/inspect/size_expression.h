@@ -14,6 +14,13 @@ namespace mrun::torch_engine {
 
 using Sizes = std::map<std::string, std::int64_t, std::less<>>; // by symbol
 
+// factor*symbol + offset, with a factor that is not 0.
+struct LinearSize {
+  std::string symbol;
+  std::int64_t factor = 1;
+  std::int64_t offset = 0;
+};
+
 class SizeExpression {
  public:
   // Integer, Symbol, Mul and Add. nullopt for anything else.
@@ -22,9 +29,12 @@ class SizeExpression {
   std::string words() const; // "32*s0"
   // nullopt: a symbol is missing, or the value does not fit.
   std::optional<std::int64_t> value(const Sizes& sizes) const;
+  // nullopt: it is constant, has more than one symbol, or a power of one.
+  std::optional<LinearSize> linear() const;
 
  private:
   enum class Kind { integer, symbol, product, sum };
+  std::optional<LinearSize> linear_part() const; // with a factor of 0 and no symbol for a constant
   static std::optional<SizeExpression> parse_one(std::string_view& rest, int depth);
 
   Kind m_kind = Kind::integer;

@@ -13,6 +13,13 @@ TEST_CASE("operators that compute may run") {
     CHECK_MESSAGE(may_run(name), name);
 }
 
+TEST_CASE("of torchvision those may run that the engine brings") {
+  CHECK(may_run("torchvision::nms"));
+  CHECK(is_of_engine("torchvision::deform_conv2d"));
+  CHECK_FALSE(may_run("torchvision::qnms"));
+  CHECK_FALSE(is_of_engine("aten::add"));
+}
+
 TEST_CASE("operators that reach for files, memory, processes or Python may not") {
   for (const char* name :
        {"aten::save", "aten::from_file", "mkldnn::data_ptr", "prim::PythonOp", "prim::rpc_async",
@@ -22,9 +29,11 @@ TEST_CASE("operators that reach for files, memory, processes or Python may not")
 }
 
 TEST_CASE("operators that would read or write beyond their tensors may not") {
-  for (const char* name : {"aten::_reshape_alias", "aten::_reshape_alias_copy", "aten::_ctc_loss",
-                           "aten::max_pool2d_with_indices_backward", "aten::_sparse_coo_tensor_unsafe",
-                           "aten::segment_reduce", "aten::native_batch_norm_backward"})
+  for (const char* name :
+       {"aten::_reshape_alias", "aten::_reshape_alias_copy", "aten::_ctc_loss",
+        "aten::max_pool2d_with_indices_backward", "aten::_sparse_coo_tensor_unsafe", "aten::segment_reduce",
+        "aten::native_batch_norm_backward", "aten::_log_softmax_backward_data", "aten::_pdist_backward",
+        "aten::linalg_ldl_solve"})
     CHECK_FALSE_MESSAGE(may_run(name), name);
   for (const char* name : {"aten::_unsafe_view", "aten::max_pool2d_with_indices", "aten::embedding_bag",
                            "aten::native_layer_norm_backward", "aten::sparse_coo_tensor"})

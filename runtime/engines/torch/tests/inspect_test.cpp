@@ -28,6 +28,16 @@ TEST_CASE("the operators of LibTorch are looked up by name and overload") {
   CHECK(table->contains("aten::add", "Tensor"));
   CHECK(table->contains("aten::linear", ""));
   CHECK_FALSE(table->contains("aten::add", ""));
+  CHECK_FALSE(table->has_script_operator("aten::add"));
+  const auto whole = OperatorTable::parse("torch 2.14.1\naten::rand.generator\tgenerator:Generator?\n"
+                                          "aten::rnn\tno-cpu\nscript\naten::append\naten::rnn\n");
+  REQUIRE(whole);
+  CHECK(whole->has_script_operator("aten::append"));
+  CHECK_FALSE(whole->has_script_operator("aten::rand"));
+  CHECK_FALSE(whole->contains("aten::append", ""));
+  CHECK_FALSE(whole->find("aten::rnn", "")->has_cpu_kernel);
+  REQUIRE(whole->find("aten::rand", "generator")->not_carried.size() == 1);
+  CHECK(whole->find("aten::rand", "generator")->not_carried[0].type == "Generator?");
   CHECK_FALSE(OperatorTable::parse(""));
   CHECK_FALSE(OperatorTable::parse("torch 2.14.1\nb\na\n"));
 }
@@ -59,6 +69,20 @@ TEST_CASE("what a program lacks is named once, with node and Python line") {
   // With a library of operators in the bundle unknown ones are looked up when it is open.
   CHECK(find_problems(program_of({"torch.ops.mylib.magic.default"}), {&*table, true}).empty());
   CHECK(find_problems(program_of({"torch.ops.aten.from_file.default"}), {&*table, true}).size() == 1);
+}
+
+TEST_CASE("operators of torchvision that the engine brings are there, without a library") {
+  const auto table = OperatorTable::parse("torch 2.14.1\naten::add.Tensor\n");
+  REQUIRE(table);
+  const CheckOptions options{&*table, false};
+  CHECK(find_problems(
+            program_of({"torch.ops.torchvision.nms.default", "torch.ops.torchvision.roi_align.default"}),
+            options)
+            .empty());
+  const std::vector<Problem> problems =
+      find_problems(program_of({"torch.ops.torchvision.qnms.default"}), options);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].message.find("LibTorch has no such operator") != std::string::npos);
 }
 
 TEST_CASE("arguments that no operator takes are named") {
@@ -102,6 +126,31 @@ TEST_CASE("forward's arguments are read from a script's code") {
   CHECK_FALSE(script_forward("class Net(Module):\n  def forward(self", "Net"));
 }
 
+TEST_CASE("arguments that the executor does not carry and operators without a kernel for the CPU are named") {
+  const auto table = OperatorTable::parse("torch 2.14.1\naten::rand.generator\tgenerator:Generator?\n"
+                                          "aten::rnn\tno-cpu\n");
+  REQUIRE(table);
+  const CheckOptions options{&*table, false};
+  Program program =
+      program_of({"torch.ops.aten.rand.generator", "torch.ops.aten.rnn.default", "torch.ops.aten.rnn.default",
+                  "torch.ops.quantized_decomposed.quantize_per_tensor.default",
+                  "torch.ops.quantized_decomposed.fake_quant_per_channel.default"});
+  NamedArgument generator;
+  generator.name = "generator";
+  program.graph.nodes[0].inputs.push_back(generator); // none: nothing is carried
+  REQUIRE(find_problems(program, options).size() == 1);
+  CHECK(find_problems(program, options)[0].message.find("fake_quant_per_channel") != std::string::npos);
+  program.graph.nodes[0].inputs[0].argument.kind = ArgumentKind::custom_obj;
+  const std::vector<Problem> problems = find_problems(program, options);
+  REQUIRE(problems.size() == 2);
+  CHECK(problems[1].message.find("argument `generator` of type Generator? is not supported") !=
+        std::string::npos);
+  const std::vector<Problem> on_cpu = find_cpu_problems(program, options);
+  REQUIRE(on_cpu.size() == 1);
+  CHECK(on_cpu[0].message.find("no kernel of this operator for the CPU") != std::string::npos);
+  CHECK(on_cpu[0].hint.find("devices: [cuda]") != std::string::npos);
+}
+
 TEST_CASE("sizes are expressions of symbols") {
   const auto size =
       SizeExpression::parse("Add(Mul(Integer(32), Symbol('s0', positive=True, integer=True)), Integer(-1))");
@@ -113,6 +162,16 @@ TEST_CASE("sizes are expressions of symbols") {
   for (const std::string bad :
        {"", "Mul(", "Integer(x)", "Symbol('s0'", "Pow(Symbol('a'), Integer(2))", "Integer(1))"})
     CHECK_FALSE(SizeExpression::parse(bad));
+  const auto linear = [](const char* text) { return SizeExpression::parse(text)->linear(); };
+  const auto shape = linear("Add(Mul(Integer(2), Add(Symbol('s0'), Integer(3))), Symbol('s0'), Integer(-1))");
+  REQUIRE(shape);
+  CHECK(shape->symbol == "s0");
+  CHECK(shape->factor == 3);
+  CHECK(shape->offset == 5);
+  for (const char* other :
+       {"Integer(4)", "Mul(Symbol('s0'), Symbol('s0'))", "Add(Symbol('s0'), Symbol('s1'))",
+        "Mul(Integer(0), Symbol('s0'))", "Mul(Integer(4611686018427387904), Integer(2), Symbol('s0'))"})
+    CHECK_FALSE(linear(other));
   std::string deep;
   for (int i = 0; i < 100; ++i)
     deep += "Add(";
@@ -124,6 +183,27 @@ TEST_CASE("a script's operators are counted by its text") {
   count_script_operators(k_code, uses);
   CHECK(uses == std::map<std::string, std::size_t>{
                     {"aten::add", 2}, {"aten::conv2d", 1}, {"aten::from_file", 1}, {"quantized::linear", 1}});
+}
+
+TEST_CASE("operators in a script's text do not count") {
+  std::map<std::string, std::size_t> uses;
+  count_script_operators(R"(  ops.prim.RaiseException("use torch.dot(x) or \"torch.add(x)\"", 'torch.mul(')
+  return torch.relu(x))",
+                         uses);
+  CHECK(uses == std::map<std::string, std::size_t>{{"aten::relu", 1}, {"prim::RaiseException", 1}});
+}
+
+TEST_CASE("types that inputs can be are those of tensors, numbers, text and collections of them") {
+  for (const char* type : {"Tensor", "", "int", "List[Tensor]", "Optional[List[int]]",
+                           "Tuple[Tensor, List[float]]", "Dict[str, Tuple[Tensor, int]]"})
+    CHECK_MESSAGE(is_bindable(type), type);
+  for (const char* type : {"Device", "Dict[int, Tensor]", "__torch__.my.Pair", "List[__torch__.my.Pair]",
+                           "Tuple[]", "List[Tensor", "Future[Tensor]"})
+    CHECK_FALSE_MESSAGE(is_bindable(type), type);
+  std::string deep;
+  for (int i = 0; i < 1000; ++i)
+    deep += "List[";
+  CHECK_FALSE(is_bindable(deep + "int" + std::string(1000, ']')));
 }
 
 TEST_CASE("compressed members are inflated under a limit") {

@@ -34,6 +34,20 @@ TEST_CASE("leaves are named by keys, fields and positions") {
                     {}) == Paths{"x", "y"});
 }
 
+// What torch.export.register_dataclass writes: names of the fields that are set, and of those that are None.
+TEST_CASE("fields of dataclasses name their leaves") {
+  const std::string two = spec("D2", R"([[\"logits\", \"boxes\"], []])", k_leaf + "," + k_leaf);
+  CHECK(*leaf_paths(versioned(two), {}) == Paths{"logits", "boxes"});
+  CHECK(leaf_tree(versioned(two), {}, {"a", "b"})->dump() == R"({"boxes":"b","logits":"a"})");
+  const std::string three =
+      spec("D3", R"([[\"a\", \"b\", \"c\"], [\"d\"]])", k_leaf + "," + two + "," + k_leaf);
+  CHECK(*leaf_paths(versioned(three), {}) == Paths{"a", "b.logits", "b.boxes", "c"});
+  CHECK(*leaf_paths(versioned(spec("D1", R"([[\"only\"], []])", k_leaf)), {}) == Paths{"only"});
+  // A dict whose keys are tuples.
+  const std::string dict = spec("builtins.dict", R"([[\"a\", \"b\"], [\"c\"]])", k_leaf + "," + k_leaf);
+  CHECK(*leaf_paths(versioned(dict), {}) == Paths{R"(["a","b"])", R"(["c"])"});
+}
+
 TEST_CASE("arguments are named as forward names them") {
   const std::string args =
       spec("builtins.tuple", "null", k_leaf + "," + spec("builtins.list", "null", k_leaf));
@@ -96,7 +110,7 @@ TEST_CASE("a program's values, shapes, ranges and source lines are read") {
   const TensorMeta& meta = program->graph.metas.at(0);
   CHECK(meta.sizes[0].symbol == "s0");
   CHECK(meta.sizes[1].constant == 3);
-  CHECK((meta.sizes[2].symbol.empty() && !meta.sizes[2].constant)); // an expression is not checked
+  CHECK((meta.sizes[2].symbol.empty() && !meta.sizes[2].constant)); // an expression
   CHECK(program->ranges.at("s0").min == 2);
   CHECK(!program->ranges.at("s0").max);
 }

@@ -58,5 +58,28 @@ TEST_CASE("a script may call operators of the bundle's own library, not what is 
   CHECK(report_of(script("x", "torch.from_file(x)"), with_library)["problems"].size() == 1);
 }
 
+TEST_CASE("operators that this LibTorch lacks and inputs of unknown types are found in a script's code") {
+  const auto table = OperatorTable::parse("torch 2.14.1\nscript\naten::add\n");
+  REQUIRE(table);
+  CheckOptions options;
+  options.table = &*table;
+  CHECK(report_of(script("x", "torch.add(x, 1)"), options)["problems"].empty());
+  const Json newer = report_of(script("x", "torch.newer(x)"), options);
+  REQUIRE(newer["problems"].size() == 1);
+  CHECK(newer["problems"][0]["message"].get<std::string>().find(
+            "`aten::newer` in `code/__torch__/my.py` is not in "
+            "LibTorch 2.14.1") != std::string::npos);
+  CHECK(newer["operators"]["list"][0]["available"] == false);
+  const Json own = report_of(script("x", "ops.mylib.magic(x)"), options);
+  REQUIRE(own["problems"].size() == 1);
+  CHECK(own["problems"][0]["hint"].get<std::string>().find("operators: [") != std::string::npos);
+  const Json odd = report_of(script("device: Device,\n    x", "torch.add(x, 1)"), options);
+  REQUIRE(odd["problems"].size() == 1);
+  CHECK(odd["problems"][0]["message"].get<std::string>().find("takes `device` of type Device") !=
+        std::string::npos);
+  CHECK(report_of(script("xs: List[Tensor], x", "torch.add(x, 1)"), options)["inputs"][0]["type"] ==
+        "collection");
+}
+
 } // namespace
 } // namespace mrun::torch_engine

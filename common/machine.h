@@ -1,0 +1,26 @@
+// What this machine, as far as this process may use it, has to give.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace mrun {
+
+// Where the numbers come from; tests give folders of their own.
+struct MachineFiles {
+  std::filesystem::path meminfo = "/proc/meminfo";
+  std::filesystem::path own_cgroup = "/proc/self/cgroup";
+  std::filesystem::path cgroup_root = "/sys/fs/cgroup";
+};
+
+// The cores that this process may run on (its affinity: taskset, a cpuset), cut by the cgroup's CPU quota
+// (cgroup v2 cpu.max of this group and its parents; v1 cpu.cfs_quota_us), rounded up; at least 1. The
+// standard library's hardware_concurrency() counts all of the machine.
+int usable_cores(const MachineFiles& files = {});
+
+// MemAvailable, cut by what the cgroup's limit leaves (memory.max - memory.current). nullopt when neither can
+// be read.
+std::optional<std::uint64_t> available_memory_bytes(const MachineFiles& files = {});
+
+} // namespace mrun

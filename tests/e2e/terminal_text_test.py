@@ -1,0 +1,93 @@
+"""Goal: a terminal acts on nothing that a model wrote: its output, its log, and a prediction shown later have no raw control
+characters there, while a pipe gets every byte as it was."""
+
+import os
+import pty
+import re
+import subprocess
+import termios
+
+from harness import MRUN, run, wait_for
+
+HOSTILE = "plain\ttab\n\x1b]0;title\x07\x1b[2J\x1b[31mred\rover\x08\x7f\x9b31mé—🦊\n"
+SHOWN = "plain\ttab\n\\x1b]0;title\\x07\\x1b[2J\\x1b[31mred\\x0dover\\x08\\x7f\\xc2\\x9b31mé—🦊\n"
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PROGRAM = r'''#!/usr/bin/env python3
+import json, sys
+
+def send(**message):
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+send(ready=True)
+for line in sys.stdin:
+    message = json.loads(line)
+    if "predict" in message:
+        send(id=message["predict"], log=message["input"]["text"])
+        print(message["input"]["text"], file=sys.stderr, flush=True)
+        send(id=message["predict"], output=message["input"]["text"])
+        send(id=message["predict"], done="succeeded")
+'''
+MANIFEST = """mrun: 1
+name: test/hostile
+license: Apache-2.0
+engine: process
+model: main.py
+files: [main.py]
+threads: 1
+inputs:
+  text: {type: string}
+output: {type: string}
+"""
+
+
+def on_terminal(home, *args):
+    """What a terminal gets, without what it makes of line ends."""
+    master, slave = pty.openpty()
+    settings = termios.tcgetattr(slave)
+    settings[1] &= ~termios.OPOST
+    termios.tcsetattr(slave, termios.TCSANOW, settings)
+    command = subprocess.Popen([str(MRUN), *args], stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE, env=home.env, cwd=home.path)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            more = os.read(master, 65536)
+        except OSError:  # the last writer has gone
+            break
+        if not more:
+            break
+        shown += more
+    os.close(master)
+    command.stderr.read()
+    assert command.wait(timeout=60) == 0, (args, shown)
+    return shown.decode()
+
+
+def main(home):
+    folder = home.path / "hostile"
+    folder.mkdir()
+    (folder / "main.py").write_text(PROGRAM)
+    (folder / "mrun.yaml").write_text(MANIFEST)
+    home.mrun("pack", folder)
+    home.model("test/words", inputs="text: {type: string}", output="type: string\niterator: true\nconcatenate: true")
+    home.model("test/any", inputs="text: {type: string}")
+    given = ["-i", f"text={HOSTILE}"]
+    identity = home.mrun("predict", "test/hostile", *given, "--json").json()["id"]
+
+    for model in ("test/hostile", "test/words"):
+        assert home.mrun("predict", model, *given, binary=True).out == HOSTILE.encode(), model
+        assert on_terminal(home, "predict", model, *given) == SHOWN, model
+        assert on_terminal(home, "predict", model, *given, "-o", "-") == HOSTILE, model  # asked for, byte by byte
+    logged = wait_for(lambda: [text for text in [home.mrun("logs", identity, binary=True).out.decode()] if "\x1b[2J" in text], 20, "its log")[0]
+    for follow in ([], ["-f"]):
+        shown = on_terminal(home, "logs", *follow, identity)
+        assert "\\x1b[2J" in shown and not CONTROLS.search(shown) and len(shown.splitlines()) >= 2, (follow, logged, shown)
+    assert on_terminal(home, "wait", identity) == SHOWN
+    piped, shown = home.mrun("predictions", identity, binary=True).out.decode(), on_terminal(home, "predictions", identity)
+    assert HOSTILE in piped and SHOWN in shown and shown.count("\x1b") == 0, (piped, shown)
+    for args in (["predict", "test/any", *given], ["predictions"], ["predictions", identity, "--json"], ["show", "test/hostile"]):
+        assert not CONTROLS.search(on_terminal(home, *args)), args
+
+
+run(main)
