@@ -50,6 +50,13 @@ Result<std::uint64_t> need_size(const Json& object, const char* key, std::string
   return found->get<std::uint64_t>();
 }
 
+Result<void> add_size(std::uint64_t& sum, std::uint64_t size) {
+  if (size > k_max_blob_bytes || sum > k_max_blob_bytes - size)
+    return invalid("the layers claim more bytes than any disk holds");
+  sum += size;
+  return {};
+}
+
 Result<BlobClaim> decode_claim(const Json& descriptor, std::string_view what) {
   if (!descriptor.is_object()) return invalid(fmt::format("{} is not an object", what));
   MRUN_ASSIGN(const std::string digest, need_string(descriptor, "digest", ErrorCode::bundle_invalid, what));

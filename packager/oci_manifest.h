@@ -24,6 +24,9 @@ Result<const Json*> need_member(const Json& object, const char* key, Json::value
                                 std::string_view what);
 // A whole number from 0 to 2^53.
 Result<std::uint64_t> need_size(const Json& object, const char* key, std::string_view what);
+// Adds what one blob claims. A manifest's blobs have at most 2^53 bytes in all, so that no sum of them is
+// more than a number of JSON holds.
+Result<void> add_size(std::uint64_t& sum, std::uint64_t size);
 // Digest and size of a descriptor.
 Result<BlobClaim> decode_claim(const Json& descriptor, std::string_view what);
 // An annotation's text, or nothing.

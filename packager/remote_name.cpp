@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace mrun {
 
 Reference local_reference(const Reference& remote) {
@@ -23,6 +25,18 @@ std::string origin_of(const Reference& remote) {
   return remote.host + "/" + repository_of(remote);
 }
 
+const TagEntry* find_tag(const std::vector<TagEntry>& entries, const Reference& reference) {
+  const Reference local = local_reference(reference);
+  const TagEntry* pulled = nullptr;
+  for (const TagEntry& entry : entries) {
+    if (entry.tag != reference.tag_or_default()) continue;
+    if (entry.model == reference.model()) return &entry;
+    if (!reference.host.empty() && entry.model == local.model() && entry.origin == origin_of(reference))
+      pulled = &entry;
+  }
+  return pulled;
+}
+
 Result<std::optional<Digest>> pulled_version(const Store& store, const Reference& remote) {
   MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   if (remote.digest) {
@@ -35,12 +49,23 @@ Result<std::optional<Digest>> pulled_version(const Store& store, const Reference
   if (!remote.digest_prefix.empty())
     return fail(ErrorCode::reference_invalid, remote.text() + " has an abbreviated digest",
                 "with a host, write the whole one: 64 digits");
-  const Reference local = local_reference(remote);
+  const TagEntry* tag = find_tag(entries, remote);
+  return tag != nullptr ? std::optional<Digest>(tag->digest) : std::nullopt;
+}
+
+Result<Digest> find_version(const Store& store, const Reference& reference) {
+  if (!reference.host.empty()) {
+    MRUN_ASSIGN(const std::optional<Digest> here, pulled_version(store, reference));
+    if (here) return *here;
+    return fail(ErrorCode::model_not_found, fmt::format("{} is not here", reference.text()),
+                fmt::format("mrun pull {0}, or mrun inspect {0}", reference.text()));
+  }
+  Result<Digest> version = store.resolve(reference);
+  if (version || !reference.digest) return version;
+  MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   for (const TagEntry& entry : entries)
-    if (entry.model == local.model() && entry.tag == local.tag_or_default() &&
-        entry.origin == origin_of(remote))
-      return std::optional<Digest>(entry.digest);
-  return std::optional<Digest>();
+    if (entry.source == reference.digest->text()) return entry.digest;
+  return version;
 }
 
 } // namespace mrun

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "packager/reference.h"
 #include "packager/store.h"
@@ -17,9 +18,15 @@ std::string origin_of(const Reference& remote);
 // The repository's path: owner/name.
 std::string repository_of(const Reference& remote);
 
-// The version that a pull of this reference left here: the one of its digest, else what the tag means, when
-// it came from there. nullopt: it has to be pulled. Errors: those of the store,
-// reference_invalid (an abbreviated digest).
+// The tag of the store that a reference without a digest means: the one of this very name, else, with a host,
+// the one that a pull from there left. nullptr: none.
+const TagEntry* find_tag(const std::vector<TagEntry>& entries, const Reference& reference);
+// The version that is here of a reference with a host: the one of its digest, else the one of find_tag().
+// nullopt: it has to be pulled. Errors: those of the store, reference_invalid (an abbreviated digest).
 Result<std::optional<Digest>> pulled_version(const Store& store, const Reference& remote);
+// The version that a reference means here, with a host or without: what every command goes by. A digest may
+// be that of another tool's manifest which the version was made of. Errors: those of Store::resolve(),
+// reference_invalid.
+Result<Digest> find_version(const Store& store, const Reference& reference);
 
 } // namespace mrun

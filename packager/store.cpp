@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -61,6 +64,21 @@ const BundleFile* Bundle::find(std::string_view path) const {
   return found != files.end() && found->path.text() == path ? &*found : nullptr;
 }
 
+std::string TagEntry::name() const {
+  return tag.empty() ? fmt::format("{}@{}", model, digest.text()) : fmt::format("{}:{}", model, tag);
+}
+
+std::vector<TagEntry> shown_names(const std::vector<TagEntry>& entries) {
+  std::set<std::pair<std::string_view, Digest>> tagged;
+  for (const TagEntry& entry : entries)
+    if (!entry.tag.empty()) tagged.emplace(entry.model, entry.digest);
+  std::vector<TagEntry> shown;
+  for (const TagEntry& entry : entries)
+    if (!entry.tag.empty() || (entry.is_kept && !tagged.contains({entry.model, entry.digest})))
+      shown.push_back(entry);
+  return shown;
+}
+
 VersionFacts facts_of(const Bundle& bundle) {
   return {bundle.size_bytes, bundle.manifest.engine};
 }
@@ -116,7 +134,7 @@ Result<std::vector<TagEntry>> Store::list() const {
   for (const IndexEntry& entry : index->entries)
     if (!entry.model.empty())
       out.push_back({entry.model, entry.tag, entry.digest, entry.size_bytes, entry.created_ns, entry.engine,
-                     entry.origin, entry.source});
+                     entry.origin, entry.source, entry.is_kept});
   return out;
 }
 
@@ -142,21 +160,30 @@ Result<void> Store::tag(const Reference& reference, const Digest& digest) {
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const Bundle bundle, load(digest));
   MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write());
-  return writer->tag(reference, digest, facts_of(bundle));
+  MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_impl->read_index());
+  const IndexEntry* kept = index->find_kept(reference.model(), digest);
+  if (kept == nullptr) return writer->tag(reference, digest, facts_of(bundle));
+  return writer->tag(reference, digest, facts_of(bundle), {kept->origin, kept->source});
 }
 
 Result<void> Store::untag(const Reference& reference) {
-  if (!reference.has_name() || reference.digest || !reference.digest_prefix.empty())
+  if (!reference.has_name() || (!reference.digest && !reference.digest_prefix.empty()))
     return fail(ErrorCode::reference_invalid, fmt::format("`{}` names no tag", reference.text()),
                 "write it as owner/name:tag");
   MRUN_ASSIGN(const std::unique_ptr<Writer> writer, begin_write()); // gc waits for its temporary file
   return m_impl->change_index([&](StoreIndex& index) -> Result<bool> {
     const std::string model = reference.model();
-    const std::string tag = reference.tag_or_default();
-    if (index.find_tag(model, tag) == nullptr)
-      return fail(ErrorCode::model_not_found, fmt::format("there is no {}:{}", model, tag));
-    std::erase_if(index.entries,
-                  [&](const IndexEntry& entry) { return entry.model == model && entry.tag == tag; });
+    const IndexEntry* found = reference.digest ? index.find_kept(model, *reference.digest)
+                                               : index.find_tag(model, reference.tag_or_default());
+    if (found == nullptr)
+      return fail(ErrorCode::model_not_found, fmt::format("there is no {}", reference.text()));
+    const Digest digest = found->digest;
+    index.entries.erase(index.entries.begin() + (found - index.entries.data()));
+    const bool has_tag = std::ranges::any_of(index.entries, [&](const IndexEntry& entry) {
+      return entry.model == model && entry.digest == digest && !entry.tag.empty();
+    });
+    if (const IndexEntry* kept = has_tag ? nullptr : index.find_kept(model, digest))
+      index.entries.erase(index.entries.begin() + (kept - index.entries.data()));
     return true;
   });
 }

@@ -66,14 +66,20 @@ VersionFacts facts_of(const Bundle& bundle);
 
 struct TagEntry {
   std::string model; // owner/name
-  std::string tag;   // "" when the version has no tag (a lease keeps it)
+  std::string tag;   // "" when the version has no tag (a lease keeps it, or is_kept)
   Digest digest;
   std::uint64_t size_bytes = 0;
   std::int64_t created_ns = 0; // wall clock of the tag on this machine
   std::string engine;          // that runs it: torch, …
   std::string origin;          // host/repository that it was pulled from; "" when packed here
   std::string source;          // digest of the other tool's manifest that it was made of; "" for a bundle
+  bool is_kept = false;        // without a tag, until it is removed: the user asked for this very version
+
+  std::string name() const; // owner/name:tag, or owner/name@sha256:…
 };
+// Of what Store::list() gives, what a user sees: the tags, and what is kept without one, unless a tag of its
+// model means the same version.
+std::vector<TagEntry> shown_names(const std::vector<TagEntry>& entries);
 
 // Where a version came from, as the index keeps it.
 struct Provenance {
@@ -127,8 +133,12 @@ class Store {
   // blobs/sha256 as a directory descriptor, for workers.
   int blobs_dir_fd() const;
 
-  Result<void> tag(const Reference& reference, const Digest& digest); // moves the tag if it exists
-  Result<void> untag(const Reference& reference);                     // model_not_found
+  // Moves the tag if it exists. Of what was kept without a tag under this model it is known where it came
+  // from.
+  Result<void> tag(const Reference& reference, const Digest& digest);
+  // Takes away a tag, or by model@sha256:… what keeps that version without one; with its last tag a version
+  // of this model isn't kept any more, either. Error model_not_found.
+  Result<void> untag(const Reference& reference);
   // Keeps a version from gc until the lease ends, without a tag.
   Result<void> lease(const Digest& digest, std::chrono::seconds lifetime);
   // Remembered until the version is gone.

@@ -47,7 +47,8 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
   MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, read_index());
   for (const IndexEntry& entry : index->entries) {
     if (entry.subject) continue; // below: they keep nothing, they are kept
-    const bool kept = !entry.tag.empty() || !entry.foreign.is_null() || leased.contains(entry.digest);
+    const bool kept =
+        !entry.tag.empty() || entry.is_kept || !entry.foreign.is_null() || leased.contains(entry.digest);
     if (kept)
       roots.insert(entry.digest);
     else
@@ -173,7 +174,7 @@ Result<GcPlan> Store::collect_garbage() {
   if (!live.ended_entries.empty())                                     // first the names, then what they name
     MRUN_TRY(impl.change_index([&](StoreIndex& index) -> Result<bool> {
       return std::erase_if(index.entries, [&](const IndexEntry& entry) {
-               return entry.tag.empty() && live.ended_entries.contains(entry.digest);
+               return entry.tag.empty() && !entry.is_kept && live.ended_entries.contains(entry.digest);
              }) > 0;
     }));
   for (const Digest& digest : live.ended_leases)

@@ -22,6 +22,7 @@ constexpr const char* k_engine = "run.mrun.engine";
 constexpr const char* k_origin = "run.mrun.origin";
 constexpr const char* k_source = "run.mrun.source_digest";
 constexpr const char* k_subject = "run.mrun.subject";
+constexpr const char* k_kept = "run.mrun.kept";
 
 // Annotations that are left out when they are empty.
 constexpr std::pair<const char*, std::string IndexEntry::*> k_texts[] = {
@@ -59,6 +60,8 @@ void read_name(const Json& annotations, IndexEntry& entry) {
   }
   if (const auto model = annotations.find(k_model_name); model != annotations.end() && model->is_string())
     entry.model = model->get<std::string>();
+  const auto kept = annotations.find(k_kept);
+  entry.is_kept = kept != annotations.end() && *kept == "true" && !entry.model.empty();
 }
 
 Result<IndexEntry> read_entry(const Json& value) {
@@ -100,6 +103,7 @@ Json entry_json(const IndexEntry& entry) {
     annotations[k_model_name] = entry.model;
   else
     annotations[k_ref_name] = entry.model + ":" + entry.tag;
+  if (entry.is_kept) annotations[k_kept] = "true";
   return {{"mediaType", k_manifest_media_type},
           {"artifactType", entry.subject ? entry.artifact_type : std::string(k_artifact_type)},
           {"digest", entry.digest.text()},
@@ -150,10 +154,17 @@ bool StoreIndex::contains(const Digest& digest) const {
                      [&](const IndexEntry& entry) { return entry.digest == digest; });
 }
 
+const IndexEntry* StoreIndex::find_kept(std::string_view model, const Digest& digest) const {
+  for (const IndexEntry& entry : entries)
+    if (entry.is_kept && entry.model == model && entry.digest == digest) return &entry;
+  return nullptr;
+}
+
 void StoreIndex::put(IndexEntry entry) {
+  if (entry.tag.empty() && find_kept(entry.model, entry.digest) != nullptr) entry.is_kept = true;
   std::erase_if(entries, [&](const IndexEntry& old) {
-    return entry.tag.empty() ? old.tag.empty() && old.digest == entry.digest
-                             : old.model == entry.model && old.tag == entry.tag;
+    if (!entry.tag.empty()) return old.model == entry.model && old.tag == entry.tag;
+    return old.tag.empty() && old.digest == entry.digest && (!old.is_kept || old.model == entry.model);
   });
   const auto at =
       std::lower_bound(entries.begin(), entries.end(), entry,

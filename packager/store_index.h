@@ -15,7 +15,7 @@ namespace mrun {
 
 struct IndexEntry {
   std::string model; // [host/]owner/name; "" when another tool wrote the entry without a name
-  std::string tag;   // "" = untagged, kept by a lease
+  std::string tag;   // "" = untagged, kept by a lease or by is_kept
   Digest digest;
   std::uint64_t manifest_size = 0; // of the OCI manifest, as descriptors must say
   std::uint64_t size_bytes = 0;    // of all files
@@ -27,6 +27,7 @@ struct IndexEntry {
   // Of a manifest that belongs to a version (a signature), in place of a name: it stays as long as that does.
   std::optional<Digest> subject = {};
   std::string artifact_type = {};
+  bool is_kept = false; // of an untagged one: until it is removed by its digest
 };
 
 struct StoreIndex {
@@ -37,8 +38,12 @@ struct StoreIndex {
 
   IndexEntry* find_tag(std::string_view model, std::string_view tag);
   const IndexEntry* find_tag(std::string_view model, std::string_view tag) const;
+  // The untagged one that is kept under this model.
+  const IndexEntry* find_kept(std::string_view model, const Digest& digest) const;
   bool contains(const Digest& digest) const;
-  void put(IndexEntry entry); // replaces the entry of the same model and tag (untagged: of the same digest)
+  // Replaces the entry of the same model and tag. Untagged: of the same model and digest, and whatever only a
+  // lease keeps of this digest; once kept it stays so.
+  void put(IndexEntry entry);
 };
 
 } // namespace mrun

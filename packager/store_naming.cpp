@@ -1,8 +1,6 @@
 // What a Writer ends with: names, leases and attachments for what it added.
 #include "packager/store_writer.h"
 
-#include <set>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -43,26 +41,24 @@ Result<void> Store::Writer::attach(const Digest& manifest, const Digest& subject
 }
 
 Result<void> Store::Writer::keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
-                                 std::chrono::seconds lifetime, const Provenance& from) {
+                                 std::chrono::seconds lifetime) {
   MRUN_TRY(m_store.write_leases({manifest}, lifetime));
   const Result<std::shared_ptr<const StoreIndex>> index = m_store.read_index();
   if (index && (*index)->contains(manifest)) // a tag shows it already
     return m_store.file_system.sync(m_store.blobs.get());
-  return put_entries({{model, "", manifest, 0, facts.size_bytes, 0, facts.engine, from.origin, from.source}});
+  return put_entries({{model, "", manifest, 0, facts.size_bytes, 0, facts.engine}});
 }
 
-Result<void> Store::Writer::name_all(const std::vector<Naming>& names, std::chrono::seconds lease_lifetime) {
+Result<void> Store::Writer::name_all(const std::vector<Naming>& names) {
   MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, m_store.read_index());
-  std::set<Digest> leased;
   std::vector<IndexEntry> entries;
   for (const Naming& name : names) {
-    const bool tagged = !name.reference.tag.empty();
-    if (!tagged) leased.insert(name.manifest);
-    if (!tagged && index->contains(name.manifest)) continue; // a tag shows it already
-    entries.push_back({name.reference.model(), name.reference.tag, name.manifest, 0, name.facts.size_bytes, 0,
-                       name.facts.engine, name.from.origin, name.from.source});
+    IndexEntry entry{name.reference.model(), name.reference.tag, name.manifest,   0, name.facts.size_bytes, 0,
+                     name.facts.engine,      name.from.origin,   name.from.source};
+    entry.is_kept = entry.tag.empty();
+    if (entry.is_kept && index->find_kept(entry.model, entry.digest) != nullptr) continue; // since then
+    entries.push_back(std::move(entry));
   }
-  MRUN_TRY(m_store.write_leases(leased, lease_lifetime));
   return put_entries(std::move(entries));
 }
 

@@ -136,8 +136,9 @@ class Store::Writer {
                    const Provenance& from = {});
   // The same without a tag: the lease keeps it. `model`: the name to show.
   Result<void> keep(const std::string& model, const Digest& manifest, const VersionFacts& facts,
-                    std::chrono::seconds lifetime, const Provenance& from = {});
-  // Names for versions that this writer or another added; one without a tag is kept under a lease.
+                    std::chrono::seconds lifetime);
+  // Names for versions that this writer or another added; one without a tag is kept under its digest, until
+  // the user removes it.
   struct Naming {
     Reference reference;
     Digest manifest;
@@ -145,7 +146,7 @@ class Store::Writer {
     Provenance from;
   };
   // All of them in one change of the index: either each version has its name, or none.
-  Result<void> name_all(const std::vector<Naming>& names, std::chrono::seconds lease_lifetime);
+  Result<void> name_all(const std::vector<Naming>& names);
   // As Store::trust(), of a version that this writer added.
   Result<void> trust(const Digest& version);
   // Keeps `manifest`, which this writer added with all that it names, as long as the version `subject` stays.

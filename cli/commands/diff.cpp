@@ -7,6 +7,7 @@
 #include "cli/predict/target.h"
 #include "cli/render/diff_text.h"
 #include "cli/render/json_text.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -24,7 +25,7 @@ constexpr int k_exit_codes[] = {3, 5, 6, 10};
 
 Result<Bundle> load_version(const Store& store, const std::string& text) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
-  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+  MRUN_ASSIGN(const Digest digest, find_version(store, reference));
   return store.load(digest);
 }
 

@@ -68,9 +68,10 @@ constinit const CommandSpec k_command_gc{
     .name = "gc",
     .group = CommandGroup::build,
     .summary = "free the disk of what no model uses",
-    .description = "Removes blobs that no tag and no lease keeps (a directory that was predicted from is "
-                   "kept for 24 hours),\n"
-                   "and what interrupted commands left behind. Waits for packs that are under way.",
+    .description =
+        "Removes blobs that nothing in `mrun ls` and no lease keeps (a directory that was predicted "
+        "from has one\n"
+        "of 24 hours), and what interrupted commands left behind. Waits for packs that are under way.",
     .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,

@@ -31,7 +31,8 @@ constinit const CommandSpec k_command_login{
     .summary = "keep a user and password for a registry",
     .description =
         "They are tried, and then kept in the credential helper that the Docker config names, else in\n"
-        "that config itself (~/.docker/config.json, mode 0600). The password is never taken from the\n"
+        "that config itself (~/.docker/config.json, mode 0600). A registry that asks nobody for a password\n"
+        "can't tell whether it is right: then a warning says so. The password is never taken from the\n"
         "command line. It goes to HOST and to a token server of HOST's own domain, to another one only\n"
         "when you name it, or say yes to it on the terminal.",
     .positionals = k_positionals,

@@ -25,7 +25,7 @@ Result<void> print_as_json(Context& context, const std::vector<TagEntry>& entrie
   Json models = Json::array();
   for (const TagEntry& entry : entries)
     models.push_back({{"model", entry.model},
-                      {"tag", entry.tag},
+                      {"tag", entry.tag.empty() ? Json(nullptr) : Json(entry.tag)},
                       {"digest", entry.digest.text()},
                       {"version", entry.digest.hex()},
                       {"size_bytes", entry.size_bytes},
@@ -40,7 +40,7 @@ Table table_of(const std::vector<TagEntry>& entries) {
               .shortened = {0, 1}};
   for (const TagEntry& entry : entries)
     table.rows.push_back({entry.model,
-                          entry.tag,
+                          entry.tag.empty() ? "<none>" : entry.tag,
                           {entry.digest.short_hex(), entry.digest.text()},
                           {format_bytes(entry.size_bytes), std::to_string(entry.size_bytes)},
                           {age_text(entry.created_ns), rfc3339_utc(entry.created_ns)}});
@@ -55,10 +55,10 @@ Result<std::vector<TagEntry>> read_entries(const Context& context) {
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
-  MRUN_ASSIGN(std::vector<TagEntry> entries, read_entries(context));
+  MRUN_ASSIGN(const std::vector<TagEntry> all, read_entries(context));
   const std::string prefix = arguments.positional(0);
-  std::erase_if(entries,
-                [&](const TagEntry& entry) { return entry.tag.empty() || !entry.model.starts_with(prefix); });
+  std::vector<TagEntry> entries = shown_names(all);
+  std::erase_if(entries, [&](const TagEntry& entry) { return !entry.model.starts_with(prefix); });
   if (context.json)
     MRUN_TRY(print_as_json(context, entries));
   else if (!entries.empty())
@@ -78,8 +78,9 @@ constinit const CommandSpec k_command_ls{
     .name = "ls",
     .group = CommandGroup::build,
     .summary = "list the models of the store",
-    .description =
-        "One line per tag, sorted by name. Reads the store's index only and never starts the daemon.",
+    .description = "One line per tag, sorted by name; <none> is that of what was pulled by its digest alone "
+                   "(`mrun tag`\n"
+                   "gives it one). Reads the store's index only and never starts the daemon.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -1,5 +1,6 @@
 // mrun push REF [REMOTE]: a model goes to a registry. Its code is in cli/remote/push.cpp.
 #include "cli/flags.h"
+#include "cli/given_credential.h"
 
 namespace mrun::cli {
 namespace {
@@ -22,11 +23,14 @@ constexpr FlagSpec k_flags[] = {
      .choices = k_formats,
      .default_text = "mrun",
      .help = "modelpack: whole files, as modctl and Docker Model Runner read them"},
+    k_username_flag,
+    k_token_stdin_flag,
     {.name = "dry-run", .short_name = 'n', .help = "say what would move, and move nothing"}};
 constexpr ExampleSpec k_examples[] = {
     {"push demo/minilm ghcr.io/acme/minilm", "under another name, tag latest"},
     {"push demo/minilm:v2 localhost:5000/demo/minilm:v2", "to a registry on this machine"},
     {"push demo/llm ghcr.io/acme/llm:modelpack --format modelpack", "for other tools"},
+    {"push demo/minilm ghcr.io/acme/minilm -u me --token-stdin", "the token comes from standard input"},
     {"push demo/minilm ghcr.io/acme/minilm --sign acme.pem", "signed, as `cosign verify` reads it"}};
 constexpr int k_exit_codes[] = {4, 5, 6, 10};
 

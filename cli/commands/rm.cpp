@@ -11,6 +11,7 @@
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/text.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -20,33 +21,29 @@ constexpr PositionalSpec k_positionals[] = {
 constexpr FlagSpec k_flags[] = {
     k_yes_flag,
     k_dry_run_flag,
-    {.name = "force", .short_name = 'f', .help = "with a digest: remove all of its tags"}};
+    {.name = "force", .short_name = 'f', .help = "with a digest: remove all of its names"}};
 constexpr ExampleSpec k_examples[] = {{"rm demo/minilm:old", "shows what goes, and asks"},
                                       {"rm -y demo/minilm:old", "in a script"}};
 constexpr int k_exit_codes[] = {5, 6, 10};
 
-std::string name_of(const TagEntry& entry) {
-  return fmt::format("{}:{}", entry.model, entry.tag);
-}
-
-// By name: that tag. By digest: its only tag, or all of them with --force.
-Result<std::vector<TagEntry>> tags_of(const Store& store, const std::vector<TagEntry>& entries,
-                                      const std::string& text, bool force) {
+// By name: that tag. By digest: its only name, or all of them with --force.
+Result<std::vector<TagEntry>> names_of(const Store& store, const std::vector<TagEntry>& entries,
+                                       const std::string& text, bool force) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
-  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+  MRUN_ASSIGN(const Digest digest, find_version(store, reference));
   const bool by_digest = reference.digest || !reference.digest_prefix.empty();
+  if (const TagEntry* tag = by_digest ? nullptr : find_tag(entries, reference))
+    return std::vector<TagEntry>{*tag};
   std::vector<TagEntry> found;
-  for (const TagEntry& entry : entries) {
-    const bool named = entry.model == reference.model() && entry.tag == reference.tag_or_default();
-    if (!entry.tag.empty() && (by_digest ? entry.digest == digest : named)) found.push_back(entry);
-  }
+  for (const TagEntry& entry : entries)
+    if (entry.digest == digest) found.push_back(entry);
   if (found.empty())
-    return fail(ErrorCode::model_not_found, fmt::format("{} has no tag", digest.text()),
+    return fail(ErrorCode::model_not_found, fmt::format("{} has no name", digest.text()),
                 "it is removed by `mrun gc` when its lease ends");
   if (found.size() > 1 && !force) {
     std::string names;
     for (const TagEntry& entry : found)
-      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", name_of(entry));
+      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", entry.name());
     return fail(ErrorCode::version_in_use,
                 fmt::format("{} tags name {}: {}", found.size(), digest.short_hex(), names),
                 "name one of them, or add -f to remove all");
@@ -57,15 +54,13 @@ Result<std::vector<TagEntry>> tags_of(const Store& store, const std::vector<TagE
 std::string plan_text(const std::vector<TagEntry>& doomed, const std::vector<TagEntry>& entries) {
   std::string text;
   for (const TagEntry& entry : doomed) {
-    const auto names_it = [&](const TagEntry& other) {
-      return other.digest == entry.digest && !other.tag.empty();
-    };
+    const auto names_it = [&](const TagEntry& other) { return other.digest == entry.digest; };
     const auto all = std::ranges::count_if(entries, names_it);
     const auto going = std::ranges::count_if(doomed, names_it);
     text += fmt::format(
-        "remove {} ({}, {}): {}\n", name_of(entry), entry.digest.short_hex(), format_bytes(entry.size_bytes),
+        "remove {} ({}, {}): {}\n", entry.name(), entry.digest.short_hex(), format_bytes(entry.size_bytes),
         all > going ? fmt::format("{} keep{} its files",
-                                  count_words(static_cast<std::size_t>(all - going), "other tag"),
+                                  count_words(static_cast<std::size_t>(all - going), "other name"),
                                   all - going == 1 ? "s" : "")
                     : std::string("`mrun gc` frees what nothing else uses"));
   }
@@ -75,12 +70,13 @@ std::string plan_text(const std::vector<TagEntry>& doomed, const std::vector<Tag
 Result<int> run(Context& context, const Arguments& arguments) {
   MRUN_TRY(open_store_to_read(context)); // an absent store stays absent
   MRUN_ASSIGN(Store store, open_store_to_write(context));
-  MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
+  MRUN_ASSIGN(const std::vector<TagEntry> all, store.list());
+  const std::vector<TagEntry> entries = shown_names(all);
   std::vector<TagEntry> doomed;
   for (const std::string& text : arguments.positionals()) {
-    MRUN_ASSIGN(const std::vector<TagEntry> found, tags_of(store, entries, text, arguments.has("force")));
+    MRUN_ASSIGN(const std::vector<TagEntry> found, names_of(store, entries, text, arguments.has("force")));
     for (const TagEntry& entry : found)
-      if (std::ranges::none_of(doomed, [&](const TagEntry& one) { return name_of(one) == name_of(entry); }))
+      if (std::ranges::none_of(doomed, [&](const TagEntry& one) { return one.name() == entry.name(); }))
         doomed.push_back(entry);
   }
   MRUN_ASSIGN(const bool go_ahead, confirm_plan(context, arguments, plan_text(doomed, entries),
@@ -88,11 +84,11 @@ Result<int> run(Context& context, const Arguments& arguments) {
   Json removed = Json::array();
   for (const TagEntry& entry : doomed) {
     if (go_ahead) {
-      MRUN_ASSIGN(const Reference reference, Reference::parse(name_of(entry)));
+      MRUN_ASSIGN(const Reference reference, Reference::parse(entry.name()));
       MRUN_TRY(store.untag(reference));
     }
     removed.push_back(
-        {{"reference", name_of(entry)}, {"digest", entry.digest.text()}, {"size_bytes", entry.size_bytes}});
+        {{"reference", entry.name()}, {"digest", entry.digest.text()}, {"size_bytes", entry.size_bytes}});
   }
   if (context.json)
     MRUN_TRY(print_json(context.terminal,

@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -25,7 +26,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
                 "write the new name as owner/name or owner/name:tag");
   MRUN_TRY(open_store_to_read(context)); // an absent store stays absent
   MRUN_ASSIGN(Store store, open_store_to_write(context));
-  MRUN_ASSIGN(const Digest digest, store.resolve(from));
+  MRUN_ASSIGN(const Digest digest, find_version(store, from));
   MRUN_TRY(store.tag(to, digest));
   const std::string name = fmt::format("{}:{}", to.model(), to.tag_or_default());
   if (context.json)

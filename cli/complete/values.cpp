@@ -14,6 +14,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "packager/reference.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace fs = std::filesystem;
@@ -64,7 +65,7 @@ std::optional<Manifest> manifest_of(const Context& context, std::string_view mod
   const auto reference = Reference::parse(model);
   const auto store = open_store_to_read(context);
   if (!reference || !store) return std::nullopt;
-  const auto digest = store->resolve(*reference);
+  const auto digest = find_version(*store, *reference);
   auto bundle = digest ? store->load(*digest) : tl::unexpected<Error>(digest.error());
   return bundle ? std::optional(std::move(bundle->manifest)) : std::nullopt;
 }

@@ -33,14 +33,6 @@ Result<Digest> pack_on_the_fly(const Context& context, Store& store, const std::
   return packed.digest;
 }
 
-Result<Digest> find_version(const Store& store, const Reference& reference) {
-  if (reference.host.empty()) return store.resolve(reference);
-  MRUN_ASSIGN(const std::optional<Digest> here, pulled_version(store, reference));
-  if (here) return *here;
-  return fail(ErrorCode::model_not_found, fmt::format("{} is not here", reference.text()),
-              fmt::format("mrun pull {0}, or mrun inspect {0}", reference.text()));
-}
-
 // The locked version, if it is here: another one that the tag means by now is no harm, but worth a word.
 Result<PredictTarget> find_locked(const Context& context, const Store& store, const Reference& reference,
                                   const Digest& locked) {

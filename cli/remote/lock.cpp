@@ -9,6 +9,7 @@
 #include "cli/render/json_text.h"
 #include "common/text.h"
 #include "packager/registry/pull.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -20,7 +21,7 @@ Result<LockEntry> remote_version(const Context& context, const Reference& remote
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
   MRUN_TRY(check_type(manifest));
   LockEntry entry{manifest.digest, 0};
-  // At most 100,000 layers of 2^53 bytes each: no overflow.
+  // A manifest's layers are at most 2^53 bytes in all.
   if (is_bundle_manifest(manifest.bytes)) {
     MRUN_ASSIGN(const BundleLayout layout, decode_bundle(manifest.bytes));
     for (const BlobClaim& layer : layout.layers)
@@ -35,7 +36,7 @@ Result<LockEntry> remote_version(const Context& context, const Reference& remote
 
 Result<LockEntry> local_version(const Context& context, const Reference& reference) {
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+  MRUN_ASSIGN(const Digest digest, find_version(store, reference));
   MRUN_ASSIGN(const Bundle bundle, store.load(digest));
   return LockEntry{digest, bundle.size_bytes};
 }

@@ -1,12 +1,10 @@
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
-#include "common/fd.h"
 #include "common/text.h"
 #include "packager/registry/registry.h"
 #include "packager/registry_host.h"
@@ -14,28 +12,13 @@
 namespace mrun::cli {
 namespace {
 
-constexpr std::size_t k_max_secret_bytes = 64 * 1024;
-
-// The secret never comes from the command line, where other users see it.
 Result<Credential> ask(Context& context, const Arguments& arguments) {
+  if (arguments.has("token-stdin") || !context.terminal.in_is_terminal()) return read_credential(arguments);
   Credential credential;
   credential.username = arguments.value("username").value_or("");
-  const bool terminal = context.terminal.in_is_terminal();
-  if (arguments.has("token-stdin") || !terminal) {
-    if (credential.username.empty())
-      return fail(ErrorCode::usage, "no user is named",
-                  "add `-u NAME`; any name will do for a token of most registries");
-    MRUN_ASSIGN(const std::string text,
-                read_all(STDIN_FILENO, k_max_secret_bytes, "standard input", ErrorCode::credentials));
-    credential.secret = trim(text);
-  } else {
-    if (credential.username.empty()) credential.username = context.terminal.ask("user: ", k_max_secret_bytes);
-    credential.secret =
-        context.terminal.ask("password or token: ", k_max_secret_bytes, Terminal::Echo::hidden);
-  }
-  if (credential.username.empty() || credential.secret.empty())
-    return fail(ErrorCode::usage, "the user or the password is empty");
-  MRUN_TRY(check_credential(credential));
+  if (credential.username.empty()) credential.username = context.terminal.ask("user: ", k_max_secret_bytes);
+  credential.secret = context.terminal.ask("password or token: ", k_max_secret_bytes, Terminal::Echo::hidden);
+  MRUN_TRY(check_given(credential));
   return credential;
 }
 
@@ -64,13 +47,16 @@ class Strangers {
 };
 
 Result<void> report(Context& context, const std::string& host, const Credential& credential,
-                    const std::optional<std::string>& where) {
+                    const std::string& where, bool verified) {
+  if (!verified)
+    context.warn(fmt::format(
+        "{} asked for no password: whether this one is right shows when something needs it", host));
   if (context.json)
     return print_json(
         context.terminal,
-        {{"schema", "mrun.login/v1"}, {"host", host}, {"kept_in", where ? Json(*where) : Json(nullptr)}});
-  context.say(where ? fmt::format("{} lets {} in; kept in {}", host, credential.username, *where)
-                    : fmt::format("{} asked for no password, so it was not tried, and is not kept", host));
+        {{"schema", "mrun.login/v1"}, {"host", host}, {"kept_in", where}, {"verified", verified}});
+  context.say(verified ? fmt::format("{} lets {} in; kept in {}", host, credential.username, where)
+                       : fmt::format("kept in {}", where));
   return {};
 }
 
@@ -93,15 +79,12 @@ Result<int> run_login(Context& context, const Arguments& arguments) {
   registry->authenticator().ask_about_strangers(
       [&](const std::string& server) { return strangers.agrees(server); });
   RegistryConnection connection(*registry);
-  MRUN_ASSIGN(const bool tried, connection.ping());
-  std::optional<std::string> where;
-  if (tried) {
-    MRUN_ASSIGN(where, Credentials::from_environment().save(host, credential));
-    if (!strangers.agreed().empty()) named = strangers.agreed();
-    MRUN_ASSIGN(const TokenServerFile file, token_server_file(context));
-    if (!named.empty()) MRUN_TRY(file.add(canonical_host(host), canonical_host(named)));
-  }
-  MRUN_TRY(report(context, host, credential, where));
+  MRUN_ASSIGN(const bool verified, connection.ping());
+  MRUN_ASSIGN(const std::string where, Credentials::from_environment().save(host, credential));
+  if (!strangers.agreed().empty()) named = strangers.agreed();
+  MRUN_ASSIGN(const TokenServerFile file, token_server_file(context));
+  if (!named.empty()) MRUN_TRY(file.add(canonical_host(host), canonical_host(named)));
+  MRUN_TRY(report(context, host, credential, where, verified));
   return 0;
 }
 

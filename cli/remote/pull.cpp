@@ -5,6 +5,7 @@
 #include "cli/consent.h"
 #include "cli/context.h"
 #include "cli/locked.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/pull_here.h"
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
@@ -17,7 +18,7 @@ Json result_json(const PullPlan& plan, bool dry_run) {
           {"digest", plan.version ? Json(plan.version->text()) : Json(nullptr)},
           {"version", plan.version ? Json(plan.version->hex()) : Json(nullptr)},
           {"source_digest", plan.foreign ? Json(plan.manifest.digest.text()) : Json(nullptr)},
-          {"reference", fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default())},
+          {"reference", plan.name()},
           {"size_bytes", plan.size_bytes},
           {"fetched_bytes", dry_run ? plan.fetch_bytes : plan.fetched_bytes},
           {"previous", plan.previous ? Json(plan.previous->text()) : Json(nullptr)},
@@ -31,10 +32,14 @@ Result<std::vector<PullHere>> what_to_pull(const Context& context, const Argumen
   if (!arguments.positionals().empty()) {
     MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
     MRUN_ASSIGN(const std::optional<Digest> locked, locked_version(arguments, remote));
-    return std::vector<PullHere>{{remote, locked, dry_run}};
+    MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments));
+    return std::vector<PullHere>{{remote, locked, dry_run, std::move(credential)}};
   }
   if (!arguments.has("locked"))
     return fail(ErrorCode::usage, "`mrun pull` needs REMOTE", "mrun pull registry.example.com/owner/name");
+  if (arguments.has("token-stdin") || arguments.has("username"))
+    return fail(ErrorCode::usage, "a password is of one registry, and mrun.lock may name several",
+                "name the model, or `mrun login` once");
   MRUN_ASSIGN(const FoundLock found, need_lock());
   std::vector<PullHere> all;
   for (const auto& [name, entry] : found.lock.models) {

@@ -31,8 +31,8 @@ void compare_with_lock(const Context& context, const PullPlan& plan, const Refer
 
 void say_plan(const Context& context, const PullPlan& plan, const Reference& remote) {
   if (plan.previous && plan.version)
-    context.say(fmt::format("{}:{} would move from {} to {}", plan.local.model(), plan.local.tag_or_default(),
-                            plan.previous->short_hex(), plan.version->short_hex()));
+    context.say(fmt::format("{} would move from {} to {}", plan.name(), plan.previous->short_hex(),
+                            plan.version->short_hex()));
   context.say(fmt::format("{} is {}: {}, of which {} in {} would be fetched", remote.text(),
                           plan.manifest.digest.short_hex(), format_bytes(plan.size_bytes),
                           format_bytes(plan.fetch_bytes),
@@ -40,12 +40,13 @@ void say_plan(const Context& context, const PullPlan& plan, const Reference& rem
 }
 
 void say_end(const Context& context, const PullPlan& plan, const Store& store) {
-  const std::string name = fmt::format("{}:{}", plan.local.model(), plan.local.tag_or_default());
+  const std::string name = plan.name();
   if (plan.previous)
     context.say(
         fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(), plan.version->short_hex()));
-  context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.version->short_hex(),
+  context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.has_tag ? plan.version->short_hex() : "here",
                           format_bytes(plan.size_bytes), format_bytes(plan.fetched_bytes)));
+  if (!plan.has_tag) context.say(fmt::format("it has no tag: mrun tag {} {}", name, plan.local.model()));
   if (!plan.foreign) return;
   context.say(fmt::format("it was made of {} ({}): see `mrun show {}`", plan.foreign->kind,
                           plan.manifest.digest.short_hex(), name));
@@ -76,7 +77,8 @@ Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const P
   }
   request.force = arguments.has("force");
   MRUN_ASSIGN(request.signature, demand_for(context, arguments, what.remote));
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, request.remote, interrupt_fd));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, request.remote, interrupt_fd, false, what.credential));
   if (what.dry_run) return plan_here(context, what, request, *registry);
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   TransferLine line(context, "pulling");

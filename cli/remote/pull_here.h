@@ -3,14 +3,16 @@
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "packager/registry/credentials.h"
 #include "packager/registry/pull.h"
 
 namespace mrun::cli {
 
 struct PullHere {
-  Reference remote;             // with a host
-  std::optional<Digest> locked; // what mrun.lock says of it
-  bool dry_run = false;         // nothing is written
+  Reference remote;                          // with a host
+  std::optional<Digest> locked;              // what mrun.lock says of it
+  bool dry_run = false;                      // nothing is written
+  std::optional<Credential> credential = {}; // of --token-stdin
 };
 
 // `arguments`: --key and --force count. Says everything but the version's digest. `interrupt_fd`: as

@@ -4,12 +4,14 @@
 #include "cli/client/interrupt.h"
 #include "cli/context.h"
 #include "cli/predict/target.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/remote/signing.h"
 #include "cli/remote/transfer_line.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
 #include "packager/registry/push.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
@@ -41,13 +43,17 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
     return fail(ErrorCode::usage,
                 fmt::format("`{}` holds a digest: that follows from the content", printable(target, 100)),
                 "write the remote name as HOST/OWNER/NAME or HOST/OWNER/NAME:TAG");
+  if (arguments.has("token-stdin") && arguments.has("passphrase-stdin"))
+    return fail(ErrorCode::usage, "both the token and the passphrase would come from standard input",
+                "give the passphrase in MRUN_SIGN_PASSPHRASE");
+  MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments));
   std::optional<PrivateKey> key; // read first: a wrong one must not be found out after the upload
   if (arguments.has("sign")) {
     MRUN_ASSIGN(key, read_signing_key(context, arguments));
   }
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
   PushRequest request;
-  MRUN_ASSIGN(request.version, store.resolve(local));
+  MRUN_ASSIGN(request.version, find_version(store, local));
   request.remote = remote;
   request.dry_run = arguments.has("dry-run");
   std::optional<ModelPackExport> exported;
@@ -59,7 +65,8 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   MRUN_ASSIGN(const HomePaths home, context.home());
   request.notes = home.push_notes();
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd(), true));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt.fd(), true, std::move(credential)));
   TransferLine line(context, "pushing");
   if (!request.dry_run)
     request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };

@@ -75,12 +75,14 @@ Result<std::vector<std::string>> token_servers_of(const Context& context, const 
 }
 
 Result<std::unique_ptr<Registry>> open_registry(const Context& context, const Reference& remote,
-                                                int interrupt_fd, bool push) {
+                                                int interrupt_fd, bool push,
+                                                std::optional<Credential> credential) {
   RegistryConfig config;
   MRUN_ASSIGN(config.token_servers, token_servers_of(context, remote.host));
   config.host = remote.host;
   config.repository = repository_of(remote);
   config.credentials = Credentials::from_environment();
+  config.credential = std::move(credential);
   config.credentials.on_warning([&context](const std::string& line) { context.warn(line); });
   config.push = push;
   config.interrupt_fd = interrupt_fd;

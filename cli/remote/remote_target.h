@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "cli/context.h"
 #include "packager/reference.h"
@@ -17,9 +18,10 @@ Result<Reference> parse_remote(const Context& context, const std::string& text);
 Result<std::string> registry_host(const std::string& text);
 
 // Asks nothing of the network yet. `interrupt_fd`: as InterruptGuard gives it; `push`: with tokens for
-// pushing.
+// pushing; `credential`: in place of those that are kept.
 Result<std::unique_ptr<Registry>> open_registry(const Context& context, const Reference& remote,
-                                                int interrupt_fd, bool push = false);
+                                                int interrupt_fd, bool push = false,
+                                                std::optional<Credential> credential = std::nullopt);
 
 // Who else gets a registry's credentials: by config.yaml, and by earlier logins.
 Result<std::vector<std::string>> token_servers_of(const Context& context, const std::string& host);

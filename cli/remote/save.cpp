@@ -10,19 +10,21 @@
 #include "cli/render/table.h"
 #include "common/text.h"
 #include "packager/layout/layout_save.h"
+#include "packager/remote_name.h"
 
 namespace mrun::cli {
 namespace {
 
 Result<std::vector<SavedVersion>> find_versions(const Store& store,
                                                 const std::vector<std::string>& references) {
+  MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   std::vector<SavedVersion> versions;
   for (const std::string& text : references) {
     MRUN_ASSIGN(const Reference reference, Reference::parse(text));
-    MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+    MRUN_ASSIGN(const Digest digest, find_version(store, reference));
     const bool by_digest = reference.digest || !reference.digest_prefix.empty();
-    versions.push_back(
-        {digest, by_digest ? "" : fmt::format("{}:{}", reference.model(), reference.tag_or_default())});
+    const TagEntry* tag = by_digest ? nullptr : find_tag(entries, reference);
+    versions.push_back({digest, tag != nullptr ? tag->name() : ""});
   }
   return versions;
 }

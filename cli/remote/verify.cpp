@@ -15,6 +15,7 @@
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/text.h"
+#include "packager/remote_name.h"
 #include "packager/store_verify.h"
 
 namespace mrun::cli {
@@ -51,7 +52,7 @@ Result<Targets> find_targets(const Store& store, const std::vector<std::string>&
   if (references.empty()) MRUN_TRY(name_others(store, targets));
   for (const std::string& text : references) {
     MRUN_ASSIGN(const Reference reference, Reference::parse(text));
-    MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+    MRUN_ASSIGN(const Digest digest, find_version(store, reference));
     versions.insert(digest);
     if (!targets.names.contains(digest)) targets.names[digest].push_back(reference.text());
   }

@@ -7,6 +7,7 @@
 #include "cli/remote/remote_target.h"
 #include "cli/remote/signing.h"
 #include "common/text.h"
+#include "packager/remote_name.h"
 #include "packager/signing/kept_signatures.h"
 
 namespace mrun::cli {
@@ -26,7 +27,7 @@ Result<SignedReference> verify_remote(const Context& context, const Reference& r
 Result<SignedReference> verify_local(const Context& context, const Reference& reference,
                                      const SignatureDemand& demand) {
   MRUN_ASSIGN(const Store store, open_store_to_read(context));
-  MRUN_ASSIGN(const Digest version, store.resolve(reference));
+  MRUN_ASSIGN(const Digest version, find_version(store, reference));
   MRUN_ASSIGN(const std::vector<SignatureArtifact> kept, kept_signatures(store, version));
   if (kept.empty())
     return fail(ErrorCode::signature_missing,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "packager/remote_name.h"
+
 namespace mrun {
 namespace {
 
@@ -16,11 +18,11 @@ void Resolver::resolve(const std::string& version, Callback<BundlePtr> done) {
   // searched for in the store.
   if (!reference->digest_prefix.empty())
     return m_background.call<Digest>([&store = m_store, reference = std::move(*reference)](
-                                         ReaderDatabase&) { return store.resolve(reference); },
+                                         ReaderDatabase&) { return find_version(store, reference); },
                                      [this, done = std::move(done)](Result<Digest> digest) mutable {
                                        load(std::move(digest), std::move(done));
                                      });
-  load(m_store.resolve(*reference), std::move(done));
+  load(find_version(m_store, *reference), std::move(done));
 }
 
 void Resolver::load(Result<Digest> digest, Callback<BundlePtr> done) {

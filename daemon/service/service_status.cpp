@@ -5,6 +5,7 @@
 #include "common/build_info.h"
 #include "common/log.h"
 #include "daemon/service/service_impl.h"
+#include "packager/remote_name.h"
 
 namespace mrun {
 namespace {
@@ -83,14 +84,14 @@ Result<Digest> Service::loaded_as(const Reference& reference, const Error& unkno
 void Service::stop_model(const std::string& reference, bool force, Callback<std::size_t> done) {
   const Result<Reference> parsed = Reference::parse(reference);
   if (!parsed) return done(tl::unexpected(parsed.error()));
-  m_background.call<Digest>([this, wanted = *parsed](ReaderDatabase&) { return m_store.resolve(wanted); },
-                            [this, wanted = *parsed, force, done = std::move(done)](Result<Digest> digest) {
-                              if (!digest && digest.error().code == ErrorCode::model_not_found)
-                                digest = loaded_as(wanted, digest.error());
-                              if (!digest) return done(tl::unexpected(digest.error()));
-                              m_runner->stop_model(*digest, force,
-                                                   [done](std::size_t stopped) { done(stopped); });
-                            });
+  m_background.call<Digest>(
+      [this, wanted = *parsed](ReaderDatabase&) { return find_version(m_store, wanted); },
+      [this, wanted = *parsed, force, done = std::move(done)](Result<Digest> digest) {
+        if (!digest && digest.error().code == ErrorCode::model_not_found)
+          digest = loaded_as(wanted, digest.error());
+        if (!digest) return done(tl::unexpected(digest.error()));
+        m_runner->stop_model(*digest, force, [done](std::size_t stopped) { done(stopped); });
+      });
 }
 
 void Service::prepare() {

@@ -27,7 +27,7 @@ struct LoadRequest {
 
 struct LoadedVersion {
   Digest digest;
-  Reference reference;            // owner/name:tag here; without a tag: kept under a lease
+  Reference reference;            // owner/name:tag here; without a tag: kept under its digest
   std::uint64_t size_bytes = 0;   // of its files
   std::optional<Digest> previous; // what the tag meant before, if that was something else
 };

@@ -219,9 +219,9 @@ Result<void> Loading::name_versions() {
   std::vector<Store::Writer::Naming> names;
   for (const LoadedVersion& version : m_result.versions)
     // A name that means this already keeps what is known of it.
-    if (!m_named.contains(version.reference.text()))
+    if (version.reference.tag.empty() || !m_named.contains(version.reference.text()))
       names.push_back({version.reference, version.digest, m_known.at(version.digest).facts, {"a file", ""}});
-  return m_writer.name_all(names, k_lease_lifetime);
+  return m_writer.name_all(names);
 }
 
 } // namespace mrun

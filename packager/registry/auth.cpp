@@ -143,9 +143,14 @@ void Authenticator::ask_about_strangers(std::function<bool(const std::string& se
   m_ask = std::move(ask);
 }
 
+void Authenticator::offer() {
+  const std::scoped_lock lock(m_mutex);
+  m_basic = true;
+}
+
 bool Authenticator::was_asked() const {
   const std::scoped_lock lock(m_mutex);
-  return m_basic || !m_tokens.empty();
+  return m_was_asked;
 }
 
 bool Authenticator::is_current(const std::string& scope) const {
@@ -178,23 +183,27 @@ Result<void> Authenticator::answer(HttpSession& session, const HttpReply& refuse
   const auto challenge = parse_challenges(refused.all_headers("www-authenticate"));
   if (!challenge)
     return fail(ErrorCode::registry_auth,
-                fmt::format("{} wants credentials in a way that mrun does not know", m_registry.host));
+                fmt::format("{} wants credentials in a way that mrun does not know", m_registry.authority()));
+  m_was_asked = true;
   MRUN_TRY(find_credential());
   if (!challenge->bearer) {
     if (!m_credential)
-      return fail(ErrorCode::registry_auth, fmt::format("{} wants a user and a password", m_registry.host),
+      return fail(ErrorCode::registry_auth,
+                  fmt::format("{} wants a user and a password", m_registry.authority()),
                   fmt::format("mrun login {}", m_registry.authority()));
     if (m_basic && used == basic_header(*m_credential))
       return fail(ErrorCode::registry_auth,
-                  fmt::format("{} does not take the user and password", m_registry.host),
+                  fmt::format("{} does not take the user and password", m_registry.authority()),
                   fmt::format("mrun login {}", m_registry.authority()));
     m_basic = true;
     return {};
   }
+  m_basic = false;
   if (m_credential && m_credential->kind == Credential::Kind::registry_token) {
     const std::string header = "Bearer " + m_credential->secret;
     if (used == header)
-      return fail(ErrorCode::registry_auth, fmt::format("{} does not take the token", m_registry.host));
+      return fail(ErrorCode::registry_auth,
+                  fmt::format("{} does not take the token", m_registry.authority()));
     m_tokens[scope] = {header, INT64_MAX};
     return {};
   }
@@ -283,9 +292,9 @@ Result<HttpReply> Authenticator::ask_realm_again(HttpSession& session, const Url
 tl::unexpected<Error> Authenticator::realm_refused(const HttpReply& reply, const Url& realm) const {
   if (reply.status == 401 || reply.status == 403 || reply.status == 400)
     return fail(ErrorCode::registry_auth,
-                m_credential
-                    ? fmt::format("{} does not take the credentials for {}", realm.host, m_registry.host)
-                    : fmt::format("{} gives no access without credentials", m_registry.host),
+                m_credential ? fmt::format("{} does not take the credentials for {}", realm.host,
+                                           m_registry.authority())
+                             : fmt::format("{} gives no access without credentials", m_registry.authority()),
                 fmt::format("mrun login {}", m_registry.authority()));
   return fail(is_worth_retrying(reply) ? ErrorCode::registry_unavailable : ErrorCode::registry_reply,
               fmt::format("{} answered {} to the request for a token", realm.host, reply.status));

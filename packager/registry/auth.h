@@ -56,6 +56,9 @@ class Authenticator {
   void ask_about_strangers(std::function<bool(const std::string& server)> ask);
   // Instead of what the files hold (`--token-stdin`, login).
   void use(Credential credential);
+  // Sends the user and password unasked from now on (Basic), for a registry that lets strangers in, too. A
+  // challenge still decides. Only after use().
+  void offer();
   // Whether the registry has asked for credentials, so that they were tried.
   bool was_asked() const;
 
@@ -96,7 +99,8 @@ class Authenticator {
   std::function<bool(const std::string&)> m_ask;
   bool m_looked = false;
   std::optional<Credential> m_credential;
-  bool m_basic = false; // the registry takes the credential itself
+  bool m_basic = false;     // the registry takes the credential itself
+  bool m_was_asked = false; // by a challenge
   std::optional<Asked> m_asked;
   std::map<std::string, Token> m_tokens; // by scope
 };

@@ -46,7 +46,9 @@ struct HttpReply {
   int status = 0;
   HttpHeaders headers = {}; // names in lower case, in the order they came
   std::string body = {};
-  AddressReach reach = AddressReach::open; // of the server's address; behind a proxy `special`: unknown
+  // Of the server's address. Behind a proxy `open`: what such a server names is reached through a proxy, too,
+  // or lies on the open network.
+  AddressReach reach = AddressReach::open;
 
   std::string header(std::string_view lower_name) const; // the first one; "" when absent
   std::vector<std::string> all_headers(std::string_view lower_name) const;

@@ -98,7 +98,7 @@ void HttpExchange::read_status() {
   curl_easy_getinfo(m_easy.get(), CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(m_easy.get(), CURLINFO_PRIMARY_IP, &address);
   m_reply.status = static_cast<int>(status);
-  m_reply.reach = m_proxied ? AddressReach::special : reach_of(address);
+  m_reply.reach = m_proxied ? AddressReach::open : reach_of(address);
 }
 
 std::size_t HttpExchange::on_body(char* data, std::size_t, std::size_t size, void* self) {

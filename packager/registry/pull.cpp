@@ -15,10 +15,21 @@
 namespace mrun {
 namespace {
 
-// A tag that means something of another origin stays, unless told otherwise.
-Result<void> check_tag(const PullRequest& request, const PullPlan& plan) {
-  if (!plan.previous || request.force || plan.previous_origin == origin_of(request.remote)) return {};
-  return fail_tag_elsewhere(plan.local, *plan.previous, plan.previous_origin);
+// What the tags mean now that are to mean this version. One that means something of another origin stays,
+// unless told otherwise.
+Result<void> check_tags(const PullRequest& request, const std::vector<TagEntry>& entries, PullPlan& plan) {
+  const Reference& hosted = request.remote; // `mrun tag acme/x ghcr.io/acme/x` makes such a one
+  for (const TagEntry& entry : entries) {
+    const bool is_hosted = entry.model == hosted.model();
+    if (entry.tag != plan.local.tag_or_default() || (!is_hosted && entry.model != plan.local.model()))
+      continue;
+    if (is_hosted) plan.has_host_tag = true;
+    if (entry.digest == plan.version || entry.source == plan.manifest.digest.text()) continue;
+    if (!request.force && entry.origin != origin_of(request.remote))
+      return fail_tag_elsewhere(is_hosted ? hosted : plan.local, entry.digest, entry.origin);
+    if (!is_hosted) plan.previous = entry.digest;
+  }
+  return {};
 }
 
 // In place of what may be there: it is absent or damaged.
@@ -89,7 +100,7 @@ std::optional<Digest> find_made(const Store& store, const std::vector<TagEntry>&
   return std::nullopt;
 }
 
-// Sizes are at most 2^53 each, and there are at most 100,000: no sum overflows.
+// Their sum is at most 2^53.
 void count_bundle(const Store* store, PullPlan& plan) {
   for (const BlobClaim& blob : blobs_of(plan.layout)) {
     if (store != nullptr && store->has_blob(blob.digest, blob.size)) continue;
@@ -146,6 +157,7 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
   MRUN_TRY(check_type(plan.manifest));
   MRUN_ASSIGN(plan.signature, find_signature(connection, plan.manifest.digest, request.signature));
   plan.local = local_reference(request.remote);
+  plan.has_tag = !request.remote.digest || !request.remote.tag.empty();
   std::vector<TagEntry> entries;
   if (store != nullptr) {
     MRUN_ASSIGN(entries, store->list());
@@ -159,14 +171,13 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
     if (!request.force && store != nullptr) plan.version = find_made(*store, entries, plan);
     count_foreign(store, request.force, plan);
   }
-  for (const TagEntry& entry : entries)
-    if (entry.model == plan.local.model() && entry.tag == plan.local.tag_or_default() &&
-        entry.digest != plan.version && entry.source != plan.manifest.digest.text()) {
-      plan.previous = entry.digest;
-      plan.previous_origin = entry.origin;
-    }
-  MRUN_TRY(check_tag(request, plan));
+  if (plan.has_tag) MRUN_TRY(check_tags(request, entries, plan));
   return plan;
+}
+
+std::string PullPlan::name() const {
+  if (has_tag) return fmt::format("{}:{}", local.model(), local.tag_or_default());
+  return fmt::format("{}@{}", local.model(), version ? version->text() : manifest.digest.text());
 }
 
 Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store) {
@@ -186,10 +197,15 @@ Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& sto
   if (plan.signature.signature && !plan.foreign)
     MRUN_TRY(keep_signature(*writer, *plan.signature.signature, *plan.version));
   const Provenance from{origin_of(request.remote), plan.foreign ? plan.manifest.digest.text() : ""};
-  if (request.remote.digest && request.remote.tag.empty())
-    MRUN_TRY(writer->keep(plan.local.model(), *plan.version, facts_of(bundle), k_lease_lifetime, from));
-  else
-    MRUN_TRY(writer->tag(plan.local, *plan.version, facts_of(bundle), from));
+  Reference name = plan.local;
+  if (plan.has_tag) name.tag = plan.local.tag_or_default();
+  std::vector<Store::Writer::Naming> names = {{name, *plan.version, facts_of(bundle), from}};
+  if (plan.has_host_tag) {
+    name.host = request.remote.host;
+    name.owner = request.remote.owner;
+    names.push_back({name, *plan.version, facts_of(bundle), from});
+  }
+  MRUN_TRY(writer->name_all(names));
   drop_notes(plan, *writer);
   return plan;
 }

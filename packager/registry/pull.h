@@ -25,15 +25,19 @@ struct PullPlan {
   BundleLayout layout;                    // of a bundle
   std::optional<ForeignArtifact> foreign; // a model of another tool: mrun makes a bundle of it
   std::optional<Digest> version;          // here; of a foreign model known once it was pulled
-  Reference local;                        // owner/name:tag that it gets here
+  Reference local;                        // owner/name:tag that it gets here; without a tag: see has_tag
+  bool has_tag = true;                    // no: it was asked for by digest, and is kept under that
+  bool has_host_tag = false;              // a tag here has the host in its name, and moves as well
   std::uint64_t size_bytes = 0;           // of the bundle's files
   std::uint64_t fetch_bytes = 0;          // what is not here
   std::uint64_t fetched_bytes = 0;        // what came, after pull(): more, when something had to come twice
   std::uint64_t needed_bytes = 0;         // on the disk of the store
   std::size_t fetch_blobs = 0;
   std::optional<Digest> previous; // what the tag means here now, if it is something else
-  std::string previous_origin;
   SignatureFinding signature;
+
+  // What it is called here: owner/name:tag, or owner/name@sha256:….
+  std::string name() const;
 };
 
 // What a pull would do: the manifest is read, its signature and itself are checked, nothing is written.

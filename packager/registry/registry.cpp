@@ -203,9 +203,13 @@ tl::unexpected<Error> RegistryConnection::refused(const HttpReply& reply, std::s
 Result<bool> RegistryConnection::ping() {
   Url url = m_registry.base();
   url.path = "/v2/";
-  MRUN_ASSIGN(const HttpReply reply, call_again("GET", url, {}));
-  if (reply.status == 200 || reply.status == 404) // some answer nothing there
-    return m_registry.authenticator().was_asked();
+  Authenticator& authenticator = m_registry.authenticator();
+  MRUN_ASSIGN(HttpReply reply, call_again("GET", url, {}));
+  if (reply.status == 200 && !authenticator.was_asked() && m_registry.config().credential) {
+    authenticator.offer();
+    MRUN_ASSIGN(reply, call_again("GET", url, {}));
+  }
+  if (reply.status == 200 || reply.status == 404) return authenticator.was_asked();
   return refused(reply, "the version check");
 }
 

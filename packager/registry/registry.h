@@ -132,8 +132,9 @@ class RegistryConnection {
   const std::string& host() const { return m_registry.config().host; }
   int interrupt_fd() const { return m_interrupt_fd; }
 
-  // The version check (end-1); used by login, so that wrong credentials are known at once. False: nobody was
-  // asked for any, so they were not tried.
+  // The version check (end-1); used by login, so that wrong credentials are known at once. A registry that
+  // lets strangers in is asked again with them: it may refuse them all the same. False: it asked for none, so
+  // they may be right or wrong. What is no registry (404: some answer nothing there) gets none unasked.
   Result<bool> ping();
 
   // By tag or digest (end-3). The digest of what came is computed here, and compared with what was asked for.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "packager/remote_name.h"
 #include "packager/store_writer.h"
 #include "packager/tests/support_store.h"
 
@@ -131,6 +132,58 @@ TEST_CASE("an untagged pack lives as long as its lease") {
   CHECK(packed.store.list().value().size() == 1);
   CHECK(count_files(packed.folder.path / "store/leases") == 0);
   CHECK(packed.store.lease(fly.digest, std::chrono::seconds(1)).error().code == ErrorCode::model_not_found);
+}
+
+TEST_CASE("a version that is kept without a tag stays until it is removed, or has a tag") {
+  Packed packed;
+  const auto keep = [&](const char* name, const Digest& version, const Provenance& from) {
+    const auto writer = packed.store.begin_write().value();
+    std::vector<Store::Writer::Naming> names;
+    names.push_back({reference(name), version, facts_of(packed.store.load(version).value()), from});
+    CHECK(writer->name_all(names));
+  };
+  const auto names = [&] {
+    std::string all;
+    const std::vector<TagEntry> entries = packed.store.list().value();
+    for (const TagEntry& entry : shown_names(entries))
+      all += (all.empty() ? "" : " ") + entry.name();
+    return all;
+  };
+  const std::string kept = "demo/small@" + packed.digest.text(), other = "me/other@" + packed.digest.text();
+  keep("demo/small", packed.digest, {"h.dev/demo/small", "sha256:" + std::string(64, '1')});
+  keep("demo/small", packed.digest, {"a file", ""}); // what is known of it stays
+  CHECK(names() == "demo/small:latest");
+  const TagEntry entry = packed.store.list().value()[0];
+  CHECK(entry.origin == "h.dev/demo/small");
+  CHECK(find_version(packed.store, reference("demo/small@sha256:" + std::string(64, '1'))).value() ==
+        packed.digest);
+
+  // Neither a tag that moves on nor a lease's end takes it away; another model's name is one of its own.
+  PackOptions options;
+  options.untagged = true;
+  CHECK(pack_directory(packed.store, packed.folder.path / "model", options).value().digest == packed.digest);
+  packed.change_and_pack();
+  CHECK(names() == kept + " demo/small:latest");
+  CHECK(packed.store.untag(reference("demo/small")));
+  keep("me/other", packed.digest, {});
+  packed.clock.advance_ns(std::chrono::nanoseconds(k_lease_lifetime).count() + 1);
+  CHECK(packed.store.collect_garbage());
+  CHECK(names() == kept + " " + other);
+  CHECK(packed.store.load(packed.digest));
+
+  // A tag of the model is shown in its place, and knows what is known of it; both go with the last tag.
+  CHECK(packed.store.tag(reference("demo/small:v1"), packed.digest));
+  CHECK(packed.store.tag(reference("demo/small:v2"), packed.digest));
+  CHECK(names() == "demo/small:v1 demo/small:v2 " + other);
+  CHECK(packed.store.list().value()[1].origin == "h.dev/demo/small");
+  CHECK(packed.store.untag(reference("demo/small:v2")));
+  CHECK(packed.store.list().value().size() == 3);
+  CHECK(packed.store.untag(reference("demo/small:v1")));
+  CHECK(packed.store.untag(reference(kept)).error().code == ErrorCode::model_not_found);
+  CHECK(packed.store.collect_garbage().value().blobs.empty());
+  CHECK(packed.store.untag(reference(other)));
+  CHECK_FALSE(packed.store.collect_garbage().value().blobs.empty());
+  CHECK(names().empty());
 }
 
 TEST_CASE("damage is noticed, named, and mended by packing again") {

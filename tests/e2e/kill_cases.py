@@ -116,7 +116,7 @@ def pull(setting, home):
 
 
 def pull_digest(setting, home):
-    """Without a tag: a lease keeps it."""
+    """Without a tag: it is kept under its digest."""
     remote, digest = setting.publish("demo/digest", SMALL)
     _, other = packed(home)
     return Faults(home, "pull-digest", ["pull", f"{remote}@{digest}"], kept=[other])
@@ -196,8 +196,8 @@ def gc(setting, home):
     data = home.home / "data"
     leases = {}
     for name in ("ended", "live"):
-        remote, digest = setting.publish(f"demo/{name}", {"label.txt": name, "same.txt": "same"})
-        leases[name] = home.mrun("pull", f"{remote}@{digest}").out.strip()
+        folder = home.model(f"demo/{name}", pack=False, files={"label.txt": name, "same.txt": "same"})
+        leases[name] = home.mrun("show", folder, "--json").json()["digest"]
     (data / "leases" / leases["ended"].removeprefix("sha256:")).write_text("1000\n")
     remote, _ = setting.publish("demo/signed", {"label.txt": "signed"}, "--sign", setting.key)
     home.mrun("pull", remote, "--key", setting.home.path / "key.pub")

@@ -469,22 +469,67 @@ def without_a_helper(rows):
 
 
 def asks_nobody(rows):
-    """A registry that asks for no password has not tried one: login says so, and keeps none."""
-    for status in (200, 404):
+    """A registry that asks for no password can't say whether it is right: login says so, keeps it, and push has it."""
+    for status, is_shown in ((200, BASIC), (404, None)):  # what may be no registry gets no password unasked
         other = Home()
         row = Row("open", "any", always(says(status)))
         faulty = rows.serve(row)
         try:
             env = rows.config(row, other, faulty.host)
-            before = (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").read_text()
             login = "login", faulty.host, "-u", "me", "--token-stdin"
             outcome = other.mrun(*login, input="s3cret-word", env=env)
             assert "asked for no password" in outcome.err and "lets me in" not in outcome.err, outcome
-            assert other.mrun(*login, "--json", input="s3cret-word", env=env).json()["kept_in"] is None
-            assert (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").read_text() == before
+            assert faulty.seen[-1][3] == is_shown, faulty.seen
+            answer = other.mrun(*login, "--json", input="s3cret-word", env=env).json()
+            assert answer["kept_in"] == str(pathlib.Path(env["DOCKER_CONFIG"]) / "config.json") and not answer["verified"], answer
         finally:
             faulty.close()
             other.close()
+    reads_are_free()
+
+
+def reads_are_free():
+    """Strangers may read, writing needs a password: login finds a wrong one where the registry looks at it, and push gets in."""
+    other = Home()
+    faulty = Faulty()
+    asks = [("WWW-Authenticate", 'Basic realm="x"')]
+    is_strict = True  # a wrong password is refused for reading, too
+
+    def plan(handler):
+        given = handler.headers.get("Authorization")
+        needs = handler.command in ("POST", "PUT", "PATCH") or (is_strict and given)
+        return needs and given != BASIC and handler.reply(401, b"", asks)
+
+    faulty.plan = plan
+    env = {"DOCKER_CONFIG": str(other.path / "docker")}
+    login = "login", faulty.host, "-u", "me", "--token-stdin"
+    remote = f"{faulty.host}/demo/words"
+    try:
+        folder = other.model("demo/words", files={"label.txt": "one"})
+        refused = other.fails("M1706", 4, "push", "demo/words", remote, env=env)
+        assert f"{faulty.host} wants" in refused.err and f"mrun login {faulty.host}" in refused.err, refused
+        other.fails("M1706", 4, *login, input="wrong", env=env)
+        assert not (other.path / "docker/config.json").exists()
+        # For one command: nothing is kept.
+        other.fails("M1001", 2, "push", "demo/words", remote, "--token-stdin", input="s3cret-word", env=env)
+        other.fails("M1001", 2, "push", "demo/words", remote, "-u", "me", env=env)
+        other.fails("M1706", 4, "push", "demo/words", remote, "-u", "me", "--token-stdin", input="wrong", env=env)
+        done = other.mrun("push", "demo/words", remote, "-u", "me", "--token-stdin", "-v", input="s3cret-word\n", env=env | {"MRUN_LOG": "debug"})
+        assert "s3cret" not in done.out + done.err and not (other.path / "docker/config.json").exists(), done
+        faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(401, b"", asks)
+        other.fails("M1706", 4, "pull", remote, env=env)
+        other.fails("M1001", 2, "pull", "--locked", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
+        other.mrun("pull", remote, "-f", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
+        # Kept.
+        faulty.plan = plan
+        is_strict = False
+        assert "asked for no password" in other.mrun(*login, input="s3cret-word", env=env).err
+        (folder / "label.txt").write_text("two")
+        other.mrun("pack", folder)
+        other.mrun("push", "demo/words", remote, env=env)
+    finally:
+        faulty.close()
+        other.close()
 
 
 def force_mends(rows):

@@ -80,12 +80,13 @@ def round_trip(home, other, digest):
         assert [model["model"] for model in fresh.mrun("ls", "--json").json()["models"]] == ["me/mine"]
         squeezed = subprocess.run(["zstd", "-1", "-c", file], check=True, capture_output=True).stdout
         assert digest.encode() in fresh.mrun("load", "-", input=squeezed, binary=True).out
-        # Without a tag it is kept under a lease.
+        # Without a tag it is kept under its digest.
         bare = home.mrun("save", f"demo/echo@{digest}", binary=True).out
         fresh.mrun("rm", "-y", "demo/echo:latest")
         said = fresh.try_mrun("load", "-", input=bare, binary=True)
         assert said.code == 0 and b"has no tag" in said.err, said
         fresh.mrun("show", f"demo/echo@{digest}")
+        assert [(model["model"], model["tag"]) for model in fresh.mrun("ls", "--json").json()["models"]] == [("demo/echo", None), ("me/mine", "v2")]
     finally:
         fresh.close()
 

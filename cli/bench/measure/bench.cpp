@@ -32,14 +32,7 @@ constexpr std::int64_t k_long_prediction_ns = 20'000'000'000; // a waiting reply
 
 Result<Bundle> find_baseline(const Store& store, const std::string& text) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
-  if (!reference.host.empty()) {
-    MRUN_ASSIGN(const auto here, pulled_version(store, reference));
-    if (!here)
-      return fail(ErrorCode::model_not_found, fmt::format("{} is not here", reference.text()),
-                  fmt::format("mrun pull {}", reference.text()));
-    return store.load(*here);
-  }
-  MRUN_ASSIGN(const Digest digest, store.resolve(reference));
+  MRUN_ASSIGN(const Digest digest, find_version(store, reference));
   return store.load(digest);
 }
 

@@ -16,7 +16,7 @@ Result<std::int64_t> pull_again(Rig& rig, const PrivateHome& home, const Subject
   MRUN_ASSIGN(Store store, cli::open_store_to_write(rig.context));
   MRUN_ASSIGN(const std::vector<TagEntry> tags, store.list());
   for (const TagEntry& entry : tags) {
-    MRUN_ASSIGN(const Reference reference, Reference::parse(fmt::format("{}:{}", entry.model, entry.tag)));
+    MRUN_ASSIGN(const Reference reference, Reference::parse(entry.name()));
     MRUN_TRY(store.untag(reference));
   }
   MRUN_TRY(store.collect_garbage());

@@ -100,6 +100,11 @@ TEST_CASE("foreign: hostile manifests") {
   Json negative = artifact({layer_of("application/vnd.cncf.model.doc.v1.tar")});
   negative["layers"][0]["size"] = -1;
   refused(negative, ErrorCode::bundle_invalid, "size");
+  Json vast = artifact(
+      {layer_of("application/vnd.cncf.model.doc.v1.tar"), layer_of("application/vnd.cncf.model.doc.v1.tar")});
+  vast["layers"][0]["size"] = (1ULL << 53) - 1;
+  vast["layers"][1]["size"] = (1ULL << 53) - 1;
+  refused(vast, ErrorCode::bundle_invalid, "more bytes than any disk holds");
   Json upper = artifact({layer_of("application/vnd.cncf.model.doc.v1.tar")});
   upper["layers"][0]["digest"] = "sha256:../../../../etc/passwd";
   refused(upper, ErrorCode::bundle_invalid, "");

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -93,6 +94,18 @@ class Server {
 bool say(int connection, std::string_view text) {
   return ::send(connection, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
+
+// Of the environment, as long as it lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : m_name(name) { ::setenv(name, value.c_str(), 1); }
+  ~Variable() { ::unsetenv(m_name); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* m_name;
+};
 
 HttpSession session() {
   return HttpSession({.user_agent = "test"});
@@ -186,6 +199,28 @@ TEST_CASE("an address is looked at after its name is resolved, before the connec
   request.url = server.url();
   request.nearest = AddressReach::loopback; // what a server on this machine may name
   CHECK(http.perform(request).value().body == "ok");
+}
+
+TEST_CASE("a server behind a proxy may name nothing that lies near") {
+  const Server proxy([](int connection, const std::string&) {
+    say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const Variable through("http_proxy", proxy.url());
+  const Variable but("no_proxy", "127.0.0.2");
+  HttpSession http = session();
+  HttpRequest request = ask(proxy);
+  request.url = "http://registry.example/";
+  const auto reply = http.perform(request);
+  REQUIRE(reply.has_value());
+  CHECK(reply->reach == AddressReach::open);
+  request.nearest = reply->reach;
+  CHECK(http.perform(request).value().body == "ok"); // the proxy resolves names, so nothing is checked here
+  for (const char* host : {"127.0.0.1", "127.0.0.2"}) {
+    request.url = proxy.url("/", host);
+    const auto direct = http.perform(request);
+    REQUIRE_MESSAGE(!direct.has_value(), host);
+    CHECK_MESSAGE(direct.error().code == ErrorCode::registry_url, host);
+  }
 }
 
 TEST_CASE("many requests at once are answered in their order, and one that breaks is alone") {
