@@ -78,9 +78,9 @@ constinit const CommandSpec k_command_ls{
     .name = "ls",
     .group = CommandGroup::build,
     .summary = "list the models of the store",
-    .description = "One line per tag, sorted by name; <none> is that of what was pulled by its digest alone "
-                   "(`mrun tag`\n"
-                   "gives it one). Reads the store's index only and never starts the daemon.",
+    .description =
+        "One line per tag, sorted by name. What was pulled by its digest alone has the tag `<none>`, until\n"
+        "`mrun tag` gives it one. Reads the store's index only and never starts the daemon.",
     .positionals = k_positionals,
     .flags = k_flags,
     .examples = k_examples,

@@ -56,7 +56,8 @@ void say_end(const Context& context, const LoadResult& loaded) {
     context.say(fmt::format("{} is {}: {}", name_of(version), version.digest.short_hex(),
                             format_bytes(version.size_bytes)));
     if (version.reference.tag.empty())
-      context.say(fmt::format("it has no tag: mrun tag {} {}", name_of(version), version.reference.model()));
+      context.say(fmt::format("it has no tag: mrun tag {} {}:TAG gives it one", name_of(version),
+                              version.reference.model()));
   }
   if (loaded.other_artifacts > 0)
     context.say(fmt::format("passed over {} that {} no mrun bundle{}", loaded.other_artifacts,

@@ -46,7 +46,8 @@ void say_end(const Context& context, const PullPlan& plan, const Store& store) {
         fmt::format("{} moved from {} to {}", name, plan.previous->short_hex(), plan.version->short_hex()));
   context.say(fmt::format("{} is {}: {}, {} fetched", name, plan.has_tag ? plan.version->short_hex() : "here",
                           format_bytes(plan.size_bytes), format_bytes(plan.fetched_bytes)));
-  if (!plan.has_tag) context.say(fmt::format("it has no tag: mrun tag {} {}", name, plan.local.model()));
+  if (!plan.has_tag)
+    context.say(fmt::format("it has no tag: mrun tag {} {}:TAG gives it one", name, plan.local.model()));
   if (!plan.foreign) return;
   context.say(fmt::format("it was made of {} ({}): see `mrun show {}`", plan.foreign->kind,
                           plan.manifest.digest.short_hex(), name));
