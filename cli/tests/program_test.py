@@ -117,7 +117,7 @@ def store_commands():
     assert json.loads(mrun("show", digest[7:19], "--json").stdout)["schema"] == "mrun.show/v1"
     mrun("rm", "me/two:v1", code=2, says="error[M1005]")
     mrun("rm", "-y", digest[7:], code=2, says="error[M1209]")
-    mrun("rm", "-n", "me/two:v1", says="1 other tag keeps its files")
+    mrun("rm", "-n", "me/two:v1", says="1 other name keeps its files")
     code, shown = on_terminal("rm", "me/two:v1", answer=b"n\n")
     assert code == 0 and "nothing was done" in shown, shown
     code, shown = on_terminal("rm", "me/two:v1", answer=b"y\n")
