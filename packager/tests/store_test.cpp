@@ -76,7 +76,7 @@ TEST_CASE("what is not there is said with the nearest name") {
   CHECK(store.tag(reference("x/y"), Digest()).error().code == ErrorCode::model_not_found);
   CHECK(store.tag(reference("deadbeef"), packed.digest).error().code == ErrorCode::reference_invalid);
   CHECK(store.untag(reference("demo/small@" + packed.digest.text())).error().code ==
-        ErrorCode::model_not_found);
+        ErrorCode::model_not_found); // it has a tag, and no place of its own in `ls`
 }
 
 TEST_CASE("a model that has no tag any more is found by the digest of the hint") {
