@@ -58,15 +58,16 @@ TypedLine take_apart(std::string_view line) {
 }
 
 std::string escape_for_bash(std::string_view text, char quote) {
+  const std::string_view special = quote == '"' ? k_special_in_double
+                                   : quote == 0 ? std::string_view(k_special)
+                                                : std::string_view();
   std::string out;
   for (const char c : text) {
     if (quote == '\'' && c == '\'')
       out += "'\\''";
     else if (quote == '"' && c == '!')
       out += "\"'!'\""; // a backslash before it would stay: the quote is left for it
-    else if (quote == '"' && k_special_in_double.find(c) != std::string_view::npos)
-      (out += '\\') += c;
-    else if (quote == 0 && k_special.find(c) != std::string_view::npos)
+    else if (special.find(c) != std::string_view::npos)
       (out += '\\') += c;
     else
       out += c;
