@@ -14,8 +14,6 @@
 #include "cli/context.h"
 #include "cli/help.h"
 #include "cli/render/errors.h"
-#include "cli/render/github.h"
-#include "cli/render/json_text.h"
 #include "common/build_info.h"
 #include "common/code_trace.h"
 #include "common/standard_files.h"
@@ -24,14 +22,11 @@
 namespace mrun::cli {
 namespace {
 
-int show_error(Context& context, const Error& error) {
-  if (context.json)
-    context.terminal.err(canonical_json(error_json(error)) + "\n");
-  else
-    context.terminal.err(render_error(context.terminal, error));
-  if (context.github) context.terminal.annotate(github_error("mrun", error));
+// The exit code.
+int end_with(const Context& context, const Error& error) {
+  const int exit_code = show_error(context, error);
   const int signaled = error.code == ErrorCode::interrupted_by_user ? InterruptGuard::last_exit_code() : 0;
-  return signaled != 0 ? signaled : error.row().exit_code;
+  return signaled != 0 ? signaled : exit_code;
 }
 
 tl::unexpected<Error> unknown_command(std::string_view word) {
@@ -109,11 +104,10 @@ int run_shielded(Context& context, int argc, char** argv, RunElsewhere run_elsew
   try {
     std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
     const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
-    if (!result) return show_error(context, result.error());
+    if (!result) return end_with(context, result.error());
     return context.terminal.out_closed() ? 0 : *result;
   } catch (const std::exception& error) {
-    return show_error(context,
-                      fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
+    return end_with(context, fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
   }
 }
 

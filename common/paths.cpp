@@ -63,6 +63,10 @@ Result<void> private_folder(const fs::path& folder) {
 
 } // namespace
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
+}
+
 Result<HomePaths> HomePaths::from_environment() {
   HomePaths paths;
   if (const char* value = std::getenv("MRUN_HOME"); value != nullptr && value[0] != '\0') {

@@ -9,6 +9,9 @@
 
 namespace mrun {
 
+// The folder that a file lies in; "." for a bare name.
+std::filesystem::path folder_of(const std::filesystem::path& file);
+
 // The user's folders. MRUN_HOME holds config.yaml, data, state, cache and run instead of the XDG folders;
 // relative XDG values are ignored, as the specification demands.
 struct HomePaths {

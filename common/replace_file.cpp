@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/paths.h"
 #include "common/text.h"
 
 namespace mrun {
@@ -30,7 +31,7 @@ void remove_abandoned(const fs::path& path) {
   const std::string prefix = path.filename().string() + std::string(k_replacement_infix);
   const auto oldest = fs::file_time_type::clock::now() - k_replacement_lifetime;
   std::error_code ignored;
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(path);
   for (auto entry = fs::directory_iterator(folder, ignored); entry != fs::directory_iterator();
        entry.increment(ignored)) {
     if (!entry->path().filename().string().starts_with(prefix)) continue;
@@ -96,7 +97,7 @@ Result<void> replace_kept_file(const fs::path& path, std::string_view bytes, Err
   std::error_code ignored;
   if (fs::is_symlink(fs::symlink_status(place, ignored)))
     return fail_errno(code, ELOOP, fmt::format("can't write {}", printable(path.string(), 200)));
-  const fs::path folder = place.has_parent_path() ? place.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(place);
   struct stat there {};
   if (::stat(place.c_str(), &there) == 0) {
     const Keep keep{there.st_mode & k_mode_bits, there.st_uid, there.st_gid};

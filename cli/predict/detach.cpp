@@ -5,6 +5,7 @@
 #include "cli/predict/batch.h"
 #include "cli/predict/batch_inputs.h"
 #include "cli/predict/ending.h"
+#include "cli/render/errors.h"
 #include "cli/render/json_text.h"
 #include "daemon/api/prediction.h"
 

@@ -5,7 +5,6 @@
 #include "cli/client/daemon_client.h"
 #include "cli/predict/summary.h"
 #include "cli/render/errors.h"
-#include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
 #include "daemon/api/prediction.h"
@@ -106,13 +105,6 @@ Error about_model(Error error, const std::string& model) {
 Json without_ours(Json prediction) {
   prediction.erase("mrun");
   return prediction;
-}
-
-int show_error(const Context& context, const Error& error, Json details) {
-  context.terminal.err(context.json ? canonical_json(error_json(error, std::move(details))) + "\n"
-                                    : render_error(context.terminal, error));
-  if (context.github) context.terminal.annotate(github_error("mrun", error));
-  return error.row().exit_code;
 }
 
 int show_failure(const Context& context, const Json& prediction, const std::string& model,

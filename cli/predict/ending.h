@@ -28,8 +28,6 @@ Error about_model(Error error, const std::string& model);
 // Replicate's own object, without what only ours has.
 Json without_ours(Json prediction);
 
-// On standard error, as text or JSON; `details` are for JSON. The exit code.
-int show_error(const Context& context, const Error& error, Json details = Json::object());
 // Of one that did not succeed, on standard error: why, the worker's last words, where its log is. `place`:
 // which of several it was. The exit code.
 int show_failure(const Context& context, const Json& prediction, const std::string& model,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/media_type.h"
+#include "common/paths.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -17,10 +18,6 @@ namespace {
 
 constexpr std::size_t k_max_name_bytes = 200;
 constexpr std::string_view k_temporary_name = ".mrun-output-XXXXXX";
-
-std::filesystem::path folder_of(const std::filesystem::path& target) {
-  return target.has_parent_path() ? target.parent_path() : ".";
-}
 
 bool is_special(const std::filesystem::path& target) {
   struct stat status {};
@@ -33,15 +30,14 @@ tl::unexpected<Error> output_exists(const std::filesystem::path& target) {
 
 } // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path target, Place place, UniqueFd fd)
+AtomicFile::AtomicFile(std::filesystem::path target, UniqueFd fd)
     : m_target(std::move(target)),
-      m_place(place),
       m_fd(std::move(fd)) {}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : m_target(std::move(other.m_target)),
       m_temporary(std::exchange(other.m_temporary, {})),
-      m_place(std::exchange(other.m_place, Place::itself)),
+      m_is_nameless(std::exchange(other.m_is_nameless, false)),
       m_fd(std::move(other.m_fd)) {}
 
 AtomicFile::~AtomicFile() {
@@ -52,16 +48,19 @@ Result<AtomicFile> AtomicFile::create(std::filesystem::path target) {
   if (is_special(target)) {
     UniqueFd fd(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't open {}", target.string()));
-    return AtomicFile(std::move(target), Place::itself, std::move(fd));
+    return AtomicFile(std::move(target), std::move(fd));
   }
   const std::filesystem::path folder = folder_of(target);
-  if (UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)); fd)
-    return AtomicFile(std::move(target), Place::nameless, std::move(fd));
+  if (UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)); fd) {
+    AtomicFile file(std::move(target), std::move(fd));
+    file.m_is_nameless = true;
+    return file;
+  }
   // NFS, FUSE and others have none.
   std::string temporary = (folder / k_temporary_name).string();
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", folder.string()));
-  AtomicFile file(std::move(target), Place::temporary, std::move(fd));
+  AtomicFile file(std::move(target), std::move(fd));
   file.m_temporary = temporary;
   const mode_t mask = ::umask(0); // single-threaded: there is no other way to read it
   ::umask(mask);
@@ -84,13 +83,13 @@ Result<void> AtomicFile::link_nameless() {
   if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_target.string()));
   m_temporary = name;
-  m_place = Place::temporary;
+  m_is_nameless = false;
   return {};
 }
 
 Result<void> AtomicFile::commit(bool replace) {
-  if (m_place == Place::itself) return {};
-  if (m_place == Place::nameless) MRUN_TRY(link_nameless());
+  if (m_is_nameless) MRUN_TRY(link_nameless());
+  if (m_temporary.empty()) return {};
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
   int problem =
       ::renameat2(AT_FDCWD, m_temporary.c_str(), AT_FDCWD, m_target.c_str(), flags) == 0 ? 0 : errno;
@@ -102,12 +101,11 @@ Result<void> AtomicFile::commit(bool replace) {
   if (problem != 0)
     return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
   m_temporary.clear();
-  m_place = Place::itself;
   return {};
 }
 
 Result<void> AtomicFile::commit_durably(bool replace) {
-  const bool has_disk = m_place != Place::itself;
+  const bool has_disk = m_is_nameless || !m_temporary.empty();
   if (has_disk && ::fsync(m_fd.get()) < 0)
     return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_target.string()));
   MRUN_TRY(commit(replace));

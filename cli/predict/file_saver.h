@@ -27,13 +27,13 @@ class AtomicFile {
   Result<void> commit_as(std::filesystem::path target); // under another name, which must be free
 
  private:
-  enum class Place { itself, nameless, temporary };
-  AtomicFile(std::filesystem::path target, Place place, UniqueFd fd);
+  AtomicFile(std::filesystem::path target, UniqueFd fd);
   Result<void> link_nameless();
 
   std::filesystem::path m_target;
-  std::filesystem::path m_temporary; // its name until commit; "" for none
-  Place m_place;                     // itself: written directly, or committed
+  std::filesystem::path
+      m_temporary; // its name until commit; "" when nameless, written directly, or committed
+  bool m_is_nameless = false;
   UniqueFd m_fd;
 };
 

@@ -8,6 +8,7 @@
 
 #include "cli/render/json_text.h"
 #include "common/media_type.h"
+#include "common/paths.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -229,7 +230,7 @@ Result<std::filesystem::path> OutputSink::next_target(std::string_view extension
   const bool numbered = expand_output_pattern(name, index, extension);
   std::filesystem::path path = name;
   std::error_code error;
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const std::filesystem::path folder = folder_of(path);
   std::filesystem::create_directories(folder, error);
   if (error)
     return fail_errno(ErrorCode::io, error.value(), fmt::format("can't make the folder {}", folder.string()));

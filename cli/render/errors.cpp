@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/render/github.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -45,6 +46,13 @@ Json error_json(const Error& error, Json details) {
             {"hint", std::string(error.help())},
             {"retryable", row.retryable},
             {"details", std::move(details)}}}};
+}
+
+int show_error(const Context& context, const Error& error, Json details) {
+  context.terminal.err(context.json ? canonical_json(error_json(error, std::move(details))) + "\n"
+                                    : render_error(context.terminal, error));
+  if (context.github) context.terminal.annotate(github_error("mrun", error));
+  return error.row().exit_code;
 }
 
 } // namespace mrun::cli

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/terminal.h"
+#include "cli/context.h"
 #include "common/error.h"
 #include "common/json.h"
 
@@ -15,5 +15,8 @@ std::string render_error(const Terminal& terminal, const Error& error);
 // {error: {code, class, message, hint, retryable, details}}; `details` holds the notes and what the caller
 // adds.
 Json error_json(const Error& error, Json details = Json::object());
+
+// Either, on standard error, and with --github an annotation. The exit code.
+int show_error(const Context& context, const Error& error, Json details = Json::object());
 
 } // namespace mrun::cli

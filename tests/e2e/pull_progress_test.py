@@ -2,15 +2,14 @@
 
 import hashlib
 import os
-import pty
 import re
-import subprocess
 import time
 
 from faulty_registry import Faulty
 from foreign_artifacts import push_raw
-from harness import MRUN, Home, run
+from harness import Home, run
 from model_files import huggingface_files
+from screen import on_screen
 
 MIB = 1 << 20
 SIZE = 140 * MIB  # three ranges
@@ -57,24 +56,8 @@ def size(text):
     return float(number) * UNITS[unit]
 
 
-def on_a_terminal(home, *arguments):
-    near, far = pty.openpty()
-    command = subprocess.Popen([str(MRUN), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=far,
-                               env=home.env | {"TERM": "xterm"})
-    os.close(far)
-    shown = b""
-    try:
-        while data := os.read(near, 65536):
-            shown += data
-    except OSError:
-        pass  # the terminal's other end was closed
-    os.close(near)
-    assert command.wait(60) == 0, shown
-    return shown.decode()
-
-
 def shows_the_truth(name, home, remote):
-    text = on_a_terminal(home, "pull", remote)
+    text = on_screen(home, "pull", remote, on=("err",)).shown
     lines = [match.groups() for match in LINE.finditer(text)]
     assert len(lines) > 5, (name, text)
     done, total = [size(line[0]) for line in lines], {line[1] for line in lines if line[1]}

@@ -1,5 +1,6 @@
 """Commands on a pseudo-terminal, for the tests of what a person sees."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -16,27 +17,33 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Screen:
-    """`mrun WORDS` with the streams that `on` names on one terminal, the other ones on pipes (standard input: nothing)."""
+    """`mrun WORDS` with the streams that `on` names on one terminal, the other ones on pipes (standard input: nothing). A `raw`
+    terminal makes nothing of line ends."""
 
-    def __init__(self, home, *words, on=("in", "out", "err"), term="xterm", columns=120, env=None):
+    def __init__(self, home, *words, on=("in", "out", "err"), term="xterm", columns=120, env=None, raw=False):
         self.ours, theirs = pty.openpty()
+        if raw:
+            settings = termios.tcgetattr(theirs)
+            settings[1] &= ~termios.OPOST
+            termios.tcsetattr(theirs, termios.TCSANOW, settings)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
             [str(MRUN), *map(str, words)], cwd=home.path, env=home.env | {"TERM": term} | (env or {}),
             stdin=theirs if "in" in on else subprocess.DEVNULL, stdout=theirs if "out" in on else subprocess.PIPE,
             stderr=theirs if "err" in on else subprocess.PIPE)
         os.close(theirs)
+        self.decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         self.shown = ""  # on the terminal, as it was written: with every control character
         self.out = self.err = None  # what went elsewhere
 
     def read(self):
-        """What comes next; "" when nothing will."""
+        """Takes what comes next; False when nothing will."""
         try:
-            part = os.read(self.ours, 65536).decode()
+            part = os.read(self.ours, 65536)
         except OSError:
-            part = ""
-        self.shown += part
-        return part
+            part = b""
+        self.shown += self.decoder.decode(part, final=not part)
+        return bool(part)
 
     def until(self, text, timeout=30):
         """Waits until it is shown."""

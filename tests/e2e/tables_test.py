@@ -1,13 +1,7 @@
 """Goal: what a command lists fits the terminal it is shown on, is whole elsewhere, and `--plain` gives it to scripts."""
 
-import fcntl
-import os
-import pty
-import struct
-import subprocess
-import termios
-
-from harness import MRUN, run
+from harness import run
+from screen import on_screen
 
 LONG = "test/" + "a-rather-long-name-" * 4 + "x"
 # Each with the fields of a line.
@@ -17,20 +11,8 @@ LISTS = ((["ls"], 5), (["ps"], 11), (["predictions"], 14), (["ledger"], 9), (["s
 
 def on_terminal(home, columns, *words):
     """The lines that a terminal of so many columns is given."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen([MRUN, *words], cwd=home.path, env=home.env, stdin=subprocess.DEVNULL, stdout=theirs,
-                               stderr=subprocess.DEVNULL)
-    os.close(theirs)
-    shown = b""
-    try:
-        while part := os.read(ours, 65536):
-            shown += part
-    except OSError:
-        pass
-    os.close(ours)
-    assert process.wait(timeout=60) == 0, (words, shown)
-    return shown.decode().replace("\r\n", "\n").splitlines()
+    screen = on_screen(home, *words, on=("out",), term="dumb", columns=columns)
+    return screen.shown.replace("\r\n", "\n").splitlines()
 
 
 def main(home):

@@ -1,13 +1,10 @@
 """Goal: a terminal acts on nothing that a model wrote: its output, its log, and a prediction shown later have no raw control
 characters there, while a pipe gets every byte as it was."""
 
-import os
-import pty
 import re
-import subprocess
-import termios
 
-from harness import MRUN, run, wait_for
+from harness import run, wait_for
+from screen import on_screen
 
 HOSTILE = "plain\ttab\n\x1b]0;title\x07\x1b[2J\x1b[31mred\rover\x08\x7f\x9b31mé—🦊\n"
 SHOWN = "plain\ttab\n\\x1b]0;title\\x07\\x1b[2J\\x1b[31mred\\x0dover\\x08\\x7f\\xc2\\x9b31mé—🦊\n"
@@ -43,25 +40,7 @@ output: {type: string}
 
 def on_terminal(home, *args):
     """What a terminal gets, without what it makes of line ends."""
-    master, slave = pty.openpty()
-    settings = termios.tcgetattr(slave)
-    settings[1] &= ~termios.OPOST
-    termios.tcsetattr(slave, termios.TCSANOW, settings)
-    command = subprocess.Popen([str(MRUN), *args], stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE, env=home.env, cwd=home.path)
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            more = os.read(master, 65536)
-        except OSError:  # the last writer has gone
-            break
-        if not more:
-            break
-        shown += more
-    os.close(master)
-    command.stderr.read()
-    assert command.wait(timeout=60) == 0, (args, shown)
-    return shown.decode()
+    return on_screen(home, *args, on=("out",), term="dumb", raw=True).shown
 
 
 def main(home):

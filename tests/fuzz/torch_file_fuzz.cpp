@@ -1,17 +1,12 @@
 // A PyTorch file as `mrun inspect FILE` and `mrun pack` look at it: a report that is JSON and can be shown,
 // whatever the archive says of itself; no range outside of the file is asked for.
 #include "runtime/engines/torch/inspect/file_report.h"
+#include "runtime/engines/torch/tests/bytes_file.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace mrun;
 
 namespace {
-
-mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t length, const void** data) {
-  if (offset > file->size || length > file->size - offset) return MRUN_FAILED;
-  *data = static_cast<const std::uint8_t*>(file->impl) + offset;
-  return MRUN_OK;
-}
 
 void check_all_shown(const Json& value) {
   if (value.is_string()) fuzz::check_shown(value.get_ref<const std::string&>());
@@ -25,13 +20,8 @@ void check_all_shown(const Json& value) {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string bytes(fuzz::text_of(data, size));
-  mrun_file file = {};
-  file.struct_size = sizeof file;
-  file.name = {"model.pt2", 9};
-  file.size = bytes.size();
-  file.impl = bytes.data();
-  file.span = span;
+  const std::string bytes(fuzz::text_of(data, size));
+  const mrun_file file = test::file_of(bytes);
   const auto archive = torch_engine::Archive::open(file);
   if (!archive) {
     fuzz::check_error(archive.error());

@@ -6,6 +6,7 @@
 #include "runtime/engines/torch/aoti_package.h"
 #include "runtime/engines/torch/inspect/aoti_source.h"
 #include "runtime/engines/torch/inspect/file_report.h"
+#include "runtime/engines/torch/tests/bytes_file.h"
 
 namespace mrun::torch_engine {
 namespace {
@@ -80,22 +81,12 @@ TEST_CASE("the source of a package tells which of its arguments are tensors") {
   CHECK_FALSE(read_aoti_source("int main() {}"));
 }
 
-mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t length, const void** data) {
-  if (offset > file->size || length > file->size - offset) return MRUN_FAILED;
-  *data = static_cast<const char*>(file->impl) + offset;
-  return MRUN_OK;
-}
-
 Json report_with(const std::vector<std::pair<std::string, std::string>>& members) {
   test::ZipWriter writer;
   for (const auto& [name, text] : members)
     writer.add("m/data/aotinductor/model/" + name, text);
-  std::string bytes = writer.finish();
-  mrun_file file{};
-  file.struct_size = sizeof file;
-  file.size = bytes.size();
-  file.impl = bytes.data();
-  file.span = span;
+  const std::string bytes = writer.finish();
+  const mrun_file file = test::file_of(bytes);
   const auto archive = Archive::open(file);
   REQUIRE(archive);
   const auto report = report_archive(*archive, {});

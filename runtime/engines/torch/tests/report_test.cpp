@@ -3,22 +3,13 @@
 
 #include "common/tests/zip_writer.h"
 #include "runtime/engines/torch/inspect/file_report.h"
+#include "runtime/engines/torch/tests/bytes_file.h"
 
 namespace mrun::torch_engine {
 namespace {
 
-mrun_status span(const mrun_file* file, std::uint64_t offset, std::uint64_t length, const void** data) {
-  if (offset > file->size || length > file->size - offset) return MRUN_FAILED;
-  *data = static_cast<const char*>(file->impl) + offset;
-  return MRUN_OK;
-}
-
-Json report_of(std::string bytes, const CheckOptions& options = {}) {
-  mrun_file file{};
-  file.struct_size = sizeof file;
-  file.size = bytes.size();
-  file.impl = bytes.data();
-  file.span = span;
+Json report_of(const std::string& bytes, const CheckOptions& options = {}) {
+  const mrun_file file = test::file_of(bytes);
   const auto archive = Archive::open(file);
   REQUIRE(archive);
   const auto report = report_archive(*archive, options);
