@@ -14,7 +14,8 @@ inline mrun_file file_of(const std::string& bytes) {
   file.name = {"model.pt2", 9};
   file.size = bytes.size();
   file.impl = const_cast<char*>(bytes.data());
-  file.span = [](const mrun_file* self, std::uint64_t offset, std::uint64_t length, const void** data) -> mrun_status {
+  file.span = [](const mrun_file* self, std::uint64_t offset, std::uint64_t length,
+                 const void** data) -> mrun_status {
     if (offset > self->size || length > self->size - offset) return MRUN_FAILED;
     *data = static_cast<const char*>(self->impl) + offset;
     return MRUN_OK;
