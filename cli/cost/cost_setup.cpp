@@ -16,33 +16,27 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::size_t k_max_answer_bytes = 64;
+constexpr int k_max_attempts = 3; // at one question
 
 struct Question {
   const char* flag;
-  const char* words;
+  const char* words;     // {}: the currency
   const char* otherwise; // "": it must be given
   const char* most;
 };
 constexpr Question k_questions[] = {
-    {"price", "What did the machine cost?", "", "10000000"},
-    {"resale", "What will it bring when you sell it?", "0", "10000000"},
+    {"price", "What did the machine cost, in {}?", "", "10000000"},
+    {"resale", "What will it bring when you sell it, in {}?", "0", "10000000"},
     {"years", "How many years will it serve?", "3", "30"},
     {"watts-active", "How many watts does it draw at work?", "", "100000"},
     {"watts-idle", "How many watts does it draw while it waits?", "", "100000"},
-    {"kwh", "What does a kilowatt-hour cost?", "", "100"},
+    {"kwh", "What does a kilowatt-hour cost, in {}?", "", "100"},
 };
 
-Result<std::string> answer_of(Context& context, const Arguments& arguments, const Question& question) {
-  if (const auto given = arguments.value(question.flag)) return *given;
-  if (context.terminal.in_is_terminal() && context.terminal.err_is_terminal()) {
-    const std::string shown = *question.otherwise == '\0' ? "" : fmt::format(" [{}]", question.otherwise);
-    const std::string said(
-        trim(context.terminal.ask(fmt::format("{}{} ", question.words, shown), k_max_answer_bytes)));
-    if (!said.empty()) return said;
-  }
-  if (*question.otherwise != '\0') return std::string(question.otherwise);
-  return fail(ErrorCode::cost_setup, fmt::format("`--{}` is not given: {}", question.flag, question.words));
-}
+struct Answer {
+  std::string text;
+  Exact value;
+};
 
 Result<Exact> number_of(const std::string& flag, const std::string& text, const Exact& most) {
   Result<Exact> value = parse_exact(text, ErrorCode::cost_setup);
@@ -53,6 +47,33 @@ Result<Exact> number_of(const std::string& flag, const std::string& text, const 
     return fail(ErrorCode::cost_setup,
                 fmt::format("`--{}` is {}, more than {}", flag, text, exact_text(most, 0)));
   return value;
+}
+
+Result<Answer> answer_of(const Question& question, const std::string& text) {
+  MRUN_ASSIGN(const Exact most, parse_exact(question.most, ErrorCode::cost_setup));
+  MRUN_ASSIGN(const Exact value, number_of(question.flag, text, most));
+  return Answer{text, value};
+}
+
+// What the flag says, or who sits at the terminal: a wrong answer is asked for again.
+Result<Answer> answer_to(Context& context, const Arguments& arguments, const Question& question,
+                         const std::string& currency) {
+  if (const auto given = arguments.value(question.flag)) return answer_of(question, *given);
+  const bool has_default = *question.otherwise != '\0';
+  if (context.terminal.in_is_terminal() && context.terminal.err_is_terminal()) {
+    const std::string prompt = fmt::format(fmt::runtime(question.words), currency) +
+                               (has_default ? fmt::format(" [{}] ", question.otherwise) : " ");
+    for (int attempt = 0; attempt < k_max_attempts; ++attempt) {
+      const std::string said(trim(context.terminal.ask(prompt, k_max_answer_bytes)));
+      if (said.empty() && has_default) break;
+      Result<Answer> answer = answer_of(question, said);
+      if (answer || attempt + 1 == k_max_attempts) return answer;
+      context.terminal.err(answer.error().message + "\n");
+    }
+  }
+  if (has_default) return answer_of(question, question.otherwise);
+  return fail(ErrorCode::cost_setup, fmt::format("`--{}` is not given: {}", question.flag,
+                                                 fmt::format(fmt::runtime(question.words), currency)));
 }
 
 struct Setup {
@@ -71,11 +92,14 @@ Result<void> check(const OwnedMachine& machine) {
   return {};
 }
 
-Result<void> read_more(const Arguments& arguments, Setup& setup) {
-  setup.currency = arguments.value("currency").value_or("USD");
-  if (setup.currency.size() != 3 ||
-      setup.currency.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos)
+Result<std::string> currency_of(const Arguments& arguments) {
+  std::string currency = arguments.value("currency").value_or("USD");
+  if (currency.size() != 3 || currency.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos)
     return fail(ErrorCode::cost_setup, "`--currency` is not a code such as USD (ISO 4217)");
+  return currency;
+}
+
+Result<void> read_more(const Arguments& arguments, Setup& setup) {
   if (auto text = arguments.value("utilisation")) {
     if (text->ends_with('%')) text->pop_back();
     MRUN_ASSIGN(const Exact percent, number_of("utilisation", *text, 100));
@@ -94,12 +118,12 @@ Result<void> read_more(const Arguments& arguments, Setup& setup) {
 
 Result<Setup> read_setup(Context& context, const Arguments& arguments) {
   Setup setup;
+  MRUN_ASSIGN(setup.currency, currency_of(arguments));
   std::map<std::string, Exact> values;
   for (const Question& question : k_questions) {
-    MRUN_ASSIGN(const std::string text, answer_of(context, arguments, question));
-    MRUN_ASSIGN(values[question.flag],
-                number_of(question.flag, text, *parse_exact(question.most, ErrorCode::cost_setup)));
-    setup.basis.emplace_back(question.flag, text);
+    MRUN_ASSIGN(const Answer answer, answer_to(context, arguments, question, setup.currency));
+    values[question.flag] = answer.value;
+    setup.basis.emplace_back(question.flag, answer.text);
   }
   setup.machine = {values["price"],
                    values["resale"],

@@ -10,7 +10,6 @@ Builds nothing: wants `cmake --build --preset release --target engine_torch torc
 $MRUN_BUILD for another build. torch.compile and AOTInductor need g++ and take a minute a network.
 """
 
-import json
 import os
 import pathlib
 import random

@@ -3,11 +3,9 @@
 usage: scripts/bench/run warm_models [rounds]
 """
 
-import json
 import os
 import subprocess
 import sys
-import time
 
 import lib
 

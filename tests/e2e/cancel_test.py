@@ -1,9 +1,7 @@
 """Goal: a prediction can be stopped in every phase: by Ctrl-C, by `mrun cancel`, by the API, by its deadline, by going away."""
 
 import json
-import os
 import signal
-import time
 
 from harness import UnixConnection, is_alive, run, wait_for
 

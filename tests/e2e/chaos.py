@@ -13,7 +13,6 @@ import threading
 import time
 from decimal import Decimal
 
-from harness import wait_for
 
 TERMINAL = {"succeeded", "failed", "canceled", "aborted"}
 

@@ -3,12 +3,30 @@
 import json
 
 from harness import run
+from screen import Screen
 
 MACHINE = {"--price": "2000", "--watts-active": "450", "--watts-idle": "60", "--kwh": "0.15"}
 
 
 def flags(**changes):
     return [word for pair in (MACHINE | {"--" + name.replace("_", "-"): value for name, value in changes.items()}).items() for word in pair]
+
+
+def on_a_terminal(home, config):
+    """Each question says its unit and its default; a wrong answer is asked for again, and Ctrl-D changes nothing."""
+    before = config.read_text()
+    screen = Screen(home, "cost", "setup", "--currency", "EUR")
+    for question, answer in (("What did the machine cost, in EUR? ", "much"), ("is not a", None), ("What did the machine cost, in EUR? ", "1,000"),
+                             ("What did the machine cost, in EUR? ", "2000"), ("sell it, in EUR? [0] ", ""), ("How many years will it serve? [3] ", ""),
+                             ("at work? ", "450"), ("while it waits? ", "60"), ("kilowatt-hour cost, in EUR? ", "0.15")):
+        screen.then(question)
+        if answer is not None:
+            screen.type(answer + "\n")
+    assert "an hour at work costs 0.1436 EUR" in screen.end().left(), screen.shown
+    assert "EUR" in config.read_text()
+    config.write_text(before)
+    screen = Screen(home, "cost", "setup").until("cost, in USD? ").type("\x04\x04\x04").end(2)
+    assert "M1916" in screen.left() and config.read_text() == before, screen.shown
 
 
 def main(home):
@@ -33,6 +51,7 @@ def main(home):
         home.fails("M1916", 2, "cost", "setup", *flags(**wrong))
     missing = home.fails("M1916", 2, "cost", "setup", "--price", "2000", input="")
     assert "--watts-active" in missing.err, missing
+    on_a_terminal(home, config)
 
     # The daemon bills by it, and an estimate says before what the ledger says afterwards.
     home.mrun("cost", "setup", "--price", "26280", "--watts-active", "0", "--watts-idle", "0", "--kwh", "0", "--tflops", "1", "--memory-gbs", "20")

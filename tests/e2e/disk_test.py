@@ -6,7 +6,6 @@ itself when there is room again.
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 

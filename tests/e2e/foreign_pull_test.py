@@ -1,6 +1,5 @@
 """Goal: models that other tools pushed become bundles: ModelPack in all packings, Docker's runner, KitOps; hostile ones are refused."""
 
-import json
 import subprocess
 import tarfile
 

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from harness import run, wait_for
+from harness import run
 
 
 CANARY = "hunter2canary"

@@ -1,6 +1,5 @@
 """Goal: `mrun logs -f` shows what a prediction logs as it logs it, ends with it, and leaves it alone when it is left."""
 
-import os
 import signal
 
 from harness import run, wait_for

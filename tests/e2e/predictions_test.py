@@ -1,6 +1,5 @@
 """Goal: `mrun predictions` lists what runs and what has run, by model, version, status, tag and time, page by page, and shows one whole."""
 
-import json
 
 from harness import run, wait_for
 

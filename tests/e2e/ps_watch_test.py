@@ -1,12 +1,10 @@
 """Goal: `mrun ps --watch` shows each change of what is loaded and runs, from before there is a daemon to after it is gone."""
 
 import json
-import os
-import pty
 import signal
-import threading
 
-from harness import MRUN, run
+from harness import run
+from screen import Screen
 
 
 def main(home):
@@ -40,25 +38,11 @@ def main(home):
     assert words.stdout.readline().startswith("MODEL") and "test/echo" in words.stdout.readline()
     words.send_signal(signal.SIGTERM)
     assert words.wait(timeout=20) == 143
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(str(MRUN), [str(MRUN), "ps", "--watch"], home.env | {"TERM": "xterm"})
-    shown = b""
-    while b"test/echo" not in shown or b"Ctrl-C ends" not in shown:
-        shown += os.read(terminal, 4096)
-    assert b"\x1b[H\x1b[J" in shown, shown
-    os.write(terminal, b"\x03")
-    threading.Thread(target=lambda: drain(terminal), daemon=True).start()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    screen = Screen(home, "ps", "--watch").until("test/echo").until("Ctrl-C ends")
+    assert "\x1b[H\x1b[J" in screen.shown, screen.shown
+    screen.process.send_signal(signal.SIGINT)
+    screen.end(130)
     assert home.try_mrun("ps", "--watch", "--json").code == 2
-
-
-def drain(terminal):
-    try:
-        while os.read(terminal, 4096):
-            pass
-    except OSError:
-        pass
 
 
 run(main)

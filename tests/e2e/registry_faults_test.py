@@ -1,6 +1,7 @@
 """Goal: a registry that misbehaves costs time or an error that says so, never a wrong byte, a leaked secret or a lost piece.
 
-Each row of PULLS, TAGS and LOGINS is a fault and how it ends: "ok", or the error's code. Pushes: registry_push_faults_test.py.
+Each row of PULLS, TAGS and LOGINS is a fault and how it ends: "ok", or the error's code. Pushes:
+registry_push_faults_test.py; passwords: registry_credentials_test.py.
 """
 
 import concurrent.futures
@@ -9,27 +10,15 @@ import hashlib
 import http.server
 import json
 import os
-import pathlib
-import pty
 import signal
 import ssl
 import subprocess
 import threading
 import time
 
+from fault_rows import SIZE, Row, Rows, bearer, token_says
 from faulty_registry import BASIC, Faulty, always, says, times
 from harness import Home, run, wait_for
-
-SECRETS = ("s3cret-word", BASIC.split()[1], "SIGNATURE")
-EXIT = {"M1701": 75, "M1702": 1, "M1703": 1, "M1704": 1, "M1705": 75, "M1706": 4, "M1707": 4, "M1708": 5, "M1709": 10, "M1112": 10}
-PARTS = {"manifest": "/manifests/", "any": ""}
-
-
-class Row:
-    """One server, one plan. `fault(handler, n)`: the n-th request of the row's part (1, 2, …); true when it answered."""
-
-    def __init__(self, name, part, fault, ends="ok", after=None, login=False):
-        self.name, self.part, self.fault, self.ends, self.after, self.login = name, part, fault, ends, after, login
 
 
 def cuts(*lengths):
@@ -57,22 +46,6 @@ def whole_breaking_later(handler, n):
     return True
 
 
-def bearer(realm):
-    """A challenge; the token itself is asked for at the row's own server when the realm says HOST."""
-    def answer(handler):
-        host = handler.headers["Host"]
-        return handler.reply(401, b"", [("WWW-Authenticate", f'Bearer realm="{realm.replace("HOST", host)}",service="s"')])
-    return answer
-
-
-def token_says(body):
-    def fault(handler, _):
-        if "/token" in handler.path:
-            return handler.reply(200, body)
-        return bearer("http://HOST/token")(handler)
-    return fault
-
-
 def resumed_once(faulty, big):
     ranges = [seen[2] for seen in faulty.seen if big in seen[1]]
     assert ranges == [None, "bytes=1000000-", None], ranges
@@ -89,7 +62,6 @@ def asked_so_often(count):
     return check
 
 
-SIZE = 4_000_000
 OTHER = b"x" * SIZE
 SOON = email.utils.formatdate(time.time() + 2, usegmt=True)
 LATER = email.utils.formatdate(time.time() + 7200, usegmt=True)
@@ -195,72 +167,41 @@ TAGS = [
 ]
 
 
-class Rows:
-    def __init__(self, home):
-        folder = home.model("demo/big", pack=False, files={"weights.bin": os.urandom(SIZE)})
-        self.store = home.home / "data"
-        self.digest = home.mrun("pack", folder).out.strip()
-        layers = json.loads((self.store / "blobs/sha256" / self.digest.removeprefix("sha256:")).read_text())["layers"]
-        self.big = max(layers, key=lambda layer: layer["size"])["digest"]
-        assert max(layer["size"] for layer in layers) == SIZE, layers  # one piece
-
-    def serve(self, row):
-        faulty, count = Faulty(self.store), iter(range(1, 1_000_000))
-        part = PARTS.get(row.part, self.big)
-        faulty.plan = lambda handler: part in handler.path and row.fault(handler, next(count))
-        return faulty
-
-    def check(self, row, command, other, faulty, env):
+def pull(rows, row):
+    faulty, other = rows.serve(row), Home()
+    try:
+        outcome = rows.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, rows.config(row, other, faulty.host))
+        # MRUN_LOG=debug: each request is told, without what is secret in it.
+        assert f"debug GET http://{faulty.host}/v2/demo/big/manifests/latest: " in outcome.err, outcome
+        assert "Bearer" not in outcome.err and "uthorization" not in outcome.err, outcome
+        for blob in (other.home / "data/blobs/sha256").glob("*"):
+            assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name, blob
         if row.ends == "ok":
-            outcome = other.try_mrun(*command, env=env, timeout=100)
-            assert outcome.code == 0, outcome
+            assert outcome.out.strip() == rows.digest, outcome
         else:
-            outcome = other.fails(row.ends, EXIT[row.ends], *command, env=env, timeout=100)
-        assert not any(secret in outcome.out + outcome.err for secret in SECRETS), outcome
-        if row.after:
-            row.after(faulty, self.big)
-        return outcome
+            assert other.mrun("ls").out == "", outcome
+        if not row.login:
+            assert {seen[3] for seen in faulty.seen} == {None}, faulty.seen
+    finally:
+        faulty.close()
+        other.close()
 
-    def config(self, row, other, host):
-        folder = other.path / "docker"
-        folder.mkdir()
-        (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": BASIC.split()[1]}}} if row.login else {}))
-        return {"DOCKER_CONFIG": str(folder), "MRUN_LOG": "debug"}
 
-    def pull(self, row):
-        faulty, other = self.serve(row), Home()
-        try:
-            outcome = self.check(row, ("pull", f"{faulty.host}/demo/big", "-v"), other, faulty, self.config(row, other, faulty.host))
-            # MRUN_LOG=debug: each request is told, without what is secret in it.
-            assert f"debug GET http://{faulty.host}/v2/demo/big/manifests/latest: " in outcome.err, outcome
-            assert "Bearer" not in outcome.err and "uthorization" not in outcome.err, outcome
-            for blob in (other.home / "data/blobs/sha256").glob("*"):
-                assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name, blob
-            if row.ends == "ok":
-                assert outcome.out.strip() == self.digest, outcome
-            else:
-                assert other.mrun("ls").out == "", outcome
-            if not row.login:
-                assert {seen[3] for seen in faulty.seen} == {None}, faulty.seen
-        finally:
-            faulty.close()
-            other.close()
-
-    def tags(self, row, wanted):
-        faulty, other = self.serve(row), Home()
-        try:
-            outcome = self.check(row, ("tags", f"{faulty.host}/demo/big"), other, faulty, {})
-            assert outcome.out == wanted, outcome
-        finally:
-            faulty.close()
-            other.close()
+def tags(rows, row, wanted):
+    faulty, other = rows.serve(row), Home()
+    try:
+        outcome = rows.check(row, ("tags", f"{faulty.host}/demo/big"), other, faulty, {})
+        assert outcome.out == wanted, outcome
+    finally:
+        faulty.close()
+        other.close()
 
 
 def main(home):
     rows = Rows(home)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:  # they wait more than they work
-        under_way = [(row.name, pool.submit(rows.pull, row)) for row in PULLS]
-        under_way += [(row.name, pool.submit(rows.tags, row, wanted)) for row, wanted in TAGS]
+        under_way = [(row.name, pool.submit(pull, rows, row)) for row in PULLS]
+        under_way += [(row.name, pool.submit(tags, rows, row, wanted)) for row, wanted in TAGS]
         failed = [(name, one.exception()) for name, one in under_way if one.exception()]
     for name, error in failed:
         print(f"--- {name}\n{error}")
@@ -271,10 +212,6 @@ def main(home):
     elsewhere_is_not_asked(rows)
     proxies(rows)
     one_at_a_time(rows)
-    kept_secret(home, rows)
-    strangers_get_nothing(rows)
-    without_a_helper(rows)
-    asks_nobody(rows)
     force_mends(rows)
     killed(home, rows.digest, rows.big.removeprefix("sha256:"))
     tls(home)
@@ -354,184 +291,6 @@ def one_at_a_time(rows):
         other.close()
 
 
-def kept_secret(home, rows):
-    """No process has a secret among its arguments, and a helper gets the host on its standard input."""
-    faulty = Faulty(rows.store)
-    faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(
-        401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
-    folder = home.path / "helper"
-    folder.mkdir()
-    helper = folder / "docker-credential-noting"
-    helper.write_text(f"""#!/bin/sh
-cat > {folder}/input; echo "$0 $@" >> {folder}/arguments
-[ "$1" = get ] && echo '{{"ServerURL":"x","Username":"me","Secret":"s3cret-word"}}'
-exit 0
-""")
-    helper.chmod(0o755)
-    (folder / "config.json").write_text(json.dumps({"credsStore": "noting"}))
-    env = {"PATH": f"{folder}:{os.environ['PATH']}", "DOCKER_CONFIG": str(folder)}
-    try:
-        trace = folder / "trace"
-        for command, input in ((["login", faulty.host, "-u", "me", "--token-stdin"], "s3cret-word\n"), (["inspect", f"{faulty.host}/demo/big"], "")):
-            done = subprocess.run(["strace", "-f", "-qq", "-s", "9999", "-e", "trace=execve", "-o", trace, home_program(), *command], input=input,
-                                  capture_output=True, text=True, env=home.env | env, timeout=100)
-            assert done.returncode == 0, done
-            assert not any(secret in trace.read_text() + done.stdout + done.stderr for secret in SECRETS), trace.read_text()
-        told = (folder / "arguments").read_text()
-        assert "store" in told and "get" in told and "s3cret" not in told and faulty.host not in told, told
-        assert (folder / "input").read_text().strip() == faulty.host
-    finally:
-        faulty.close()
-
-
-def strangers_get_nothing(rows):
-    """A registry that names a token server elsewhere: the password goes there only when the user named it, too."""
-    elsewhere, other = Faulty(), Home()
-    row = Row("a realm elsewhere", "any", lambda handler, n: False, login=True)
-    faulty = rows.serve(row)
-    server = elsewhere.host
-    try:
-        elsewhere.plan = lambda handler: handler.reply(200, b'{"token":"the-canary"}')
-        faulty.plan = lambda handler: handler.headers.get("Authorization") != "Bearer the-canary" and bearer(f"http://{server}/token?x=SIGNATURE")(handler)
-        env, remote = rows.config(row, other, faulty.host), f"{faulty.host}/demo/big"
-        refused = other.fails("M1703", 1, "pull", remote, env=env)
-        assert faulty.host in refused.err and server in refused.err and "--token-server" in refused.err, refused
-        login = "login", faulty.host, "-u", "me", "--token-stdin"
-        other.fails("M1703", 1, *login, input="s3cret-word", env=env)
-        other.fails("M1703", 1, *login, "--token-server", "auth.example", input="s3cret-word", env=env)
-        assert elsewhere.seen == [], elsewhere.seen
-        # Named in config.yaml, or at login, until logout.
-        other.home.mkdir(exist_ok=True)
-        config = other.home / "config.yaml"
-        config.write_text(f"token_servers: {{\"{faulty.host}\": \"{server}\"}}\n")
-        outcome = other.mrun("pull", remote, env=env)
-        assert elsewhere.seen[0][3] == BASIC and "canary" not in outcome.err and "SIGNATURE" not in outcome.err, outcome
-        config.unlink()
-        other.fails("M1703", 1, "pull", remote, "-f", env=env)
-        other.mrun(*login, "--token-server", server, input="s3cret-word", env=env)
-        other.mrun("pull", remote, "-f", env=env)
-        other.mrun("logout", faulty.host, env=env)
-        # On a terminal the user is asked; only a yes sends anything.
-        for answer, ends in (("n", 1), ("yes", 0)):
-            elsewhere.seen.clear()
-            code, shown = on_a_terminal(other, env, ("login", faulty.host, "-u", "me"), "s3cret-word", answer)
-            assert code == ends and server in shown and "s3cret" not in shown, (answer, code, shown)
-            assert bool(elsewhere.seen) == (answer == "yes"), elsewhere.seen
-        other.mrun("pull", remote, "-f", env=env)
-        other.mrun("logout", faulty.host, env=env)
-        (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"auths": {faulty.host: {"auth": BASIC.split()[1]}}}))
-        other.fails("M1703", 1, "pull", remote, "-f", env=env)
-        # Nobody's password goes nowhere.
-        elsewhere.seen.clear()
-        other.mrun("pull", remote, "-f", env=env | {"DOCKER_CONFIG": str(other.path)})
-        assert {seen[3] for seen in elsewhere.seen} == {None}, elsewhere.seen
-    finally:
-        faulty.close()
-        elsewhere.close()
-        other.close()
-
-
-def on_a_terminal(home, env, command, *answers):
-    """Runs it on a pseudo-terminal, an answer to each prompt; (exit code, what the terminal showed)."""
-    near, far = pty.openpty()
-    process = subprocess.Popen([home_program(), *command], stdin=far, stdout=far, stderr=far, env=home.env | env, start_new_session=True)
-    os.close(far)
-    shown = ""
-    for answer, prompt in zip(answers, ("password or token: ", "[y/N] ")):
-        while prompt not in shown:
-            shown += os.read(near, 4096).decode()
-        os.write(near, answer.encode() + b"\n")
-    try:
-        while data := os.read(near, 4096):
-            shown += data.decode()
-    except OSError:
-        pass  # the process has ended
-    os.close(near)
-    return process.wait(60), shown
-
-
-def without_a_helper(rows):
-    """A Docker config of another machine names a helper that is not here: what is public is pulled all the same."""
-    other = Home()
-    row = Row("no helper", "any", token_says(b'{"token":"t"}'))
-    faulty = rows.serve(row)
-    try:
-        faulty.plan = lambda handler: handler.headers.get("Authorization") != "Bearer t" and token_says(b'{"token":"t"}')(handler, 1)
-        env = rows.config(row, other, faulty.host)
-        (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"credsStore": "not-here"}))
-        outcome = other.mrun("pull", f"{faulty.host}/demo/big", env=env)
-        assert outcome.out.strip() == rows.digest and "docker-credential-not-here" in outcome.err, outcome
-        other.fails("M1710", 4, "login", faulty.host, "-u", "me", "--token-stdin", input="s3cret-word", env=env)  # it can't be kept
-        other.mrun("logout", faulty.host, env=env)
-    finally:
-        faulty.close()
-        other.close()
-
-
-def asks_nobody(rows):
-    """A registry that asks for no password can't say whether it is right: login says so, keeps it, and push has it."""
-    for status, is_shown in ((200, BASIC), (404, None)):  # what may be no registry gets no password unasked
-        other = Home()
-        row = Row("open", "any", always(says(status)))
-        faulty = rows.serve(row)
-        try:
-            env = rows.config(row, other, faulty.host)
-            login = "login", faulty.host, "-u", "me", "--token-stdin"
-            outcome = other.mrun(*login, input="s3cret-word", env=env)
-            assert "asked for no password" in outcome.err and "lets me in" not in outcome.err, outcome
-            assert faulty.seen[-1][3] == is_shown, faulty.seen
-            answer = other.mrun(*login, "--json", input="s3cret-word", env=env).json()
-            assert answer["kept_in"] == str(pathlib.Path(env["DOCKER_CONFIG"]) / "config.json") and not answer["verified"], answer
-        finally:
-            faulty.close()
-            other.close()
-    reads_are_free()
-
-
-def reads_are_free():
-    """Strangers may read, writing needs a password: login finds a wrong one where the registry looks at it, and push gets in."""
-    other = Home()
-    faulty = Faulty()
-    asks = [("WWW-Authenticate", 'Basic realm="x"')]
-    is_strict = True  # a wrong password is refused for reading, too
-
-    def plan(handler):
-        given = handler.headers.get("Authorization")
-        needs = handler.command in ("POST", "PUT", "PATCH") or (is_strict and given)
-        return needs and given != BASIC and handler.reply(401, b"", asks)
-
-    faulty.plan = plan
-    env = {"DOCKER_CONFIG": str(other.path / "docker")}
-    login = "login", faulty.host, "-u", "me", "--token-stdin"
-    remote = f"{faulty.host}/demo/words"
-    try:
-        folder = other.model("demo/words", files={"label.txt": "one"})
-        refused = other.fails("M1706", 4, "push", "demo/words", remote, env=env)
-        assert f"{faulty.host} wants" in refused.err and f"mrun login {faulty.host}" in refused.err, refused
-        other.fails("M1706", 4, *login, input="wrong", env=env)
-        assert not (other.path / "docker/config.json").exists()
-        # For one command: nothing is kept.
-        other.fails("M1001", 2, "push", "demo/words", remote, "--token-stdin", input="s3cret-word", env=env)
-        other.fails("M1001", 2, "push", "demo/words", remote, "-u", "me", env=env)
-        other.fails("M1706", 4, "push", "demo/words", remote, "-u", "me", "--token-stdin", input="wrong", env=env)
-        done = other.mrun("push", "demo/words", remote, "-u", "me", "--token-stdin", "-v", input="s3cret-word\n", env=env | {"MRUN_LOG": "debug"})
-        assert "s3cret" not in done.out + done.err and not (other.path / "docker/config.json").exists(), done
-        faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(401, b"", asks)
-        other.fails("M1706", 4, "pull", remote, env=env)
-        other.fails("M1001", 2, "pull", "--locked", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
-        other.mrun("pull", remote, "-f", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
-        # Kept.
-        faulty.plan = plan
-        is_strict = False
-        assert "asked for no password" in other.mrun(*login, input="s3cret-word", env=env).err
-        (folder / "label.txt").write_text("two")
-        other.mrun("pack", folder)
-        other.mrun("push", "demo/words", remote, env=env)
-    finally:
-        faulty.close()
-        other.close()
-
-
 def force_mends(rows):
     """`pull -f` hashes what is here, and fetches what is damaged, though its size is right."""
     other = Home()
@@ -552,10 +311,6 @@ def force_mends(rows):
     finally:
         faulty.close()
         other.close()
-
-
-def home_program():
-    return str(pathlib.Path(os.environ["MRUN_BUILD"]) / "bin/mrun")
 
 
 def killed(home, digest, big):

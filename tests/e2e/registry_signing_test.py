@@ -6,17 +6,16 @@ At Debian's docker-registry, which has no referrers API, and at a small one of o
 import base64
 import hashlib
 import json
-import os
 import pathlib
-import pty
 import subprocess
 import tarfile
 import urllib.error
 import urllib.request
 
-from harness import MRUN, Home, run
+from harness import Home, run
 from referrers_server import ReferrersServer
 from registry_server import Registry
+from screen import Screen
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -301,20 +300,7 @@ def secrets(home, host, pem):
 
 def typed(home, *args):
     """On a terminal the passphrase is asked for, and not shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(MRUN, [str(MRUN), *map(str, args)], home.env)
-    shown = b""
-    while b"passphrase of" not in shown:
-        shown += os.read(terminal, 1024)
-    os.write(terminal, b"open sesame\n")
-    try:
-        while chunk := os.read(terminal, 1024):
-            shown += chunk
-    except OSError:  # the terminal is gone with the program
-        pass
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
-    return shown.decode()
+    return Screen(home, *args).until("passphrase of").type("open sesame\n").end().shown
 
 
 def main(home):

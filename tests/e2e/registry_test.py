@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
-import time
 
-from harness import Home, run, wait_for
+from harness import Home, run
 from registry_server import Registry
 
 

@@ -33,6 +33,7 @@ class Screen:
             stderr=theirs if "err" in on else subprocess.PIPE)
         os.close(theirs)
         self.decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
+        self.at = 0  # how much of what is shown then() has passed
         self.shown = ""  # on the terminal, as it was written: with every control character
         self.out = self.err = None  # what went elsewhere
 
@@ -45,12 +46,18 @@ class Screen:
         self.shown += self.decoder.decode(part, final=not part)
         return bool(part)
 
-    def until(self, text, timeout=30):
-        """Waits until it is shown."""
+    def until(self, text, timeout=30, start=0):
+        """Waits until it is shown, at `start` or behind it."""
         deadline = time.monotonic() + timeout * SLOWER
-        while text not in self.shown:
+        while text not in self.shown[start:]:
             assert self.read(), f"{text!r} never came: {self.shown!r}"
             assert time.monotonic() < deadline, f"waited {timeout} s for {text!r}: {self.shown!r}"
+        return self
+
+    def then(self, text):
+        """Waits until it is shown behind what the last then() waited for."""
+        self.until(text, start=self.at)
+        self.at = self.shown.index(text, self.at) + len(text)
         return self
 
     def type(self, keys):

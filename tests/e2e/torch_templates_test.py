@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sysconfig  # noqa: F401
 import venv
 
 from harness import BUILD, SOURCE, run

@@ -2,7 +2,7 @@
 
 import json
 
-from harness import is_alive, run, wait_for
+from harness import is_alive, run
 
 # mode -> (error code, words of the message); the exit code is that of the code's row.
 FAILURES = {

@@ -43,6 +43,17 @@ class Cache {
   UniqueFd m_fd;
 };
 
+// torch.so with such a folder, told to open native code.
+struct TrustedModule {
+  Cache cache;
+  LoadedModule module{k_module};
+
+  TrustedModule() {
+    module.host().cache_dir = cache.fd();
+    module.spec = k_consent;
+  }
+};
+
 fs::path library_in(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().extension() == ".so") return entry.path();
@@ -62,10 +73,8 @@ TEST_CASE("every package gives what Python gives") {
   for (const std::string& name : names) {
     CAPTURE(name);
     const CorpusCase one(k_packages / name);
-    const Cache cache;
-    LoadedModule module(k_module);
-    module.host().cache_dir = cache.fd();
-    module.spec = k_consent;
+    TrustedModule trusted;
+    LoadedModule& module = trusted.module;
     REQUIRE_MESSAGE(module.load_file(one.model()) == MRUN_OK, module.host().message);
     check_answer(module, one);
     check_answer(module, one);
@@ -74,10 +83,8 @@ TEST_CASE("every package gives what Python gives") {
 
 TEST_CASE("arguments that were no tensors when a package was compiled need not be given") {
   const CorpusCase one(k_packages / "arguments");
-  const Cache cache;
-  LoadedModule module(k_module);
-  module.host().cache_dir = cache.fd();
-  module.spec = k_consent;
+  TrustedModule trusted;
+  LoadedModule& module = trusted.module;
   REQUIRE_MESSAGE(module.load_file(one.model()) == MRUN_OK, module.host().message);
   std::vector<GivenInput> inputs;
   for (GivenInput& input : one.inputs())
@@ -102,10 +109,8 @@ TEST_CASE("arguments that were no tensors when a package was compiled need not b
 }
 
 TEST_CASE("a package without its weights is refused by name") {
-  const Cache cache;
-  LoadedModule module(k_module);
-  module.host().cache_dir = cache.fd();
-  module.spec = k_consent;
+  TrustedModule trusted;
+  LoadedModule& module = trusted.module;
   CHECK(module.load_file(k_packages / "refused/without_weights.pt2") == MRUN_UNSUPPORTED);
   CHECK_MESSAGE(module.host().message.find("compiled without its weights") != std::string::npos,
                 module.host().message);
@@ -146,10 +151,8 @@ TEST_CASE("a package is unpacked once, after consent") {
 
 TEST_CASE("inputs that a package was not compiled for are refused by its own checks") {
   const CorpusCase one(k_packages / "package");
-  const Cache cache;
-  LoadedModule module(k_module);
-  module.host().cache_dir = cache.fd();
-  module.spec = k_consent;
+  TrustedModule trusted;
+  LoadedModule& module = trusted.module;
   REQUIRE_MESSAGE(module.load_file(one.model(), 1, 2) == MRUN_OK, module.host().message);
   std::vector<GivenInput> inputs = one.inputs();
   inputs[0].tensor.shape = {7, 5};
