@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <limits>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include "common/text.h"
@@ -14,8 +14,6 @@
 namespace mrun {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::uint64_t k_no_limit = std::numeric_limits<std::uint64_t>::max();
 
 std::string first_line(const fs::path& path) {
   std::ifstream file(path);
@@ -52,14 +50,21 @@ std::optional<int> quota_cores(std::string_view quota_text, std::string_view per
   return static_cast<int>(std::clamp<std::uint64_t>((*quota + *period - 1) / *period, 1, 1U << 20U));
 }
 
-std::uint64_t available_bytes(const fs::path& meminfo) {
-  std::ifstream file(meminfo);
+// The number behind `name` in a file of lines "name number …", as /proc/meminfo and memory.stat are.
+std::optional<std::uint64_t> named_number(const fs::path& path, std::string_view name) {
+  std::ifstream file(path);
   std::string line;
-  constexpr std::string_view k_name = "MemAvailable:";
   while (std::getline(file, line))
-    if (line.starts_with(k_name))
-      return number(trim(std::string_view(line).substr(k_name.size()))).value_or(0) * 1024;
-  return k_no_limit;
+    if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ' ')
+      return number(trim(std::string_view(line).substr(name.size())));
+  return std::nullopt;
+}
+
+// What the files that this group has read and written hold in the page cache: counted as used, and given back
+// as soon as memory is wanted.
+std::uint64_t file_cache_bytes(const fs::path& stat, std::string_view prefix) {
+  return named_number(stat, fmt::format("{}inactive_file", prefix)).value_or(0) +
+         named_number(stat, fmt::format("{}active_file", prefix)).value_or(0);
 }
 
 int affinity() {
@@ -88,17 +93,27 @@ int usable_cores(const MachineFiles& files) {
 }
 
 std::optional<std::uint64_t> available_memory_bytes(const MachineFiles& files) {
-  std::uint64_t available = available_bytes(files.meminfo);
-  const auto cut = [&available](const fs::path& limit_file, const fs::path& used_file) {
+  std::optional<std::uint64_t> available;
+  const auto cut = [&available](std::uint64_t bytes) {
+    available = std::min(available.value_or(bytes), bytes);
+  };
+  if (const auto kib = named_number(files.meminfo, "MemAvailable:")) cut(*kib * 1024);
+  const auto cut_by_group = [&cut](const fs::path& limit_file, const fs::path& used_file,
+                                   std::uint64_t cache) {
     const auto limit = number(first_line(limit_file));
     const std::uint64_t used = number(first_line(used_file)).value_or(0);
-    if (limit) available = std::min(available, *limit > used ? *limit - used : 0);
+    const std::uint64_t held = used - std::min(used, cache);
+    if (limit) cut(*limit - std::min(*limit, held));
   };
-  for (const fs::path& folder : cgroup_folders(files))
-    cut(folder / "memory.max", folder / "memory.current");
+  for (const fs::path& folder : cgroup_folders(files)) {
+    const std::uint64_t cache = file_cache_bytes(folder / "memory.stat", "");
+    for (const char* limit : {"memory.max", "memory.high"})
+      cut_by_group(folder / limit, folder / "memory.current", cache);
+  }
   const fs::path v1 = files.cgroup_root / "memory";
-  cut(v1 / "memory.limit_in_bytes", v1 / "memory.usage_in_bytes");
-  return available == k_no_limit ? std::nullopt : std::optional(available);
+  cut_by_group(v1 / "memory.limit_in_bytes", v1 / "memory.usage_in_bytes",
+               file_cache_bytes(v1 / "memory.stat", "total_"));
+  return available;
 }
 
 } // namespace mrun

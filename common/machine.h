@@ -19,8 +19,9 @@ struct MachineFiles {
 // standard library's hardware_concurrency() counts all of the machine.
 int usable_cores(const MachineFiles& files = {});
 
-// MemAvailable, cut by what the cgroup's limit leaves (memory.max - memory.current). nullopt when neither can
-// be read.
+// MemAvailable, cut by what the cgroup's limits leave: the lower of memory.max and memory.high, less
+// memory.current, of which the page cache of files (memory.stat) does not count. nullopt when nothing of it
+// can be read.
 std::optional<std::uint64_t> available_memory_bytes(const MachineFiles& files = {});
 
 } // namespace mrun

@@ -1,5 +1,6 @@
 #include "packager/file_packer.h"
 
+#include <algorithm>
 #include <set>
 
 #include "packager/cut_packer.h"
@@ -44,12 +45,15 @@ Result<PackedFiles> pack_files(Store::Writer& writer, int folder_fd,
   PackPlan plan = plan_pack(selected, [&](const std::vector<bool>& is_cut, const CutSizes& sizes) {
     return cut.plan(is_cut, sizes);
   });
+  std::uint64_t group_bytes = 0; // of the largest one that is gathered in memory
+  for (const FileGroup& group : plan.groups)
+    if (group.size_bytes <= k_most_buffered_bytes) group_bytes = std::max(group_bytes, group.size_bytes);
   GroupPacker groups(run);
   groups.add_jobs(std::move(plan.groups));
   for (std::size_t i = 0; i < selected.size(); ++i)
     if (plan.is_whole[i]) run.pool().add([&run, i] { return add_whole(run, i); });
   cut.add_jobs(plan.sizes);
-  run.pool().limit_memory(most_bytes_a_job(plan.sizes));
+  run.pool().limit_memory(std::max(most_bytes_a_job(plan.sizes), group_bytes));
   MRUN_TRY(run.pool().run());
 
   PackedFiles out;

@@ -70,6 +70,10 @@ std::optional<std::vector<BundleFile>> find_unpacked(const Store& store, const D
   return files;
 }
 
+void refresh_note(Store::Writer& writer, const Digest& manifest) {
+  writer.touch_note(name_of(manifest));
+}
+
 void drop_note(Store::Writer& writer, const Digest& digest) {
   writer.drop_note(name_of(digest));
 }

@@ -19,6 +19,8 @@ Result<void> note_unpacked(Store::Writer& writer, const Digest& archive,
                            const std::vector<BundleFile>& files);
 // nullopt: none is noted, or not all of them are in the store any more.
 std::optional<std::vector<BundleFile>> find_unpacked(const Store& store, const Digest& archive);
+// Of a manifest, while its pull goes on: a long one counts from its end.
+void refresh_note(Store::Writer& writer, const Digest& manifest);
 // Of a manifest or an archive, when the pull has ended.
 void drop_note(Store::Writer& writer, const Digest& digest);
 

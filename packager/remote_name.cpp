@@ -25,14 +25,18 @@ std::string origin_of(const Reference& remote) {
   return remote.host + "/" + repository_of(remote);
 }
 
+bool is_named_by(const TagEntry& entry, const Reference& reference) {
+  if (entry.model == reference.model()) return true;
+  return !reference.host.empty() && entry.model == local_reference(reference).model() &&
+         entry.origin == origin_of(reference);
+}
+
 const TagEntry* find_tag(const std::vector<TagEntry>& entries, const Reference& reference) {
-  const Reference local = local_reference(reference);
   const TagEntry* pulled = nullptr;
   for (const TagEntry& entry : entries) {
-    if (entry.tag != reference.tag_or_default()) continue;
+    if (entry.tag != reference.tag_or_default() || !is_named_by(entry, reference)) continue;
     if (entry.model == reference.model()) return &entry;
-    if (!reference.host.empty() && entry.model == local.model() && entry.origin == origin_of(reference))
-      pulled = &entry;
+    pulled = &entry;
   }
   return pulled;
 }
@@ -40,10 +44,12 @@ const TagEntry* find_tag(const std::vector<TagEntry>& entries, const Reference& 
 Result<std::optional<Digest>> pulled_version(const Store& store, const Reference& remote) {
   MRUN_ASSIGN(const std::vector<TagEntry> entries, store.list());
   if (remote.digest) {
-    for (const TagEntry& entry : entries) // of another tool's model, which became a bundle here
-      if (entry.source == remote.digest->text() && entry.origin == origin_of(remote))
-        return std::optional<Digest>(entry.digest);
-    // An interrupted pull leaves the manifest without its layers.
+    for (const TagEntry& entry : entries) {
+      // of another tool's model, which became a bundle here
+      const bool is_source = entry.source == remote.digest->text() && entry.origin == origin_of(remote);
+      if (is_source || entry.digest == *remote.digest) return std::optional<Digest>(entry.digest);
+    }
+    // Without a name; and an interrupted pull leaves the manifest without its layers.
     return store.load(*remote.digest) ? remote.digest : std::nullopt;
   }
   if (!remote.digest_prefix.empty())

@@ -18,6 +18,9 @@ std::string origin_of(const Reference& remote);
 // The repository's path: owner/name.
 std::string repository_of(const Reference& remote);
 
+// Whether an entry of the store is of the model that a reference names: of this very name, or, with a host,
+// of the one that a pull from there gave it.
+bool is_named_by(const TagEntry& entry, const Reference& reference);
 // The tag of the store that a reference without a digest means: the one of this very name, else, with a host,
 // the one that a pull from there left. nullptr: none.
 const TagEntry* find_tag(const std::vector<TagEntry>& entries, const Reference& reference);

@@ -103,8 +103,7 @@ Result<Store> Store::open(const fs::path& folder, bool read_only, FileSystem& fi
     for (const char* name : {"blobs", "blobs/sha256", "tmp", "leases", "trusted"})
       if (!exists(root, name)) MRUN_TRY(file_system.make_dir(root, name, 0755));
     MRUN_ASSIGN(impl->tmp, open_folder(root, "tmp"));
-    if (!exists(root, "index.json")) MRUN_TRY(impl->create_index());
-    if (!exists(root, "oci-layout")) MRUN_TRY(impl->write_file(root, "", "oci-layout", k_layout, 0644));
+    if (!exists(root, "index.json") || !exists(root, "oci-layout")) MRUN_TRY(impl->create_layout());
   }
   if (!exists(root, "oci-layout"))
     return fail(ErrorCode::store_corrupt,
@@ -115,12 +114,17 @@ Result<Store> Store::open(const fs::path& folder, bool read_only, FileSystem& fi
   return Store(std::move(impl));
 }
 
-// Under the index lock, so that two first writers do not replace each other's tags.
-Result<void> Store::Impl::create_index() {
+// Under the index lock, so that two first writers do not replace each other's tags, and as any writer, so
+// that nobody takes their temporary files for leftovers.
+Result<void> Store::Impl::create_layout() {
+  MRUN_ASSIGN(const FileLock writing,
+              FileLock::take(file_system, root.get(), "lock", FileLock::Kind::shared, k_lock_patience));
   MRUN_ASSIGN(const FileLock lock, FileLock::take(file_system, root.get(), "index.lock",
                                                   FileLock::Kind::exclusive, k_lock_patience));
-  if (exists(root.get(), "index.json")) return {};
-  return write_file(root.get(), "", "index.json", StoreIndex().encode(), 0644);
+  if (!exists(root.get(), "index.json"))
+    MRUN_TRY(write_file(root.get(), "", "index.json", StoreIndex().encode(), 0644));
+  if (!exists(root.get(), "oci-layout")) MRUN_TRY(write_file(root.get(), "", "oci-layout", k_layout, 0644));
+  return {};
 }
 
 int Store::blobs_dir_fd() const {

@@ -67,7 +67,7 @@ struct Store::Impl {
   // Lease times by digest; broken or foreign files are skipped.
   Result<std::vector<std::pair<Digest, std::int64_t>>> read_leases();
   Result<void> write_leases(const std::set<Digest>& digests, std::chrono::seconds lifetime);
-  Result<void> create_index();
+  Result<void> create_layout();
   // What gc may not touch, and what it may.
   struct Liveness {
     std::set<Digest> blobs;

@@ -107,11 +107,13 @@ Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
 
 // Best effort: what can't be removed now is gc's.
 void Store::Impl::clear_leftovers() {
-  const auto names = leftovers();
-  if (!names || names->empty()) return;
+  const auto seen = leftovers();
+  if (!seen || seen->empty()) return;
   const auto alone = FileLock::take(file_system, root.get(), "lock", FileLock::Kind::exclusive,
                                     std::chrono::milliseconds(0));
   if (!alone) return;
+  const auto names = leftovers(); // those of before may be a writer's who was at work then
+  if (!names) return;
   for (const std::string& name : *names)
     (void)file_system.unlink(root.get(), "tmp/" + name);
 }

@@ -195,6 +195,10 @@ std::string Store::Writer::read_note(const Store& store, const std::string& name
   return store.m_impl->read_note(name);
 }
 
+void Store::Writer::touch_note(const std::string& name) {
+  (void)::utimensat(m_store.root.get(), ("tmp/" + name).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+}
+
 void Store::Writer::drop_note(const std::string& name) {
   (void)m_store.file_system.unlink(m_store.root.get(), "tmp/" + name); // else gc finds it
 }

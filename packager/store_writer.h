@@ -127,6 +127,7 @@ class Store::Writer {
   // Small texts in tmp/ that stay for a day, and what gc makes of them (pull_notes.h). `name`: kept-….
   Result<void> write_note(const std::string& name, std::string_view text);
   static std::string read_note(const Store& store, const std::string& name); // "" for none
+  void touch_note(const std::string& name);                                  // its day begins anew
   void drop_note(const std::string& name);
   // What an interrupted download left of a blob that is not wanted any more, unless another process is at it.
   void drop_partial(const Digest& digest);

@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/given_credential.h"
 #include "cli/model_file.h"
 #include "cli/render/file_report_text.h"
 #include "cli/render/json_text.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr PositionalSpec k_positionals[] = {
     {.name = "WHAT", .help = "a model file, or registry.example.com/owner/name[:tag]"}};
 
+constexpr FlagSpec k_flags[] = {k_username_flag, k_token_stdin_flag};
 constexpr ExampleSpec k_examples[] = {{"inspect model.pt2", "inputs, outputs, operators, weights of a file"},
                                       {"inspect ghcr.io/acme/minilm", "the tag latest"},
                                       {"inspect ghcr.io/acme/minilm --json", "for programs"}};
@@ -22,6 +24,8 @@ bool is_remote(const Context&, const Arguments& arguments) {
 }
 
 Result<int> run(Context& context, const Arguments& arguments) {
+  if (arguments.has("token-stdin") || arguments.has("username"))
+    return fail(ErrorCode::usage, "a file on this machine needs no password");
   MRUN_ASSIGN(const Json report, inspect_model_file(context, arguments.positional(0), false));
   if (context.json)
     MRUN_TRY(print_json(context.terminal, report));
@@ -44,7 +48,7 @@ constinit const CommandSpec k_command_inspect{
         "Of a remote model: its size, files, inputs and license. The manifest and mrun.yaml are read, no\n"
         "weights.",
     .positionals = k_positionals,
-
+    .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,
     .needs_registry = is_remote,

@@ -1,5 +1,6 @@
 // mrun lock [REF…]: writes down which version a name means. Its code is in cli/remote/lock.cpp.
 #include "cli/flags.h"
+#include "cli/given_credential.h"
 
 namespace mrun::cli {
 namespace {
@@ -9,6 +10,7 @@ constexpr PositionalSpec k_positionals[] = {
      .required = false,
      .repeatable = true,
      .help = "[host/]owner/name[:tag]; by default all that mrun.lock names"}};
+constexpr FlagSpec k_flags[] = {k_username_flag, k_token_stdin_flag};
 constexpr ExampleSpec k_examples[] = {
     {"lock ghcr.io/acme/minilm demo/mobilenet:v2", "adds both, or moves them"},
     {"lock", "what each name of mrun.lock means by now"}};
@@ -27,6 +29,7 @@ constinit const CommandSpec k_command_lock{
         "--locked` then use these versions and refuse all others. The file of this folder or of the\n"
         "nearest one above it counts; without one, it is made here.",
     .positionals = k_positionals,
+    .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,
 };

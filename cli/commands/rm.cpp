@@ -26,7 +26,15 @@ constexpr ExampleSpec k_examples[] = {{"rm demo/minilm:old", "shows what goes, a
                                       {"rm -y demo/minilm:old", "in a script"}};
 constexpr int k_exit_codes[] = {5, 6, 10};
 
-// By name: that tag. By digest: its only name, or all of them with --force.
+std::string names_text(const std::vector<TagEntry>& entries) {
+  std::string names;
+  for (const TagEntry& entry : entries)
+    names += fmt::format("{}`{}`", names.empty() ? "" : ", ", entry.name());
+  return names;
+}
+
+// By name: that tag. By digest: its only name, or all of them with --force; of the model that stands before
+// the digest, if one does.
 Result<std::vector<TagEntry>> names_of(const Store& store, const std::vector<TagEntry>& entries,
                                        const std::string& text, bool force) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
@@ -34,20 +42,23 @@ Result<std::vector<TagEntry>> names_of(const Store& store, const std::vector<Tag
   const bool by_digest = reference.digest || !reference.digest_prefix.empty();
   if (const TagEntry* tag = by_digest ? nullptr : find_tag(entries, reference))
     return std::vector<TagEntry>{*tag};
-  std::vector<TagEntry> found;
-  for (const TagEntry& entry : entries)
-    if (entry.digest == digest) found.push_back(entry);
-  if (found.empty())
+  std::vector<TagEntry> all, found;
+  for (const TagEntry& entry : entries) {
+    if (entry.digest != digest) continue;
+    all.push_back(entry);
+    if (!reference.has_name() || is_named_by(entry, reference)) found.push_back(entry);
+  }
+  if (all.empty())
     return fail(ErrorCode::model_not_found, fmt::format("{} has no name", digest.text()),
                 "it is removed by `mrun gc` when its lease ends");
-  if (found.size() > 1 && !force) {
-    std::string names;
-    for (const TagEntry& entry : found)
-      names += fmt::format("{}`{}`", names.empty() ? "" : ", ", entry.name());
+  if (found.empty())
+    return fail(ErrorCode::model_not_found,
+                fmt::format("{} has no version {}", reference.model(), digest.short_hex()),
+                fmt::format("what names it: {}", names_text(all)));
+  if (found.size() > 1 && !force)
     return fail(ErrorCode::version_in_use,
-                fmt::format("{} tags name {}: {}", found.size(), digest.short_hex(), names),
+                fmt::format("{} tags name {}: {}", found.size(), digest.short_hex(), names_text(found)),
                 "name one of them, or add -f to remove all");
-  }
   return found;
 }
 

@@ -1,5 +1,6 @@
 // mrun verify [REF…]: is the store what its names say? Its code is in cli/remote/verify.cpp.
 #include "cli/flags.h"
+#include "cli/given_credential.h"
 
 namespace mrun::cli {
 namespace {
@@ -14,6 +15,8 @@ constexpr FlagSpec k_flags[] = {
      .type = FlagType::path,
      .repeatable = true,
      .help = "that this public key (PEM) has signed it, too; REF may be in a registry"},
+    k_username_flag,
+    k_token_stdin_flag,
     {.name = "all", .help = "the whole store, also what no model needs"},
     {.name = "remove", .help = "remove what is damaged, so that pull or pack brings it again"}};
 constexpr ExampleSpec k_examples[] = {{"verify demo/minilm", "one model"},

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "cli/arguments.h"
 #include "cli/context.h"
+#include "packager/reference.h"
 #include "packager/registry/credentials.h"
 
 namespace mrun::cli {
@@ -16,7 +18,9 @@ inline constexpr std::size_t k_max_secret_bytes = 64 * 1024;
 Result<void> check_given(const Credential& credential);
 // The user of `-u`, the secret of standard input. Error usage: no user is named.
 Result<Credential> read_credential(const Arguments& arguments);
-// What `--token-stdin` gives for this command alone; nullopt without. Error usage: `-u` without it.
-Result<std::optional<Credential>> given_credential(const Arguments& arguments);
+// What `--token-stdin` gives for this command alone, which asks the registries of these references; nullopt
+// without. Errors usage: `-u` without it; they are of several registries or of none.
+Result<std::optional<Credential>> given_credential(const Arguments& arguments,
+                                                   const std::vector<Reference>& references);
 
 } // namespace mrun::cli

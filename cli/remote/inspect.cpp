@@ -5,6 +5,7 @@
 #include "cli/arguments.h"
 #include "cli/client/interrupt.h"
 #include "cli/context.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
 #include "cli/render/model_text.h"
@@ -120,8 +121,10 @@ Result<Json> inspect_foreign(RegistryConnection& connection, const RemoteManifes
 
 Result<int> run_inspect(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
+  MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments, {remote}));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt.fd(), false, std::move(credential)));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));

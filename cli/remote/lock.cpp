@@ -5,6 +5,7 @@
 #include "cli/context.h"
 #include "cli/locked.h"
 #include "cli/predict/target.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
@@ -14,8 +15,10 @@
 namespace mrun::cli {
 namespace {
 
-Result<LockEntry> remote_version(const Context& context, const Reference& remote, int interrupt_fd) {
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt_fd));
+Result<LockEntry> remote_version(const Context& context, const Reference& remote,
+                                 const std::optional<Credential>& credential, int interrupt_fd) {
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt_fd, false, credential));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
@@ -79,6 +82,7 @@ Result<int> run_lock(Context& context, const Arguments& arguments) {
     MRUN_ASSIGN(found, need_lock());
   }
   MRUN_ASSIGN(const std::vector<Reference> references, names_to_lock(arguments, found.lock));
+  MRUN_ASSIGN(const std::optional<Credential> credential, given_credential(arguments, references));
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
   LockFile lock = found.lock;
   for (const Reference& reference : references) {
@@ -86,7 +90,7 @@ Result<int> run_lock(Context& context, const Arguments& arguments) {
     if (reference.host.empty()) {
       MRUN_ASSIGN(entry, local_version(context, reference));
     } else {
-      MRUN_ASSIGN(entry, remote_version(context, reference, interrupt.fd()));
+      MRUN_ASSIGN(entry, remote_version(context, reference, credential, interrupt.fd()));
     }
     say_change(context, lock_key(reference), found.lock.find(reference), entry);
     lock.models[lock_key(reference)] = entry;

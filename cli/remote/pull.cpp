@@ -32,7 +32,7 @@ Result<std::vector<PullHere>> what_to_pull(const Context& context, const Argumen
   if (!arguments.positionals().empty()) {
     MRUN_ASSIGN(const Reference remote, parse_remote(context, arguments.positional(0)));
     MRUN_ASSIGN(const std::optional<Digest> locked, locked_version(arguments, remote));
-    MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments));
+    MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments, {remote}));
     return std::vector<PullHere>{{remote, locked, dry_run, std::move(credential)}};
   }
   if (!arguments.has("locked"))

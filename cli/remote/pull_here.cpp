@@ -84,7 +84,7 @@ Result<PullPlan> pull_here(Context& context, const Arguments& arguments, const P
   MRUN_ASSIGN(Store store, open_store_to_write(context));
   TransferLine line(context, "pulling");
   request.transfer.on_progress = [&](const TransferProgress& progress) { line.show(progress); };
-  MRUN_ASSIGN(PullPlan plan, pull(*registry, request, store));
+  MRUN_ASSIGN(PullPlan plan, pull(*registry, std::move(request), store));
   say_signature(context, plan.signature);
   say_end(context, plan, store);
   if (!what.locked) compare_with_lock(context, plan, what.remote);

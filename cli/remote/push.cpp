@@ -46,7 +46,7 @@ Result<int> run_push(Context& context, const Arguments& arguments) {
   if (arguments.has("token-stdin") && arguments.has("passphrase-stdin"))
     return fail(ErrorCode::usage, "both the token and the passphrase would come from standard input",
                 "give the passphrase in MRUN_SIGN_PASSPHRASE");
-  MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments));
+  MRUN_ASSIGN(std::optional<Credential> credential, given_credential(arguments, {remote}));
   std::optional<PrivateKey> key; // read first: a wrong one must not be found out after the upload
   if (arguments.has("sign")) {
     MRUN_ASSIGN(key, read_signing_key(context, arguments));

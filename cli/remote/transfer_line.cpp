@@ -14,9 +14,7 @@ constexpr std::chrono::seconds k_plain_interval{10};
 constexpr std::int64_t k_sample_ns = 500'000'000;
 constexpr double k_weight_of_new = 0.3;
 
-} // namespace
-
-std::string transfer_text(const TransferProgress& progress, double bytes_per_second) {
+std::string bytes_text(const TransferProgress& progress, double bytes_per_second) {
   std::string text = format_bytes(progress.done_bytes);
   const bool has_end = progress.total_bytes > 0;
   if (has_end) text += " of " + format_bytes(progress.total_bytes);
@@ -28,6 +26,12 @@ std::string transfer_text(const TransferProgress& progress, double bytes_per_sec
   if (left_bytes == 0) return text;
   return text + fmt::format(", {}/s, {} left", format_bytes(static_cast<std::uint64_t>(bytes_per_second)),
                             format_duration(static_cast<std::int64_t>(left_bytes / bytes_per_second * 1e9)));
+}
+
+} // namespace
+
+std::string transfer_text(const TransferProgress& progress, double bytes_per_second) {
+  return bytes_text(progress, bytes_per_second) + (progress.in_trouble ? ", trying again" : "");
 }
 
 void TransferRate::take(std::int64_t now_ns, std::uint64_t moved_bytes) {

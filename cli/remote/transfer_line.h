@@ -46,7 +46,8 @@ class TransferLine {
   TransferRate m_rate;
 };
 
-// "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"; without a total: "12.3 MiB, 45.0 MiB/s"
+// "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"; without a total: "12.3 MiB, 45.0 MiB/s"; ", trying again"
+// behind it while a connection does
 std::string transfer_text(const TransferProgress& progress, double bytes_per_second);
 
 } // namespace mrun::cli

@@ -4,6 +4,7 @@
 
 #include "cli/client/interrupt.h"
 #include "cli/predict/target.h"
+#include "cli/remote/credential_input.h"
 #include "cli/remote/remote_target.h"
 #include "cli/remote/signing.h"
 #include "common/text.h"
@@ -14,9 +15,11 @@ namespace mrun::cli {
 namespace {
 
 Result<SignedReference> verify_remote(const Context& context, const Reference& remote,
-                                      const SignatureDemand& demand) {
+                                      const SignatureDemand& demand,
+                                      const std::optional<Credential>& credential) {
   MRUN_ASSIGN(const InterruptGuard interrupt, InterruptGuard::install());
-  MRUN_ASSIGN(const std::unique_ptr<Registry> registry, open_registry(context, remote, interrupt.fd()));
+  MRUN_ASSIGN(const std::unique_ptr<Registry> registry,
+              open_registry(context, remote, interrupt.fd(), false, credential));
   RegistryConnection connection(*registry);
   MRUN_ASSIGN(const RemoteManifest manifest,
               connection.get_manifest(remote.digest ? remote.digest->text() : remote.tag_or_default()));
@@ -42,23 +45,31 @@ Result<SignedReference> verify_local(const Context& context, const Reference& re
 Result<SignatureReport> verify_signatures(const Context& context, const Arguments& arguments) {
   SignatureReport report;
   if (!arguments.has("key")) {
+    if (arguments.has("token-stdin") || arguments.has("username"))
+      return fail(ErrorCode::usage, "without `--key` no registry is asked, and a password has no use");
     report.local = arguments.positionals();
     return report;
   }
   if (arguments.positionals().empty())
     return fail(ErrorCode::usage, "`--key` verifies the signature of a version, and none is named",
                 "mrun verify REF --key PUB");
+  std::vector<Reference> references;
   for (const std::string& text : arguments.positionals()) {
-    MRUN_ASSIGN(const Reference reference, Reference::parse(text));
+    MRUN_ASSIGN(Reference reference, Reference::parse(text));
+    if (!reference.host.empty()) MRUN_TRY(parse_remote(context, text));
+    references.push_back(std::move(reference));
+  }
+  MRUN_ASSIGN(const std::optional<Credential> credential, given_credential(arguments, references));
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    const Reference& reference = references[i];
     const bool is_remote = !reference.host.empty();
-    if (is_remote) MRUN_TRY(parse_remote(context, text));
     MRUN_ASSIGN(const SignatureDemand demand, demand_for(context, arguments, reference));
-    MRUN_ASSIGN(SignedReference one, is_remote ? verify_remote(context, reference, demand)
+    MRUN_ASSIGN(SignedReference one, is_remote ? verify_remote(context, reference, demand, credential)
                                                : verify_local(context, reference, demand));
     context.say(fmt::format("{}: {} is signed by {}", printable(one.reference, 300), one.digest.short_hex(),
                             printable(one.signed_by, 200)));
     report.found.push_back(std::move(one));
-    if (!is_remote) report.local.push_back(text);
+    if (!is_remote) report.local.push_back(arguments.positional(i));
   }
   return report;
 }

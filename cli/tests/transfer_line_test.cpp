@@ -24,6 +24,9 @@ TEST_CASE("a transfer's text has its bytes, then the rate, then what is left") {
   // An unknown end: no time left is made up. More than was announced is no negative time.
   CHECK(transfer_text(at(12, 0), 25.0 * k_mib_bytes) == "12.0 MiB, 25.0 MiB/s");
   CHECK(transfer_text(at(90, 87), 25.0 * k_mib_bytes) == "90.0 MiB of 87.0 MiB");
+  TransferProgress broken = at(12, 87);
+  broken.in_trouble = true;
+  CHECK(transfer_text(broken, 0) == "12.0 MiB of 87.0 MiB, trying again");
 }
 
 TEST_CASE("the rate is of what moves, smoothed, and says nothing before there is something to say") {

@@ -84,6 +84,19 @@ TEST_CASE("the memory is what is available and allowed") {
   CHECK(available_memory_bytes(machine.files) == 500'000'000);
   MadeUp::write(machine.files.cgroup_root / "user/app/memory.current", "700000000\n");
   CHECK(available_memory_bytes(machine.files) == 0);
+
+  // The page cache of files is given back when memory is wanted; a file in memory (shmem) is not.
+  MadeUp::write(machine.files.cgroup_root / "user/app/memory.stat",
+                "anon 50000000\nfile 650000000\nshmem 150000000\ninactive_file 400000000\n"
+                "active_file 100000000\ninactive_file_other 1\n");
+  CHECK(available_memory_bytes(machine.files) == 400'000'000);
+  MadeUp::write(machine.files.cgroup_root / "user/app/memory.high", "300000000\n");
+  CHECK(available_memory_bytes(machine.files) == 100'000'000);
+  MadeUp::write(machine.files.cgroup_root / "memory/memory.limit_in_bytes", "900000000\n");
+  MadeUp::write(machine.files.cgroup_root / "memory/memory.usage_in_bytes", "899000000\n");
+  MadeUp::write(machine.files.cgroup_root / "memory/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 30000000\ntotal_active_file 20000000\n");
+  CHECK(available_memory_bytes(machine.files) == 51'000'000);
   fs::remove(machine.files.meminfo);
   fs::remove_all(machine.files.cgroup_root);
   CHECK(available_memory_bytes(machine.files) == std::nullopt);

@@ -4,7 +4,6 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "common/error.h"
 #include "daemon/service/background.h"
@@ -26,6 +25,7 @@ class Resolver {
   void resolve(const std::string& version, Callback<BundlePtr> done);
 
  private:
+  bool find_recent(const Digest& digest); // moves it to the front of m_recent
   void load(Result<Digest> digest, Callback<BundlePtr> done);
   void remember(const BundlePtr& bundle);
 

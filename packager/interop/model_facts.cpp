@@ -15,6 +15,8 @@ namespace mrun {
 namespace {
 
 constexpr std::size_t k_max_config_bytes = 4 * k_mib;
+// Of all weights together. 100,000 tensors have about 15 MiB.
+constexpr std::uint64_t k_max_headers_bytes = 128 * k_mib;
 
 using Names = std::array<std::string_view, 2>;
 
@@ -106,7 +108,9 @@ std::string precision_words(const std::map<std::string, std::uint64_t>& elements
 
 class Learner {
  public:
-  explicit Learner(const ModelSource& source) : m_source(source) {}
+  Learner(const ModelSource& source, const std::function<Result<void>()>& check)
+      : m_source(source),
+        m_check(check) {}
 
   Result<ModelFacts> run() {
     choose_weights();
@@ -138,9 +142,19 @@ class Learner {
   Result<void> read_layouts() {
     if (m_facts.format != "safetensors" && m_facts.format != "gguf") return {};
     std::map<std::string, std::uint64_t> elements;
+    std::uint64_t header_bytes = 0;
     for (const SafePath& path : m_facts.weights) {
+      if (m_check) MRUN_TRY(m_check());
       const SourceFile& file = *m_source.find(path.text());
-      MRUN_ASSIGN(const std::optional<WeightLayout> layout, read_weight_layout(file.size, file.read_at));
+      const ReadAt counted = [&](std::uint64_t offset, std::uint64_t length) {
+        header_bytes += length;
+        return file.read_at(offset, length);
+      };
+      MRUN_ASSIGN(const std::optional<WeightLayout> layout, read_weight_layout(file.size, counted));
+      if (header_bytes > k_max_headers_bytes) { // many names of one file, most likely
+        m_facts.parameters = 0;
+        return {};
+      }
       if (!layout) continue;
       for (const TensorPlace& tensor : layout->tensors)
         count_tensor(tensor, elements);
@@ -236,13 +250,14 @@ class Learner {
   }
 
   const ModelSource& m_source;
+  const std::function<Result<void>()>& m_check;
   ModelFacts m_facts;
 };
 
 } // namespace
 
-Result<ModelFacts> learn_facts(const ModelSource& source) {
-  return Learner(source).run();
+Result<ModelFacts> learn_facts(const ModelSource& source, const std::function<Result<void>()>& check) {
+  return Learner(source, check).run();
 }
 
 std::string parameter_words(std::uint64_t parameters) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,8 +31,11 @@ struct ModelFacts {
   std::uint64_t embedding = 0;   // numbers of a hidden state; 0: unknown
 };
 
-// Errors: those of reading. A header that can't be read says nothing.
-Result<ModelFacts> learn_facts(const ModelSource& source);
+// `check` is asked before each file's header; its error ends the reading. Errors: that one, those of reading.
+// A header that can't be read says nothing, nor do the weights when their headers are absurdly large
+// together.
+Result<ModelFacts> learn_facts(const ModelSource& source,
+                               const std::function<Result<void>()>& check = nullptr);
 
 // "22.7m", "1.5b": ModelPack's paramSize; "" for 0.
 std::string parameter_words(std::uint64_t parameters);

@@ -1,7 +1,6 @@
 #include "packager/layout/layout_load.h"
 
 #include <cerrno>
-#include <set>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -98,13 +97,10 @@ Result<LoadResult> load_archive(Store& store, ArchiveSource source, const LoadRe
   MRUN_ASSIGN(ArchiveReader archive, ArchiveReader::open(std::move(counted), compression, limits));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
   Loading loading(store, *writer, request);
-  std::set<std::string> seen;
   while (true) {
     MRUN_ASSIGN(const std::optional<ArchiveEntry> entry, archive.next());
     if (!entry) break;
-    const std::string name = entry->path.text();
-    if (!seen.insert(name).second) return load_invalid(fmt::format("{} is there twice", printable(name)));
-    MRUN_TRY(loading.take_entry(name, entry->size_bytes, [&] { return archive.read(); }));
+    MRUN_TRY(loading.take_entry(entry->path.text(), entry->size_bytes, [&] { return archive.read(); }));
   }
   return loading.finish();
 }

@@ -88,6 +88,9 @@ Loading::Loading(Store& store, Store::Writer& writer, const LoadRequest& request
       m_request(request) {}
 
 Result<void> Loading::take_entry(std::string_view name, std::uint64_t size, const NextBytes& next) {
+  // A blob may come twice: the first one is whole and verified.
+  if ((name == k_layout_name && m_has_layout) || (name == k_index_name && m_index))
+    return load_invalid(fmt::format("{} is there twice", name));
   if (name == k_layout_name) {
     MRUN_ASSIGN(const std::string text, read_small(next, size, k_max_layout_bytes, name));
     m_has_layout = true;

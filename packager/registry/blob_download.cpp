@@ -58,7 +58,7 @@ Result<std::optional<HttpReply>> RegistryConnection::download_once(BlobDownload&
     download.offset += bytes.size();
     return {};
   };
-  MRUN_ASSIGN(HttpReply reply, follow(endpoint("blobs/" + download.digest.text()), std::move(request), sink));
+  MRUN_ASSIGN(HttpReply reply, follow(blob_url(download.digest), std::move(request), sink));
   const bool success = reply.status == 200 || reply.status == 206;
   if (success && download.offset < end) return std::nullopt;
   return reply;
@@ -87,7 +87,7 @@ Result<void> RegistryConnection::get_blob(BlobDownload& download) {
     } else if (!ended && !is_worth_retrying(ended.error())) {
       return tl::unexpected(ended.error());
     }
-    MRUN_ASSIGN(const bool go_on, retry.again(wait, attempts(!ended.has_value())));
+    MRUN_ASSIGN(const bool go_on, again(retry, wait, !ended.has_value()));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     if (*ended) return refused(**ended, fmt::format("blob {}", download.digest.short_hex()));

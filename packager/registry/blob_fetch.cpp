@@ -206,7 +206,10 @@ class RangedBlob {
   // By whoever was the last.
   Result<void> finish(RegistryConnection& connection, ByteCount& done) {
     if (!m_no_ranges) {
-      MRUN_TRY(hash_on(m_claim.size)); // alone by now
+      while (m_incoming->size() < m_claim.size) { // alone by now
+        MRUN_TRY(pause(connection.interrupt_fd(), std::chrono::milliseconds(0)));
+        MRUN_TRY(hash_on(k_hash_burst_bytes));
+      }
       Result<AddedBlob> added = m_incoming->finish(m_claim.digest);
       if (added) return {};
       if (added.error().code != ErrorCode::store_corrupt) return tl::unexpected(std::move(added).error());

@@ -41,8 +41,11 @@ class UploadSession {
   Result<bool> go() {
     m_wait.reset();
     if (std::exchange(m_tried, true)) { // the last try may have done it, with its answer lost
-      MRUN_ASSIGN(const bool there, m_connection.has_blob({m_upload.digest, size()}));
-      if (there) return true;
+      MRUN_ASSIGN(const HttpReply reply,
+                  m_connection.call("HEAD", m_connection.blob_url(m_upload.digest), {}));
+      const auto there = says_there(reply, {m_upload.digest, size()});
+      if (!there) return refused_for_now(reply);
+      if (*there) return true;
     }
     if (m_location && m_broken) MRUN_TRY(ask_how_far());
     if (!m_location) {
@@ -144,7 +147,7 @@ class UploadSession {
           if (m_upload.on_progress) m_upload.on_progress(first + offset + got);
           return got;
         }};
-    HttpRequest request{.source = &part, .stall_timeout = k_commit_patience, .nearest = m_reach};
+    HttpRequest request{.source = &part, .answer_timeout = k_commit_patience, .nearest = m_reach};
     if (method == "PATCH")
       request.headers.emplace_back("Content-Range", fmt::format("{}-{}", first, first + length - 1));
     return m_connection.call(method, url, std::move(request));
@@ -217,9 +220,10 @@ class UploadSession {
     }
     // What is less than the registry's least chunk goes with the end.
     const std::uint64_t left = size() - m_known;
-    MRUN_ASSIGN(const HttpReply reply, left == 0
-                                           ? m_connection.call("PUT", finishing_url(), {.nearest = m_reach})
-                                           : send("PUT", finishing_url(), m_known, left));
+    MRUN_ASSIGN(const HttpReply reply,
+                left == 0 ? m_connection.call("PUT", finishing_url(),
+                                              {.stall_timeout = k_commit_patience, .nearest = m_reach})
+                          : send("PUT", finishing_url(), m_known, left));
     if (reply.status == 404 || reply.status == 416) return go_on_later(reply);
     if (reply.status != 201) return refused_for_now(reply);
     return true;
@@ -252,7 +256,7 @@ Result<bool> RegistryConnection::push_blob(const BlobUpload& upload) {
     if (!ended && !is_worth_retrying(ended.error())) return tl::unexpected(ended.error());
     if (session.known() > furthest)
       retry.progressed(session.known() - std::exchange(furthest, session.known()));
-    MRUN_ASSIGN(const bool go_on, retry.again(session.asked_wait(), attempts(!ended.has_value())));
+    MRUN_ASSIGN(const bool go_on, again(retry, session.asked_wait(), !ended.has_value()));
     if (go_on) continue;
     if (!ended) return tl::unexpected(ended.error());
     return fail(ErrorCode::registry_unavailable,

@@ -37,6 +37,7 @@ struct HttpRequest {
   const HttpSource* source = nullptr;             // of a PUT, POST or PATCH
   std::size_t max_reply_bytes = 4u * 1024 * 1024; // of a body that goes into HttpReply::body
   std::chrono::seconds stall_timeout{60};         // with less than 1 KiB/s in both directions
+  std::chrono::seconds answer_timeout{60};        // the same, once the source was read to its end
   // The nearest that the URL's host may be. Of a host that the user named: anywhere. Of one that a server
   // named: no nearer than that server itself (HttpReply::reach).
   AddressReach nearest = AddressReach::open;

@@ -134,12 +134,22 @@ std::size_t HttpExchange::on_read(char* to, std::size_t, std::size_t size, void*
     return CURL_READFUNC_ABORT;
   }
   self.m_offset += *got;
+  self.set_patience();
   return *got;
+}
+
+// libcurl reads it again at each look at the speed.
+void HttpExchange::set_patience() {
+  const HttpSource* source = m_request->source;
+  const bool all_read = source != nullptr && source->size_bytes > 0 && m_offset >= source->size_bytes;
+  const auto patience = all_read ? m_request->answer_timeout : m_request->stall_timeout;
+  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.count()));
 }
 
 int HttpExchange::on_seek(void* self, curl_off_t to, int origin) {
   if (origin != SEEK_SET || to < 0) return CURL_SEEKFUNC_FAIL;
   static_cast<HttpExchange*>(self)->m_offset = static_cast<std::uint64_t>(to);
+  static_cast<HttpExchange*>(self)->set_patience();
   return CURL_SEEKFUNC_OK;
 }
 
@@ -170,7 +180,7 @@ void HttpExchange::set_common(const HttpOptions& options) {
   set(CURLOPT_PIPEWAIT, 1L); // for the first connection, which may speak HTTP/2
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(k_connect_timeout.count()));
   set(CURLOPT_LOW_SPEED_LIMIT, k_least_bytes_per_second);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(m_request->stall_timeout.count()));
+  set_patience();
   if (m_sink == nullptr && m_request->source == nullptr)
     set(CURLOPT_TIMEOUT, static_cast<long>(k_small_reply_timeout.count()));
   set(CURLOPT_BUFFERSIZE, k_transfer_buffer_bytes);

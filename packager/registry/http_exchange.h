@@ -49,6 +49,7 @@ class HttpExchange {
   void set_common(const HttpOptions& options);
   void set_trust(const TlsTrust& trust);
   void set_body();
+  void set_patience(); // for a peer that does nothing, by how far the source was read
 
   Easy m_easy{curl_easy_init(), &curl_easy_cleanup};
   List m_headers{nullptr, &curl_slist_free_all};

@@ -1,5 +1,6 @@
 #include "packager/registry/pull.h"
 
+#include <chrono>
 #include <set>
 
 #include <fmt/format.h>
@@ -14,6 +15,8 @@
 
 namespace mrun {
 namespace {
+
+constexpr std::chrono::minutes k_note_interval{1};
 
 // What the tags mean now that are to mean this version. One that means something of another origin stays,
 // unless told otherwise.
@@ -77,6 +80,20 @@ Result<void> note_what_comes(const PullPlan& plan, Store::Writer& writer) {
   for (const ForeignLayer& layer : plan.foreign->layers)
     blobs.push_back(layer.blob);
   return note_pull(writer, plan.manifest.digest, blobs);
+}
+
+// Progress that also keeps the note young: a pull may take more than a day.
+std::function<void(const TransferProgress&)>
+refreshing(const Digest& manifest, Store::Writer& writer,
+           std::function<void(const TransferProgress&)> on_progress) {
+  return [&writer, manifest, on_progress = std::move(on_progress),
+          next = std::chrono::steady_clock::now()](const TransferProgress& progress) mutable {
+    if (std::chrono::steady_clock::now() >= next) {
+      refresh_note(writer, manifest);
+      next = std::chrono::steady_clock::now() + k_note_interval;
+    }
+    if (on_progress) on_progress(progress);
+  };
 }
 
 void drop_notes(const PullPlan& plan, Store::Writer& writer) {
@@ -180,11 +197,15 @@ std::string PullPlan::name() const {
   return fmt::format("{}@{}", local.model(), version ? version->text() : manifest.digest.text());
 }
 
-Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store) {
+Result<PullPlan> pull(Registry& registry, PullRequest request, Store& store) {
   MRUN_ASSIGN(PullPlan plan, plan_pull(registry, request, &store));
   MRUN_TRY(check_disk(store, plan.needed_bytes));
   MRUN_ASSIGN(const std::unique_ptr<Store::Writer> writer, store.begin_write());
-  if (plan.fetch_blobs > 0) MRUN_TRY(note_what_comes(plan, *writer));
+  if (plan.fetch_blobs > 0) {
+    MRUN_TRY(note_what_comes(plan, *writer));
+    request.transfer.on_progress =
+        refreshing(plan.manifest.digest, *writer, std::move(request.transfer.on_progress));
+  }
   const std::uint64_t before = registry.traffic().received_bytes;
   if (!plan.foreign) MRUN_TRY(pull_bundle(registry, request, plan, store, *writer));
   if (!plan.version) {

@@ -47,7 +47,7 @@ Result<PullPlan> plan_pull(Registry& registry, const PullRequest& request, const
 // Fetches what is not here, hashing as it comes: each piece is verified and durable before the next step, and
 // the tag is set last. Interrupted at any moment, the next call fetches only what is missing. Gives what it
 // did. Errors: those of plan_pull, tag_elsewhere, disk_full, digest_mismatch, interrupted_by_user.
-Result<PullPlan> pull(Registry& registry, const PullRequest& request, Store& store);
+Result<PullPlan> pull(Registry& registry, PullRequest request, Store& store);
 
 // Error bundle_invalid: the manifest of a registry is of another type than bundles and other models have (an
 // image index).

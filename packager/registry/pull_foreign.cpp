@@ -12,9 +12,12 @@
 #include "packager/interop/derived_manifest.h"
 #include "packager/pull_notes.h"
 #include "packager/registry/blob_fetch.h"
+#include "packager/registry/retry.h"
 
 namespace mrun {
 namespace {
+
+constexpr std::chrono::milliseconds k_no_time{0};
 
 ArchiveCompression compression_of(LayerPacking packing) {
   switch (packing) {
@@ -74,8 +77,9 @@ class ForeignPull {
       }
       if (take_unpacked(layer.blob.digest)) continue;
       tasks.push_back({layer.blob.size, [this, &layer](RegistryConnection& connection, ByteCount& done) {
-                         return fetch_and_use(m_writer, m_store, layer.blob, connection, done,
-                                              [&](int fd) { return unpack(fd, layer); });
+                         return fetch_and_use(m_writer, m_store, layer.blob, connection, done, [&](int fd) {
+                           return unpack(fd, layer, connection.interrupt_fd());
+                         });
                        }});
     }
     return run_transfers(m_registry, std::move(tasks), m_request.transfer);
@@ -95,8 +99,8 @@ class ForeignPull {
     return files.has_value();
   }
 
-  Result<void> unpack(int fd, const ForeignLayer& layer) {
-    MRUN_ASSIGN(const std::vector<BundleFile> files, read_archive(fd, layer));
+  Result<void> unpack(int fd, const ForeignLayer& layer, int interrupt_fd) {
+    MRUN_ASSIGN(const std::vector<BundleFile> files, read_archive(fd, layer, interrupt_fd));
     MRUN_TRY(note_unpacked(m_writer, layer.blob.digest, files));
     const std::scoped_lock lock(m_mutex);
     m_files.insert(m_files.end(), files.begin(), files.end());
@@ -105,7 +109,7 @@ class ForeignPull {
                 fmt::format("the artifact has more than {} files", k_max_bundle_files));
   }
 
-  Result<std::vector<BundleFile>> read_archive(int fd, const ForeignLayer& layer) {
+  Result<std::vector<BundleFile>> read_archive(int fd, const ForeignLayer& layer, int interrupt_fd) {
     std::vector<BundleFile> files;
     MRUN_ASSIGN(ArchiveReader reader, ArchiveReader::open(archive_source(fd), compression_of(layer.packing)));
     while (true) {
@@ -114,6 +118,7 @@ class ForeignPull {
       MRUN_TRY(check_disk(m_store, entry->size_bytes));
       MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.begin_blob());
       while (true) {
+        MRUN_TRY(pause(interrupt_fd, k_no_time));
         MRUN_ASSIGN(const std::string_view bytes, reader.read());
         if (bytes.empty()) break;
         MRUN_TRY(incoming.write(bytes));
@@ -129,7 +134,8 @@ class ForeignPull {
     const ModelSource source = source_of(m_store, m_files);
     MRUN_ASSIGN(const std::string written, source.read_small(k_bundle_manifest_name, k_max_manifest_bytes));
     if (!written.empty()) return parse_manifest(written, k_bundle_manifest_name);
-    MRUN_ASSIGN(ModelFacts facts, learn_facts(source));
+    MRUN_ASSIGN(ModelFacts facts,
+                learn_facts(source, [this] { return pause(m_registry.config().interrupt_fd, k_no_time); }));
     complete(facts, said);
     std::vector<SafePath> paths;
     for (const BundleFile& file : m_files)

@@ -28,19 +28,6 @@ constexpr std::string_view k_accepted_manifests =
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json";
 
-bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-// Whether a reply to a HEAD says that the blob is there; nullopt: it says neither.
-std::optional<bool> says_there(const HttpReply& reply, const BlobClaim& blob) {
-  if (reply.status == 404) return false;
-  if (is_redirect(reply.status)) return true; // to where it lies
-  if (reply.status != 200) return std::nullopt;
-  const std::string length = reply.header("content-length");
-  return length.empty() || length == std::to_string(blob.size);
-}
-
 // The manifest of a digest reference must have that digest; of a tag, the one that the registry claims.
 Result<void> check_digest(const std::string& reference, const HttpReply& reply, const Digest& digest) {
   if (reference.starts_with("sha256:") && reference != digest.text())
@@ -128,6 +115,7 @@ Result<HttpReply> RegistryConnection::call(const std::string& method, const Url&
     m_broke_midway = !performed && m_registry.has_answered(url);
     MRUN_ASSIGN(HttpReply reply, std::move(performed));
     m_registry.note_answer(url);
+    if (!is_worth_retrying(reply)) set_in_trouble(false);
     if (reply.status != 401 || !at_home) return reply;
     if (authorizations == k_max_authorizations) return refused(reply, "the request");
     MRUN_TRY(m_registry.authenticator().answer(m_session, reply, scope, header));
@@ -155,8 +143,15 @@ Result<HttpReply> RegistryConnection::follow(Url url, HttpRequest request, const
   }
 }
 
-int RegistryConnection::attempts(bool broke) const {
-  return broke && m_broke_midway ? Retry::k_patient_attempts : Retry::k_attempts;
+Result<bool> RegistryConnection::again(Retry& retry, std::optional<std::chrono::seconds> asked_for,
+                                       bool broke) {
+  set_in_trouble(true);
+  return retry.again(asked_for, broke && m_broke_midway ? Retry::k_patient_attempts : Retry::k_attempts);
+}
+
+void RegistryConnection::set_in_trouble(bool in_trouble) {
+  if (std::exchange(m_in_trouble, in_trouble) != in_trouble)
+    m_registry.traffic().in_trouble.fetch_add(in_trouble ? 1 : -1, std::memory_order_relaxed);
 }
 
 Result<HttpReply> RegistryConnection::call_again(const std::string& method, const Url& url,
@@ -164,10 +159,10 @@ Result<HttpReply> RegistryConnection::call_again(const std::string& method, cons
   Retry retry(m_interrupt_fd);
   while (true) {
     Result<HttpReply> reply = method == "GET" ? follow(url, request, nullptr) : call(method, url, request);
-    const bool again = reply ? is_worth_retrying(*reply) : is_worth_retrying(reply.error());
-    if (!again) return reply;
+    const bool may_pass = reply ? is_worth_retrying(*reply) : is_worth_retrying(reply.error());
+    if (!may_pass) return reply;
     MRUN_ASSIGN(const bool go_on,
-                retry.again(reply ? retry_after(*reply) : std::nullopt, attempts(!reply.has_value())));
+                again(retry, reply ? retry_after(*reply) : std::nullopt, !reply.has_value()));
     if (!go_on) return reply;
   }
 }
@@ -288,7 +283,7 @@ Result<std::vector<std::string>> RegistryConnection::tags() {
 // -------------------------------------------------------------------------------------------
 
 Result<bool> RegistryConnection::has_blob(const BlobClaim& blob) {
-  MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", endpoint("blobs/" + blob.digest.text()), {}));
+  MRUN_ASSIGN(const HttpReply reply, call_again("HEAD", blob_url(blob.digest), {}));
   if (const auto there = says_there(reply, blob)) return *there;
   return refused(reply, fmt::format("blob {}", blob.digest.short_hex()));
 }
@@ -302,7 +297,7 @@ Result<std::vector<bool>> RegistryConnection::have_blobs(std::span<const BlobCla
     for (const BlobClaim& blob : batch) {
       HttpRequest& request = requests.emplace_back();
       request.method = "HEAD";
-      request.url = endpoint("blobs/" + blob.digest.text()).text();
+      request.url = blob_url(blob.digest).text();
       request.nearest = AddressReach::special;
       if (!header.empty()) request.headers.emplace_back("Authorization", header);
     }

@@ -61,10 +61,11 @@ struct RegistryConfig {
   const Clock* clock = nullptr;                // system_clock() unless a test moves it
 };
 
-// Bytes of blobs that went over the wire, those that had to go again included.
+// What is on the wire. Bytes are those of blobs, and those that had to go again count again.
 struct BlobTraffic {
   std::atomic<std::uint64_t> received_bytes = 0;
   std::atomic<std::uint64_t> sent_bytes = 0;
+  std::atomic<int> in_trouble = 0; // connections that try again
 };
 
 // How a registry takes blobs, as its answers have told.
@@ -128,6 +129,9 @@ class RegistryConnection {
       : RegistryConnection(registry, registry.config().interrupt_fd) {}
   // Gives up when `interrupt_fd` is readable, instead of the registry's own.
   RegistryConnection(Registry& registry, int interrupt_fd);
+  RegistryConnection(const RegistryConnection&) = delete;
+  RegistryConnection& operator=(const RegistryConnection&) = delete;
+  ~RegistryConnection() { set_in_trouble(false); }
 
   const std::string& host() const { return m_registry.config().host; }
   int interrupt_fd() const { return m_interrupt_fd; }
@@ -167,11 +171,13 @@ class RegistryConnection {
  private:
   friend class UploadSession;
   Url endpoint(std::string_view rest) const; // /v2/NAME/rest
+  Url blob_url(const Digest& digest) const { return endpoint("blobs/" + digest.text()); }
   // Authorizes at home, asks for a new token after a 401. One try. `scope`: "" for the registry's own.
   Result<HttpReply> call(const std::string& method, const Url& url, HttpRequest request,
                          const HttpSink& sink = nullptr, std::string scope = {});
-  // How often to try, after a reply, or when the last connection broke.
-  int attempts(bool broke) const;
+  // Waits before the next try, after a reply, or when the last connection broke; Retry::again().
+  Result<bool> again(Retry& retry, std::optional<std::chrono::seconds> asked_for, bool broke);
+  void set_in_trouble(bool in_trouble);
   // call() or follow(), with retries for what may pass.
   Result<HttpReply> call_again(const std::string& method, const Url& url, const HttpRequest& request);
   Result<HttpReply> follow(Url url, HttpRequest request, const HttpSink& sink);
@@ -184,6 +190,7 @@ class RegistryConnection {
 
   Registry& m_registry;
   int m_interrupt_fd;
+  bool m_in_trouble = false;   // it tries again, and no answer has come since
   bool m_broke_midway = false; // the last call: a server that had answered before could not be reached
   HttpSession m_session;
 };

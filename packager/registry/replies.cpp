@@ -8,6 +8,18 @@
 
 namespace mrun {
 
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+std::optional<bool> says_there(const HttpReply& reply, const BlobClaim& blob) {
+  if (reply.status == 404) return false;
+  if (is_redirect(reply.status)) return true; // to where it lies
+  if (reply.status != 200) return std::nullopt;
+  const std::string length = reply.header("content-length");
+  return length.empty() || length == std::to_string(blob.size);
+}
+
 std::string media_type_of(const HttpReply& reply) {
   const std::string type = reply.header("content-type");
   return lower_ascii(trim(type.substr(0, type.find(';'))));

@@ -9,12 +9,16 @@
 
 #include "common/limits.h"
 #include "packager/registry/http.h"
+#include "packager/store.h"
 
 namespace mrun {
 
 inline constexpr std::size_t k_max_listed_tags = 100'000;
 inline constexpr std::uint64_t k_max_chunk_bytes = 1024 * k_mib; // whatever a registry asks for
 
+bool is_redirect(int status);
+// Whether a reply to a HEAD says that the blob is there; nullopt: it says neither.
+std::optional<bool> says_there(const HttpReply& reply, const BlobClaim& blob);
 std::string media_type_of(const HttpReply& reply); // in lower case, without parameters
 // The `next` target of Link headers (RFC 8288); "" for none.
 std::string next_link(const HttpReply& reply);

@@ -40,8 +40,9 @@ bool sleep_unless(int interrupt_fd, std::chrono::milliseconds time) {
 Result<bool> Retry::again(std::optional<std::chrono::seconds> asked_for, int attempts) {
   if (++m_attempt >= attempts || (asked_for && *asked_for > k_longest_asked_wait)) return false;
   if (m_clock.monotonic_ns() - m_since_ns > std::chrono::nanoseconds(k_deadline).count()) return false;
-  const auto backoff = std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1)));
-  const auto wait = asked_for ? std::chrono::milliseconds(*asked_for) : jittered(backoff);
+  // Never less than the backoff: 0, or a date that is past by this clock, is no leave to hammer.
+  auto wait = jittered(std::min(k_longest_wait, k_first_wait * (1 << (m_attempt - 1))));
+  if (asked_for) wait = std::max(wait, std::chrono::milliseconds(*asked_for) + jittered(k_first_wait));
   MRUN_TRY(pause(m_interrupt_fd, wait));
   return true;
 }

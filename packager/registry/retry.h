@@ -12,8 +12,8 @@
 namespace mrun {
 
 // Exponential backoff (0.25 s doubling to 16 s) with jitter: half of it to the whole. A Retry-After of the
-// server counts instead, up to 60 s; a longer one ends the attempts. Progress starts the count and the
-// deadline anew: a transfer of hours may break many times.
+// server counts instead where it is longer, up to 60 s; one above that ends the attempts. Progress starts the
+// count and the deadline anew: a transfer of hours may break many times.
 class Retry {
  public:
   static constexpr int k_attempts = 6; // 4 to 8 s

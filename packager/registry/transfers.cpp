@@ -83,6 +83,7 @@ class Pool {
     for (const ByteCount* count : m_all_counts)
       now.done_bytes += count->load(std::memory_order_relaxed);
     now.moved_bytes = moved() - m_moved_before;
+    now.in_trouble = m_registry.traffic().in_trouble.load(std::memory_order_relaxed) > 0;
     return now;
   }
   std::optional<Error> error() const {

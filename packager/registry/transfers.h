@@ -17,6 +17,7 @@ struct TransferProgress {
   std::uint64_t moved_bytes = 0; // over the wire: not what was there before, and what moved twice is in twice
   std::size_t done_blobs = 0;
   std::size_t total_blobs = 0;
+  bool in_trouble = false; // a connection broke or was turned away, and tries again
 };
 
 struct TransferOptions {

@@ -74,9 +74,12 @@ def beside_a_tag(other, remote, digest):
     other.mrun("tag", name, "me/y")
     done = other.mrun("rm", "-n", "acme/x:theirs", "--json").json()
     assert [one["reference"] for one in done["removed"]] == ["acme/x:theirs"], done
-    refused = other.fails("M1209", 2, "rm", "-y", name)
+    refused = other.fails("M1209", 2, "rm", "-y", digest)
     assert "acme/x:theirs" in refused.err and "me/y:latest" in refused.err and name not in refused.err, refused
-    other.mrun("rm", "-y", "acme/x:theirs")
+    # With a name before the digest, this model's names are meant: others' stay, also with -f.
+    refused = other.fails("M1202", 5, "rm", "-y", "-f", f"me/z@{digest}")
+    assert "me/y:latest" in refused.err, refused
+    assert [one["reference"] for one in other.mrun("rm", "-y", name, "--json").json()["removed"]] == ["acme/x:theirs"]
     assert rows(other) == [("acme/x", "latest", mine), ("me/y", "latest", digest)]
     other.mrun("pull", exact)
     assert rows(other) == [("acme/x", None, digest), ("acme/x", "latest", mine), ("me/y", "latest", digest)]

@@ -138,6 +138,12 @@ def asks_nobody(rows):
             other.close()
 
 
+def key_file(folder):
+    for words in (["genpkey", "-algorithm", "ed25519", "-out", folder / "key.pem"], ["pkey", "-in", folder / "key.pem", "-pubout", "-out", folder / "key.pub"]):
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+    return folder / "key.pub"
+
+
 def reads_are_free():
     """Strangers may read, writing needs a password: login finds a wrong one where the registry looks at it, and push gets in."""
     other = Home()
@@ -169,7 +175,14 @@ def reads_are_free():
         faulty.plan = lambda handler: handler.headers.get("Authorization") != BASIC and handler.reply(401, b"", asks)
         other.fails("M1706", 4, "pull", remote, env=env)
         other.fails("M1001", 2, "pull", "--locked", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
-        other.mrun("pull", remote, "-f", "-u", "me", "--token-stdin", input="s3cret-word", env=env)
+        for command in (["inspect"], ["lock"], ["pull", "-f"]):
+            other.mrun(*command, remote, "-u", "me", "--token-stdin", input="s3cret-word\r\n", env=env)
+        once = "-u", "me", "--token-stdin"
+        other.fails("M1708", 5, "tags", remote, *once, input="s3cret-word", env=env)  # it let us in, and lists none
+        other.fails("M1803", 4, "verify", remote, "--key", key_file(other.path), *once, input="s3cret-word", env=env)  # not signed
+        for command in (["lock", "demo/words"], ["lock", remote, "other.example/a/b"], ["verify", "demo/words"], ["inspect", "./mrun.yaml"]):
+            other.fails("M1001", 2, *command, *once, input="s3cret-word", env=env)
+        other.fails("M1706", 4, "tags", remote, *once, input=" s3cret-word", env=env)  # blanks are of the password
         # Kept.
         faulty.plan = plan
         is_strict = False

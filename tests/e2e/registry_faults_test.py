@@ -46,6 +46,11 @@ def whole_breaking_later(handler, n):
     return True
 
 
+def for_a_second(**headers):
+    since = []
+    return lambda handler, n: (since or since.append(time.monotonic()) or True) and time.monotonic() < since[0] + 1 and says(503, **headers)(handler)
+
+
 def resumed_once(faulty, big):
     ranges = [seen[2] for seen in faulty.seen if big in seen[1]]
     assert ranges == [None, "bytes=1000000-", None], ranges
@@ -64,6 +69,7 @@ def asked_so_often(count):
 
 OTHER = b"x" * SIZE
 SOON = email.utils.formatdate(time.time() + 2, usegmt=True)
+PAST = email.utils.formatdate(time.time() - 3600, usegmt=True)
 LATER = email.utils.formatdate(time.time() + 7200, usegmt=True)
 FORBIDDEN = "https://169.254.169.254/latest", "https://0.0.0.0/x", "https://[::]/x", "https://[fe80::1]/x", "https://224.0.0.1/x"
 
@@ -77,6 +83,8 @@ PULLS = [
     # server state
     Row("429 with Retry-After in seconds", "big", times(1, says(429, b"slow down", Retry_After="1"))),
     Row("429 with Retry-After as a date", "big", times(1, says(429, b"slow down", Retry_After=SOON))),
+    Row("503 that asks for no wait at all, for a second", "big", for_a_second(Retry_After="0")),
+    Row("503 that asks to wait until a time that is past, for a second", "big", for_a_second(Retry_After=PAST)),
     Row("429 with Retry-After of an hour", "big", always(says(429, Retry_After="3600")), "M1705", asked_so_often(1)),
     Row("429 with Retry-After of a far date", "big", always(says(429, Retry_After=LATER)), "M1705", asked_so_often(1)),
     Row("503 in HTML, once", "big", times(1, says(503, b"<html>busy</html>"))),

@@ -1,4 +1,5 @@
-"""Goal: a transfer that stalls is given up after a minute without bytes and goes on where it was, not from its beginning."""
+"""Goal: a transfer that stalls is given up after a minute without bytes and goes on where it was, not from its beginning; but a
+registry that has the whole of a blob is let work on it."""
 
 import os
 import time
@@ -7,6 +8,32 @@ from faulty_registry import Faulty
 from harness import Home, run
 
 MIB = 1 << 20
+
+
+def uploads(home):
+    """The first blob's body is not read to its end; a second registry takes two minutes to look at what it has."""
+    for is_whole in (False, True):
+        registry, seen = Faulty(), []
+
+        def slow(handler):
+            if seen or handler.command != "PUT" or "/blobs/" not in handler.path:
+                return False
+            seen.append(time.monotonic())
+            if is_whole:
+                time.sleep(90)
+                return False
+            handler.body(MIB)
+            time.sleep(600)
+            return True
+
+        try:
+            registry.plan = slow
+            home.mrun("push", "demo/stall", f"{registry.host}/demo/stall", timeout=300)
+            took = time.monotonic() - seen[0]
+            assert 50 < took < 200, took
+            assert len(registry.blobs) >= 3, registry.blobs.keys()
+        finally:
+            registry.close()
 
 
 def main(home):
@@ -37,6 +64,7 @@ def main(home):
     finally:
         other.close()
         registry.close()
+    uploads(home)
 
 
 run(main)
