@@ -115,10 +115,11 @@ Result<BundleLayout> decode_bundle(std::string_view text) {
   BundleLayout layout;
   MRUN_ASSIGN(layout.config, decode_claim(root["config"], "the config"));
   const Json& layers = root["layers"];
-  std::uint64_t sum = layout.config.size;
+  Claims claims;
+  MRUN_TRY(claims.add(layout.config));
   for (std::size_t i = 0; i < layers.size(); ++i) {
     MRUN_TRY(decode_layer(layers[i], i, layout));
-    MRUN_TRY(add_size(sum, layout.layers.back().size));
+    MRUN_TRY(claims.add(layout.layers.back()));
   }
   return layout;
 }

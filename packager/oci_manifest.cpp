@@ -50,11 +50,14 @@ Result<std::uint64_t> need_size(const Json& object, const char* key, std::string
   return found->get<std::uint64_t>();
 }
 
-Result<void> add_size(std::uint64_t& sum, std::uint64_t size) {
-  if (size > k_max_blob_bytes || sum > k_max_blob_bytes - size)
+Result<void> Claims::add(const BlobClaim& claim) {
+  if (claim.size > k_max_blob_bytes || m_bytes > k_max_blob_bytes - claim.size)
     return invalid("the layers claim more bytes than any disk holds");
-  sum += size;
-  return {};
+  m_bytes += claim.size;
+  const auto known = m_sizes.emplace(claim.digest, claim.size).first;
+  if (known->second == claim.size) return {};
+  return invalid(fmt::format("blob {} is said to have {} and {} bytes", claim.digest.short_hex(),
+                             known->second, claim.size));
 }
 
 Result<BlobClaim> decode_claim(const Json& descriptor, std::string_view what) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,9 +25,16 @@ Result<const Json*> need_member(const Json& object, const char* key, Json::value
                                 std::string_view what);
 // A whole number from 0 to 2^53.
 Result<std::uint64_t> need_size(const Json& object, const char* key, std::string_view what);
-// Adds what one blob claims. A manifest's blobs have at most 2^53 bytes in all, so that no sum of them is
-// more than a number of JSON holds.
-Result<void> add_size(std::uint64_t& sum, std::uint64_t size);
+// What the descriptors of one manifest claim. Its blobs have at most 2^53 bytes in all, so that no sum of
+// them is more than a number of JSON holds; one that comes twice has one size.
+class Claims {
+ public:
+  Result<void> add(const BlobClaim& claim);
+
+ private:
+  std::uint64_t m_bytes = 0;
+  std::map<Digest, std::uint64_t> m_sizes;
+};
 // Digest and size of a descriptor.
 Result<BlobClaim> decode_claim(const Json& descriptor, std::string_view what);
 // An annotation's text, or nothing.

@@ -93,6 +93,8 @@ struct OtherManifest {
   std::optional<Digest> subject; // the version that it belongs to
 };
 
+// With `all`, what is kept for a day goes at once: leases, and what interrupted pulls would go on with.
+enum class GcReach { ended, all };
 struct GcPlan {
   std::vector<Digest> blobs;    // unreferenced
   std::uint64_t size_bytes = 0; // of both
@@ -143,8 +145,8 @@ class Store {
   Result<void> lease(const Digest& digest, std::chrono::seconds lifetime);
   // Remembered until the version is gone.
   Result<void> trust(const Digest& version);
-  Result<GcPlan> plan_gc() const;
-  Result<GcPlan> collect_garbage(); // what it removed
+  Result<GcPlan> plan_gc(GcReach reach = GcReach::ended) const;
+  Result<GcPlan> collect_garbage(GcReach reach = GcReach::ended); // what it removed
   // Removes damaged blobs, so that pack and pull bring them again: one of the right size counts as there.
   // Each is hashed again first, while nobody writes; returns what it removed.
   Result<std::vector<Digest>> discard(const std::vector<Digest>& blobs);

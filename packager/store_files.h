@@ -74,12 +74,12 @@ struct Store::Impl {
     std::set<Digest> ended_leases;
     std::set<Digest> ended_entries; // untagged versions whose lease has ended, and what belonged to such
   };
-  Result<Liveness> find_live(const Store& store);
-  Result<GcPlan> plan(const Store& store, const Liveness& live);
+  Result<Liveness> find_live(const Store& store, GcReach reach);
+  Result<GcPlan> plan(const Store& store, const Liveness& live, GcReach reach);
   // When nobody else writes now: removes what interrupted writers left in tmp/.
   void clear_leftovers();
-  // Of tmp/; partial downloads and notes that are younger than a day are none.
-  Result<std::vector<std::string>> leftovers();
+  // Of tmp/; partial downloads and notes that are younger than a day are none, but with `all`.
+  Result<std::vector<std::string>> leftovers(GcReach reach);
   // The notes that count.
   Result<std::vector<std::string>> young_notes();
   bool is_young(int tmp_fd, const std::string& name) const; // written within k_partial_lifetime

@@ -36,13 +36,13 @@ Result<void> mark(const Store& store, const Digest& digest, int depth, std::set<
 } // namespace
 
 // What the index and the leases keep. A root that can't be read stops gc: what it needs is unknown.
-Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
+Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store, GcReach reach) {
   Liveness out;
   const std::int64_t now_ns = clock.wall_ns();
   std::set<Digest> leased;
   MRUN_ASSIGN(const auto leases, read_leases());
   for (const auto& [digest, end_ns] : leases)
-    (end_ns > now_ns ? leased : out.ended_leases).insert(digest);
+    (end_ns > now_ns && reach != GcReach::all ? leased : out.ended_leases).insert(digest);
   std::set<Digest> roots = leased;
   MRUN_ASSIGN(const std::shared_ptr<const StoreIndex> index, read_index());
   for (const IndexEntry& entry : index->entries) {
@@ -64,7 +64,10 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
                   fmt::format("version {}: {}", version.short_hex(), marked.error().message),
                   "pack it again, or `mrun rm` it, then repeat `mrun gc`");
   }
-  MRUN_ASSIGN(const std::vector<std::string> notes, young_notes());
+  std::vector<std::string> notes;
+  if (reach != GcReach::all) {
+    MRUN_ASSIGN(notes, young_notes());
+  }
   for (const std::string& name : notes)
     for (const Digest& blob : noted_blobs(read_note(name)))
       out.blobs.insert(blob);
@@ -80,7 +83,7 @@ Result<Store::Impl::Liveness> Store::Impl::find_live(const Store& store) {
   return out;
 }
 
-Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
+Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live, GcReach reach) {
   GcPlan out;
   MRUN_ASSIGN(const std::vector<std::string> names, file_system.list(blobs.get()));
   for (const std::string& name : names) {
@@ -95,7 +98,7 @@ Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
   }
   std::sort(out.blobs.begin(), out.blobs.end());
   const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  MRUN_ASSIGN(const std::vector<std::string> ended, leftovers());
+  MRUN_ASSIGN(const std::vector<std::string> ended, leftovers(reach));
   out.leftovers = ended.size();
   for (const std::string& name : ended) {
     struct stat status {};
@@ -107,18 +110,18 @@ Result<GcPlan> Store::Impl::plan(const Store& store, const Liveness& live) {
 
 // Best effort: what can't be removed now is gc's.
 void Store::Impl::clear_leftovers() {
-  const auto seen = leftovers();
+  const auto seen = leftovers(GcReach::ended);
   if (!seen || seen->empty()) return;
   const auto alone = FileLock::take(file_system, root.get(), "lock", FileLock::Kind::exclusive,
                                     std::chrono::milliseconds(0));
   if (!alone) return;
-  const auto names = leftovers(); // those of before may be a writer's who was at work then
+  const auto names = leftovers(GcReach::ended); // those of before may be a writer's who was at work then
   if (!names) return;
   for (const std::string& name : *names)
     (void)file_system.unlink(root.get(), "tmp/" + name);
 }
 
-Result<std::vector<std::string>> Store::Impl::leftovers() {
+Result<std::vector<std::string>> Store::Impl::leftovers(GcReach reach) {
   const UniqueFd temporary(::openat(root.get(), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!temporary) return std::vector<std::string>();
   MRUN_ASSIGN(std::vector<std::string> names, file_system.list(temporary.get()));
@@ -129,7 +132,7 @@ Result<std::vector<std::string>> Store::Impl::leftovers() {
   std::erase_if(names, [&](const std::string& name) {
     const bool stays =
         name.starts_with(k_note_prefix) || (name.starts_with(k_partial_prefix) && !is_there(name));
-    return stays && is_young(temporary.get(), name);
+    return stays && reach != GcReach::all && is_young(temporary.get(), name);
   });
   return names;
 }
@@ -160,20 +163,21 @@ std::string Store::Impl::read_note(const std::string& name) const {
   return read_all(fd.get(), k_max_note_bytes, "a note", ErrorCode::io).value_or("");
 }
 
-Result<GcPlan> Store::plan_gc() const {
-  MRUN_ASSIGN(const Impl::Liveness live, m_impl->find_live(*this));
-  return m_impl->plan(*this, live);
+Result<GcPlan> Store::plan_gc(GcReach reach) const {
+  MRUN_ASSIGN(const Impl::Liveness live, m_impl->find_live(*this, reach));
+  return m_impl->plan(*this, live, reach);
 }
 
-Result<GcPlan> Store::collect_garbage() {
+Result<GcPlan> Store::collect_garbage(GcReach reach) {
   Impl& impl = *m_impl;
   MRUN_TRY(impl.need_writable());
   MRUN_ASSIGN(const FileLock lock, FileLock::take(impl.file_system, impl.root.get(), "lock",
                                                   FileLock::Kind::exclusive, k_lock_patience));
-  MRUN_ASSIGN(const Impl::Liveness live, impl.find_live(*this));
-  MRUN_ASSIGN(GcPlan plan, impl.plan(*this, live));
-  MRUN_ASSIGN(const std::vector<std::string> ended, impl.leftovers()); // while the blobs that go are there
-  if (!live.ended_entries.empty())                                     // first the names, then what they name
+  MRUN_ASSIGN(const Impl::Liveness live, impl.find_live(*this, reach));
+  MRUN_ASSIGN(GcPlan plan, impl.plan(*this, live, reach));
+  MRUN_ASSIGN(const std::vector<std::string> ended,
+              impl.leftovers(reach)); // while the blobs that go are there
+  if (!live.ended_entries.empty())    // first the names, then what they name
     MRUN_TRY(impl.change_index([&](StoreIndex& index) -> Result<bool> {
       return std::erase_if(index.entries, [&](const IndexEntry& entry) {
                return entry.tag.empty() && !entry.is_kept && live.ended_entries.contains(entry.digest);

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -66,6 +67,7 @@ class Verification {
 
   // What can't be read here is found when it is hashed, what is no manifest by check_version().
   void collect(const ManifestLink& manifest, const Owner& owner, int depth) {
+    if (!m_collected.emplace(manifest.digest, owner.version).second) return;
     add_need(manifest, owner);
     const Result<std::string> text = m_store.read_blob(manifest.digest, k_max_oci_manifest_bytes);
     const auto links = text ? manifest_links(*text, manifest.digest) : tl::unexpected<Error>(text.error());
@@ -178,6 +180,8 @@ class Verification {
 
   const Store& m_store;
   const VerifyOptions& m_options;
+  std::set<std::pair<Digest, Digest>>
+      m_collected;                // manifests, each with who needs it: indexes may name one often
   std::map<Digest, Need> m_needs; // not changed while jobs run
   std::mutex m_mutex;             // of what follows
   VerifyProgress m_progress;

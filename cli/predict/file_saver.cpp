@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,6 +18,7 @@ namespace mrun::cli {
 namespace {
 
 constexpr std::size_t k_max_name_bytes = 200;
+constexpr int k_name_attempts = 100;
 constexpr std::string_view k_temporary_name = ".mrun-output-XXXXXX";
 
 bool is_special(const std::filesystem::path& target) {
@@ -73,21 +75,34 @@ Result<void> AtomicFile::write(std::string_view bytes) {
   return write_all(m_fd.get(), bytes, m_target.string());
 }
 
+int AtomicFile::link_as(const std::filesystem::path& name) const {
+  const std::string self = fmt::format("/proc/self/fd/{}", m_fd.get());
+  return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
 // Under a temporary name, which can then replace another.
 Result<void> AtomicFile::link_nameless() {
-  std::string name = (folder_of(m_target) / k_temporary_name).string();
-  const UniqueFd taken(::mkostemp(name.data(), O_CLOEXEC)); // a name that nobody else has
-  if (!taken) return fail_errno(ErrorCode::io, errno, fmt::format("can't write to {}", name));
-  ::unlink(name.c_str());
-  const std::string self = fmt::format("/proc/self/fd/{}", m_fd.get());
-  if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) < 0)
-    return fail_errno(ErrorCode::io, errno, fmt::format("can't write {}", m_target.string()));
-  m_temporary = name;
-  m_is_nameless = false;
-  return {};
+  std::random_device random;
+  int problem = EEXIST;
+  for (int attempt = 0; problem == EEXIST && attempt < k_name_attempts; ++attempt) {
+    m_temporary = folder_of(m_target) / fmt::format(".mrun-output-{:08x}", random());
+    problem = link_as(m_temporary);
+  }
+  m_is_nameless = problem != 0;
+  if (problem == 0) return {};
+  m_temporary.clear();
+  return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
 }
 
 Result<void> AtomicFile::commit(bool replace) {
+  if (m_is_nameless && !replace) { // at once under its own name: nothing is left of a kill
+    const int problem = link_as(m_target);
+    if (problem == EEXIST) return output_exists(m_target);
+    if (problem != 0)
+      return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
+    m_is_nameless = false;
+    return {};
+  }
   if (m_is_nameless) MRUN_TRY(link_nameless());
   if (m_temporary.empty()) return {};
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;

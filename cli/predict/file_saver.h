@@ -28,6 +28,7 @@ class AtomicFile {
 
  private:
   AtomicFile(std::filesystem::path target, UniqueFd fd);
+  int link_as(const std::filesystem::path& name) const; // 0, or errno
   Result<void> link_nameless();
 
   std::filesystem::path m_target;

@@ -103,10 +103,11 @@ class ForeignReader {
     MRUN_TRY(read_kind(root));
     MRUN_ASSIGN(m_artifact.config, decode_claim(root["config"], "the config"));
     const Json& layers = root["layers"];
-    std::uint64_t sum = m_artifact.config.size;
+    Claims claims;
+    MRUN_TRY(claims.add(m_artifact.config));
     for (std::size_t i = 0; i < layers.size(); ++i) {
       MRUN_TRY(read_layer(layers[i], fmt::format("layer {}", i)));
-      MRUN_TRY(add_size(sum, m_artifact.layers.back().blob.size));
+      MRUN_TRY(claims.add(m_artifact.layers.back().blob));
     }
     for (const auto& [file, places] : m_unnamed)
       for (std::size_t i = 0; i < places.size(); ++i) {

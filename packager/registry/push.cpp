@@ -89,7 +89,7 @@ class Pushing {
     MRUN_ASSIGN(const std::optional<RemoteManifest> present, connection.head_manifest(m_tag));
     if (present && present->digest == m_result.digest) {
       m_result.was_there = true;
-      remember();
+      if (!m_request.dry_run) remember();
       return m_result;
     }
     look_around(connection, present);

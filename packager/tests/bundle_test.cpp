@@ -148,6 +148,7 @@ TEST_CASE("a hostile manifest is refused before anything is done with it") {
   CHECK(spoiled("/layers/1/size", -1).code == ErrorCode::bundle_invalid);
   CHECK(spoiled("/layers/1/size", 1.5).code == ErrorCode::bundle_invalid);
   CHECK(spoiled("/layers/1/size", UINT64_MAX).code == ErrorCode::bundle_invalid);
+  CHECK(spoiled("/layers/1/digest", good["layers"][0]["digest"]).message.find(" bytes") != std::string::npos);
   CHECK(spoiled("/layers/1/size", 1ULL << 53).message.find("more bytes than any disk holds") !=
         std::string::npos);
   CHECK(spoiled("/layers/1/digest", "sha256:../../../etc/passwd").code == ErrorCode::bundle_invalid);

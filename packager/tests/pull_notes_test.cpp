@@ -39,6 +39,7 @@ TEST_CASE("what a pull noted is kept from gc for a day, or until the note goes")
   REQUIRE(note_pull(*pulling.writer, manifest, {blob, absent}));
   pulling.writer.reset();
   CHECK(pulling.store.collect_garbage().value().blobs.empty());
+  CHECK(pulling.store.plan_gc(GcReach::all).value().blobs == std::vector<Digest>{blob.digest});
   pulling.pass(std::chrono::hours(23));
   CHECK(pulling.store.collect_garbage().value().blobs.empty());
   pulling.pass(std::chrono::hours(2));

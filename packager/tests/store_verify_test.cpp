@@ -153,6 +153,21 @@ TEST_CASE("what is kept beside a version, and what other tools wrote, is looked 
   CHECK(packed.problem(true).versions == std::vector<Digest>{attached ? packed.version : signature});
 }
 
+TEST_CASE("indexes that name each other a thousand times are looked at once each") {
+  Packed packed;
+  Json inner = descriptor(k_manifest_media_type, packed.version,
+                          std::filesystem::file_size(packed.blob(packed.version)));
+  std::string text;
+  for (int level = 0; level < 4; ++level) { // 1000^4 ways
+    text = Json({{"schemaVersion", 2}, {"manifests", Json(1000, inner)}}).dump();
+    inner = descriptor(k_index_media_type, put_blob(packed.folder, text), text.size());
+  }
+  Json index = Json::parse(packed.folder.read("store/index.json"));
+  index["manifests"].push_back(inner);
+  packed.folder.write("store/index.json", index.dump());
+  CHECK(packed.verify(true).problems.empty());
+}
+
 TEST_CASE("only what is still damaged is removed") {
   Packed packed;
   packed.spoil(packed.weights, std::string(5000, 'x'));

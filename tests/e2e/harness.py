@@ -22,6 +22,8 @@ BUILD = pathlib.Path(os.environ["MRUN_BUILD"])
 SOURCE = pathlib.Path(os.environ["MRUN_SOURCE"])
 MRUN = BUILD / "bin/mrun"
 SANITIZED = bool(os.environ.get("MRUN_SANITIZE"))
+# Under ptrace leaks can't be looked for.
+TRACED = {"ASAN_OPTIONS": "detect_leaks=0"} if SANITIZED else {}
 SLOWER = 10 if SANITIZED else 1
 
 

@@ -48,7 +48,8 @@ def main(home):
     command.send_signal(signal.SIGINT)
     wait_for(lambda: took_signal(command), 20, "the first signal to arrive")
     command.send_signal(signal.SIGINT)
-    assert command.wait(timeout=20) in (75, 130), command.stderr.read()
+    # The second may find it on its way out, with no handler any more.
+    assert command.wait(timeout=20) in (75, 130, -signal.SIGINT), command.stderr.read()
     wait_for(lambda: home.try_mrun("daemon", "status").code == 6, 30, "the daemon to be gone")
     assert home.mrun("predictions", slow, "--json").json()["prediction"]["status"] == "succeeded"
 

@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 
-from harness import MRUN, SANITIZED, SLOWER
+from harness import MRUN, SLOWER, TRACED
 
 CHANGES = (
     "creat", "openat", "write", "writev", "pwrite64", "pwritev", "copy_file_range", "sendfile", "ftruncate", "fallocate", "fsync",
@@ -80,7 +80,7 @@ class Faults:
     def traced(self, arguments, *options):
         command = ["strace", "-qq", "-y", "-s", "0", "-e", "signal=none", "-o", self.log, *options, MRUN, *arguments]
         cores = os.sched_getaffinity(0)
-        env = self.home.env | ({"ASAN_OPTIONS": "detect_leaks=0"} if SANITIZED else {})  # which can't be under ptrace
+        env = self.home.env | TRACED
         return subprocess.run(
             [str(part) for part in command], env=env, cwd=self.home.path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=120 * SLOWER, preexec_fn=lambda: os.sched_setaffinity(0, {min(cores)} if self.alone else cores))

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from harness import MRUN, SANITIZED, SLOWER, run
+from harness import MRUN, SANITIZED, SLOWER, TRACED, run
 from model_files import safetensors
 
 MIB = 1 << 20
@@ -27,7 +27,7 @@ def moved(home, *arguments):
     # A log a thread, so that no line is cut in two.
     done = subprocess.run(
         ["strace", "-ff", "-qq", "-s", "0", "-e", "trace=read,pread64,write,pwrite64,copy_file_range", "-o", folder / "log", MRUN, "pack",
-         *map(str, arguments)], env=home.env, cwd=home.path, capture_output=True, text=True, timeout=200 * SLOWER)
+         *map(str, arguments)], env=home.env | TRACED, cwd=home.path, capture_output=True, text=True, timeout=200 * SLOWER)
     assert done.returncode == 0, done
     totals = {"r": 0, "w": 0}
     for log in folder.iterdir():

@@ -10,7 +10,7 @@ import subprocess
 
 from fault_rows import SECRETS, Row, Rows, bearer, token_says
 from faulty_registry import BASIC, Faulty, always, says
-from harness import MRUN, Home, run
+from harness import MRUN, TRACED, Home, run
 from screen import Screen
 
 
@@ -43,7 +43,7 @@ exit 0
         trace = folder / "trace"
         for command, input in ((["login", faulty.host, "-u", "me", "--token-stdin"], "s3cret-word\n"), (["inspect", f"{faulty.host}/demo/big"], "")):
             done = subprocess.run(["strace", "-f", "-qq", "-s", "9999", "-e", "trace=execve", "-o", trace, MRUN, *command], input=input,
-                                  capture_output=True, text=True, env=home.env | env, timeout=100)
+                                  capture_output=True, text=True, env=home.env | env | TRACED, timeout=100)
             assert done.returncode == 0, done
             assert not any(secret in trace.read_text() + done.stdout + done.stderr for secret in SECRETS), trace.read_text()
         told = (folder / "arguments").read_text()

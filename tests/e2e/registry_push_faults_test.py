@@ -10,7 +10,7 @@ import os
 import subprocess
 
 from faulty_registry import Faulty, always, says, times
-from harness import MRUN, Home, run
+from harness import MRUN, TRACED, Home, run
 
 EXIT = {"M1703": 1, "M1704": 1, "M1705": 75, "M1706": 4, "M1707": 4, "M1708": 5, "M1709": 10}
 MIB = 1 << 20
@@ -380,7 +380,7 @@ def looks_at_little(home):
             home.mrun("push", "demo/often", f"{faulty.host}/demo/often:v{number}")
         trace = home.path / "trace"
         done = subprocess.run(["strace", "-f", "-qq", "-s", "200", "-e", "trace=openat", "-o", trace, str(MRUN), "push", "demo/often",
-                               f"{faulty.host}/demo/elsewhere", "--json"], capture_output=True, text=True, env=home.env, timeout=100)
+                               f"{faulty.host}/demo/elsewhere", "--json"], capture_output=True, text=True, env=home.env | TRACED, timeout=100)
         assert done.returncode == 0, done
         pushed = json.loads(done.stdout)
         assert pushed["mounted_bytes"] > 200_000, pushed

@@ -7,6 +7,8 @@
 namespace mrun::fuzz {
 namespace {
 
+using namespace std::string_view_literals;
+
 constexpr std::size_t k_max_bytes = 16 * 1024;
 constexpr std::size_t k_max_piece = 64;
 
@@ -26,7 +28,7 @@ constexpr std::array<std::string_view, 12> k_decimals = {"0",
                                                          "1e-2147483648",
                                                          "1e999",
                                                          "0.1"};
-constexpr std::string_view k_bytes("\0\x01\x7f\x80\xff\t\n\r \"'%*+,-./:;<=>?@[\\]{|}", 34);
+constexpr std::string_view k_bytes = "\0\x01\x7f\x80\xff\t\n\r \"'%*+,-./:;<=>?@[\\]{|}"sv;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';

@@ -1,5 +1,6 @@
 // What a model's own files say of it, and the manifest that is made of that.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "packager/interop/derived_manifest.h"
 #include "packager/interop/model_card.h"
@@ -114,6 +115,28 @@ TEST_CASE("licence names become SPDX") {
   CHECK(spdx_license("BSD-4-Clause") == "BSD-4-Clause");
   CHECK(spdx_license("unknown").empty());
   CHECK(spdx_license("").empty());
+}
+
+TEST_CASE("many names of one file with a large header cost no more than a few of it") {
+  std::vector<Tensor> tensors;
+  for (int i = 0; i < 40'000; ++i)
+    tensors.push_back({std::string(100, 'n') + std::to_string(i), "F32", {1}});
+  const std::string bytes = safetensors(tensors);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (int i = 0; i < 40; ++i)
+    files.emplace_back(fmt::format("{}.safetensors", i), bytes);
+  int asked = 0;
+  const auto count = [&]() -> Result<void> {
+    ++asked;
+    return {};
+  };
+  const ModelFacts facts = learn_facts(source_with(files), count).value();
+  CHECK(facts.weights.size() == 40);
+  CHECK(facts.parameters == 0);
+  CHECK(facts.precision.empty());
+  CHECK(asked < 30);
+  const auto stop = []() -> Result<void> { return fail(ErrorCode::interrupted_by_user, "interrupted"); };
+  CHECK(learn_facts(source_with(files), stop).error().code == ErrorCode::interrupted_by_user);
 }
 
 TEST_CASE("facts of a Hugging Face folder, and its manifest") {
