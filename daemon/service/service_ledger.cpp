@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "common/machine.h"
 #include "cost/worker_charge.h"
 #include "daemon/service/phases_json.h"
 #include "daemon/service/service_impl.h"
@@ -10,8 +11,7 @@
 namespace mrun {
 
 const PriceRow* Service::reference_of(std::string_view device) const {
-  const std::optional<PriceRow>& row =
-      device.starts_with("cuda") ? m_config.cuda_reference : m_config.cpu_reference;
+  const std::optional<PriceRow>& row = is_gpu(device) ? m_config.cuda_reference : m_config.cpu_reference;
   return row ? &*row : nullptr;
 }
 
