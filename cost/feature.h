@@ -36,7 +36,8 @@ struct FeatureCall {
   Expected times{1, 1}; // per action
   CaseWork work;
   std::optional<ConversationShape> conversation;
-  std::optional<Expected> setup_s, per_hour;
+  std::optional<Expected> setup_s;
+  std::optional<Expected> per_hour; // absent: by the actions of a month; the worst may be the fewer
   std::optional<Exact> keep_warm_s;
   Exact instances = 0;
   Expected retry_rate{0, 0}; // of a fallback: on top of that of the call it is for

@@ -34,6 +34,8 @@ def the_custom_api_by_hand(home):
     result = home.mrun("cost", "action", FEATURES / "custom-api.yaml", "--json").json()
     assert result["per_month"] == {"typical": "2527.2", "worst": "2527.2"}, result["per_month"]
     assert result["per_action"]["typical"] == model.text(F("0.000975") * 360 * F("1.01")), result["per_action"]
+    # The dear hour is the one in which few come.
+    assert result["per_action"]["worst"] == model.text(F("0.000975") * 1800 * F("1.1")), result["per_action"]
 
 
 def write(home, name, text):
@@ -145,7 +147,6 @@ calls:
   - name: main
     price: {{provider: seeded, sku: box}}
     seconds: 3
-    requests_per_hour: 100
     instances: {instances}
     retry_rate: 1
     fallback:
@@ -155,7 +156,7 @@ calls:
       {other}
 """
 PICTURE = 'price: {{usd: "2", per: image, source: contract, read_on: "{day}"}}\n      units: {{image: 1}}'
-SECOND = "price: {provider: seeded, sku: box}\n      seconds: 3\n      requests_per_hour: 100\n      instances: 1"
+SECOND = "price: {provider: seeded, sku: box}\n      seconds: 3\n      instances: 1"
 
 
 def months_beside_instances(home):
@@ -185,10 +186,84 @@ def months_beside_instances(home):
     assert {"actions_per_month", "spike factor", "spike days", "main: times", "main: retry_rate"} <= set(knobs), knobs
     # By use it is 3,000 times 1 + 3 x 0.1: over 6,000 from 1.54 times the actions on.
     assert knobs["actions_per_month"]["over_month_budget_from_factor"] == "1.54", knobs
-    assert knobs["actions_per_month"]["change_percent"] == "0" and F(knobs["actions_per_month"]["month_change_percent"]) > 0, knobs
+    # Half as many again: each action bears two thirds of the instance.
+    assert F(knobs["actions_per_month"]["change_percent"]) < 0 < F(knobs["actions_per_month"]["month_change_percent"]) > 0, knobs
     # 1 + (4f - 1) x 0.1 = 2.
     assert knobs["spike factor"]["over_month_budget_from_factor"] == "2.76", knobs
     assert "over the month's budget from 1.54 times on" in home.mrun("cost", "action", path).out
+
+
+OWN_BOX = """feature: 1
+name: own
+{actions}
+calls:
+  - name: main
+    price: own
+    seconds: 2
+    setup_seconds: 100
+    {deployed}
+"""
+
+
+def the_own_machine_waits_too(home):
+    (home.home / "config.yaml").write_text('cost: {rate: "3.6", per: instance_h, currency: USD, idle_rate: "0.36"}\n')
+
+    def action(deployed, actions="actions_per_month: 720"):
+        return write(home, "own.yaml", OWN_BOX.format(deployed=deployed, actions=actions))
+    # One request an hour: 2 s of work at 0.001, and 3,598 of waiting at 0.0001.
+    for rate in ("", "\n    requests_per_hour: 1"):
+        result = home.mrun("cost", "action", action("instances: 1" + rate), "--json").json()
+        assert result["per_action"] == {"typical": "0.3618", "worst": "0.3618"}, result["per_action"]
+        assert result["per_month"] == {"typical": "260.496", "worst": "260.496"}, result["per_month"]
+        assert result["calls"][0]["always_on_month"] == "259.2", result["calls"]
+    # Scaled to zero: the worst is a load, the work and a minute of waiting.
+    result = home.mrun("cost", "action", action("keep_warm_seconds: 60\n    requests_per_hour: 1"), "--json").json()
+    assert result["per_action"]["worst"] == model.text(F("0.102") + F("0.006")), result["per_action"]
+    # Without a word of how it waits it is the time at work.
+    path = action("retry_rate: 0")
+    path.write_text(path.read_text().replace("    setup_seconds: 100\n", ""))
+    assert home.mrun("cost", "action", path, "--json").json()["per_action"]["worst"] == "0.002"
+    # It is one machine, and it can't do more than it can.
+    full = home.fails("M1914", 4, "cost", "action", action("instances: 9", "actions_per_month: 1036801"))
+    assert "one instance" in full.err, full
+    second = "instances: 1\n  - {name: other, price: own, seconds: 1, instances: 1}"
+    assert "own.yaml:10:" in home.fails("M1913", 2, "cost", "action", action(second)).err
+    (home.home / "config.yaml").write_text('cost: {rate: "3.6", per: instance_h, currency: USD}\n')
+    assert "while it waits" in home.fails("M1914", 4, "cost", "action", action("instances: 1")).err
+    (home.home / "config.yaml").unlink()
+
+
+def one_feature_one_volume(home):
+    """Requests an hour and actions a month are of the same feature: they follow from each other, or are near."""
+    def feature(rate, actions=7200, instances="instances: 1"):
+        return write(home, "rate.yaml", f"""feature: 1
+name: rate
+actions_per_month: {actions}
+calls:
+  - name: main
+    price: {{provider: replicate, sku: L40S 48GB, product: deployment}}
+    seconds: 1
+    setup_seconds: 10
+    {instances}
+    {rate}
+""")
+    derived, given = (home.mrun("cost", "action", feature(rate), "--json").json() for rate in ("", "requests_per_hour: 10"))
+    assert derived["per_action"] == given["per_action"] and derived["per_month"] == given["per_month"], (derived, given)
+    assert F(derived["per_action"]["typical"]) * 7200 == F(derived["per_month"]["typical"]), derived
+    for rate in ("4.99", "20.01", "{typical: 2, worst: 10}"):
+        outcome = home.fails("M1913", 2, "cost", "action", feature(f"requests_per_hour: {rate}"))
+        assert "rate.yaml:5:" in outcome.err and "make 10 an hour" in outcome.err, outcome
+    warm = "keep_warm_seconds: 60"
+    home.mrun("cost", "action", feature("requests_per_hour: 200", instances=warm))  # busy hours
+    home.fails("M1913", 2, "cost", "action", feature("requests_per_hour: 4", instances=warm))
+    quiet = home.mrun("cost", "action", feature("requests_per_hour: {typical: 10, worst: 1}"), "--json").json()["per_action"]
+    assert F(quiet["worst"]) == 10 * F(quiet["typical"]), quiet
+    for rate in ("0", "{typical: 1, worst: 0}"):
+        home.fails("M1913", 2, "cost", "action", feature(f"requests_per_hour: {rate}"))
+    quiet = home.mrun("cost", "estimate", "--assume", "seconds=1", "--instances", "1", "--per-hour", "10..1", "--provider", "L40S 48GB", "--json").json()
+    always = next(line for line in quiet["offers"] if line["style"] == "deployment" and line["worst"])
+    assert F(always["worst"]) > 9 * F(always["typical"]), always
+    home.fails("M1004", 2, "cost", "estimate", "--assume", "seconds=1", "--per-hour", "10..0")
 
 
 def hostile_files(home):
@@ -223,6 +298,9 @@ def main(home):
     old_prices_decide_nothing(home)
     prices_of_the_file_are_prices(home)
     months_beside_instances(home)
+    the_own_machine_waits_too(home)
+    (home.home / "prices.json").unlink()
+    one_feature_one_volume(home)
 
 
 if __name__ == "__main__":
