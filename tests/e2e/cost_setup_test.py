@@ -97,6 +97,24 @@ def main(home):
     odd = home.mrun("cost", "estimate", "test/work", "--dtype", "bf16", "--json").json()["projected"]
     assert "no units for bf16" in odd[0]["not_feasible"], odd
 
+    # Amounts of two currencies have no sum, and none is compared with an estimate in another one.
+    both = home.mrun("cost", "estimate", "test/work", "--inputs", cases, "--json").json()["id"]
+    machine = ("--price", "26280", "--watts-active", "0", "--watts-idle", "0", "--kwh", "0", "--tflops", "1", "--memory-gbs", "20")
+    for currencies in ({"USD"}, {"USD", "JPY"}):
+        home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={both}")
+        check = home.mrun("cost", "check", both, "--json").json()
+        assert set(check["actual_amounts"]) == currencies and (check["currency"] is None) == (len(currencies) > 1), check
+        assert (check["amount_off_percent"] is None) == (len(currencies) > 1) == (check["no_amount"] is not None), check
+        home.mrun("cost", "setup", *machine, "--currency", "JPY")
+        home.mrun("daemon", "stop")
+    assert "several currencies" in home.mrun("cost", "check", both).out and "share of the estimate" in home.mrun("cost", "check", both).out
+    other = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()["id"]
+    home.mrun("cost", "setup", *machine)
+    home.mrun("daemon", "stop")
+    home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={other}")
+    check = home.mrun("cost", "check", other, "--json").json()
+    assert check["amount_off_percent"] is None and check["no_amount"] == "the estimate is in another currency", check
+
     # Later, by the tag.
     plain = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()
     home.fails("M1914", 4, "cost", "check", plain["id"])
