@@ -63,9 +63,8 @@ Result<Actual> actual_of(const Context& context, const std::string& id) {
     if (!page.value("next", Json()).is_string()) return actual;
     cursor = page["next"].get<std::string>();
   }
-  return fail(ErrorCode::cost_unknown,
-              fmt::format("more than {} predictions carry the tag of {}", k_max_pages * k_page_lines,
-                          printable(id, 40)));
+  return fail(ErrorCode::cost_unknown, fmt::format("more than {} predictions carry the tag of {}",
+                                                   k_max_pages * k_page_lines, printable(id, 40)));
 }
 
 // (estimated − actual) ÷ actual, in percent.

@@ -116,10 +116,11 @@ struct Failure {
   std::string problem;
 };
 
-// Of one part: how many predictions ended, and how many of them not well.
+// Of one part: how many predictions ended, how many of them not well, and how many had to wait for a load.
 struct PartCount {
   std::size_t ended = 0;
   std::size_t failed = 0;
+  std::size_t cold_starts = 0;
   bool judged = false; // an SLO on the error rate speaks of them
 };
 

@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "cli/bench/measure/part_names.h"
 #include "common/text.h"
 
 namespace mrun::bench {
 namespace {
+
+constexpr std::size_t k_few_share = 100; // one of so many is few
 
 void warn_of_shape(BenchResult& result, std::string_view part, const Summary& summary) {
   if (summary.outliers.slow_first)
@@ -57,6 +60,20 @@ void judge_step(BenchResult& result, const LoadStep& step) {
     need_samples(result, "load " + step.name(), step.count(Outcome::succeeded), "answers");
 }
 
+// What was to be warm and waited for a load tells of loads: another model took the memory, or a worker died.
+// A load may have its workers started as it grows.
+void judge_warmth(BenchResult& result) {
+  for (const auto& [name, count] : result.parts) {
+    const bool is_load = name.starts_with(k_load_prefix);
+    if (count.cold_starts == 0 || (!is_load && name != k_warm_part && name != part_name(k_warm_part, true)))
+      continue;
+    std::string words =
+        fmt::format("{}: {} of {} answers were cold starts", name, count.cold_starts, count.ended);
+    const bool is_few = is_load && count.cold_starts * k_few_share <= count.ended;
+    (is_few ? result.warnings : result.invalid_reasons).push_back(std::move(words));
+  }
+}
+
 } // namespace
 
 void judge_validity(BenchResult& result) {
@@ -75,6 +92,7 @@ void judge_validity(BenchResult& result) {
   }
   for (const LoadStep& step : result.load)
     judge_step(result, step);
+  judge_warmth(result);
   const std::string& governor = result.machine.governor;
   if (!governor.empty() && governor != "performance")
     result.warnings.push_back(

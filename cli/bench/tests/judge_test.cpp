@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/bench/measure/cost.h"
 #include "cli/bench/measure/load_judge.h"
@@ -70,6 +71,26 @@ TEST_CASE("the error rate of a part is that of all its predictions, whatever the
   CHECK(warm->value == "30 %");
   CHECK_FALSE(warm->ok);
   CHECK(result_json(result)["parts"]["warm"] == Json{{"ended", 100}, {"failed", 30}});
+}
+
+TEST_CASE("warm answers that waited for a load make a result invalid") {
+  const auto reasons = [](const std::string& part, int cold, int warm) {
+    BenchResult result = result_of(0, 50);
+    for (int i = 0; i < cold + warm; ++i) {
+      Sample sample = sample_of(k_ms);
+      sample.server.cold_start = i < cold;
+      result.note(part, sample);
+    }
+    judge_validity(result);
+    return fmt::format("{}|{}", fmt::join(result.invalid_reasons, "; "), fmt::join(result.warnings, "; "));
+  };
+  CHECK(has(reasons("warm", 1, 59), "warm: 1 of 60 answers were cold starts|"));
+  CHECK(has(reasons("warm, baseline", 12, 48), "warm, baseline: 12 of 60 answers were cold starts|"));
+  CHECK(reasons("warm", 0, 60) == "|");
+  CHECK(reasons("warm-up", 1, 2) == "|");
+  CHECK(reasons("cold", 7, 0) == "|");
+  CHECK(has(reasons("load closed 2", 2, 98), "load closed 2: 2 of 100 answers were cold starts|"));
+  CHECK(has(reasons("load closed 2", 1, 99), "|load closed 2: 1 of 100 answers were cold starts"));
 }
 
 TEST_CASE("each part has its own error rate: cold starts and the baseline too") {
