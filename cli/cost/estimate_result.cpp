@@ -88,6 +88,7 @@ Json projected_json(const ProjectedLine& line) {
   };
   json["seconds"] = {{"least_ns", time(line.seconds.typical)}, {"most_ns", time(line.seconds.worst)}};
   json["basis"] = line.projection.basis;
+  json["dtype"] = line.projection.dtype;
   if (line.row == nullptr)
     json["no_price"] = line.no_price;
   else
@@ -165,7 +166,8 @@ std::string projections_text(const Estimate& estimate) {
   if (!estimate.no_projection.empty()) return fmt::format("not projected: {}\n", estimate.no_projection);
   std::string text;
   for (const ProjectedLine& line : estimate.projected) {
-    text += fmt::format("projected  {}: ", line.projection.device);
+    text += fmt::format("projected  {}{}: ", line.projection.device,
+                        line.projection.dtype.empty() ? "" : fmt::format(" in {}", line.projection.dtype));
     if (line.projection.not_feasible) {
       text += fmt::format("not possible: {}\n", *line.projection.not_feasible);
       continue;
