@@ -72,11 +72,8 @@ void warn_of_others(Rig& rig) {
 Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* home) {
   const Options& options = rig.options;
   const double share = options.cold && options.warm ? 0.5 : 1;
-  if (options.cold) {
-    auto part =
-        home != nullptr ? measure_pulls(rig, subject, *home, share) : measure_cold(rig, subject, share);
-    MRUN_ASSIGN(rig.result.cold, std::move(part));
-  }
+  if (options.cold)
+    MRUN_TRY(home != nullptr ? measure_pulls(rig, subject, *home, share) : measure_cold(rig, subject, share));
   if (options.warm && !rig.interrupted) {
     MRUN_ASSIGN(rig.result.warm, measure_warm(rig, subject, share));
   }
@@ -84,9 +81,24 @@ Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* 
   return {};
 }
 
+bool has_samples(const BenchResult& result) {
+  return (result.cold && !result.cold->runs.empty()) || (result.warm && !result.warm->samples.empty()) ||
+         !result.load.empty();
+}
+
+// An error in the middle ends the measurement and loses nothing of what was measured before.
+Result<void> keep_what_there_is(Rig& rig, Result<void> measured) {
+  if (measured || !has_samples(rig.result)) return measured;
+  if (measured.error().code == ErrorCode::interrupted_by_user)
+    rig.interrupted = true;
+  else
+    rig.result.stopped = measured.error().message;
+  return {};
+}
+
 void conclude(Rig& rig, const std::vector<StoredRun>& stored) {
   BenchResult& result = rig.result;
-  result.partial = rig.interrupted;
+  result.partial = rig.interrupted || !result.stopped.empty();
   if (!stored.empty()) judge_against(result, stored);
   judge_parts(result);
   add_cost(result);
@@ -115,7 +127,7 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
     if (!options.baselines.empty() && !from_files)
       return fail(ErrorCode::usage, "--cold pull is not compared with a model",
                   "give result files as --baseline");
-    MRUN_ASSIGN(home, begin_pulls(context, arguments.positional(0)));
+    MRUN_ASSIGN(home, begin_pulls(context, arguments.positional(0), interrupt_fd));
   }
   MRUN_ASSIGN(const cli::PredictTarget target, cli::find_target(context, arguments));
   MRUN_ASSIGN(const Store store, cli::open_store_to_read(context));
@@ -142,9 +154,9 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
     if (base.version() == subject.version())
       result.warnings.emplace_back("the baseline is the same version: this tests the gate, not the model");
     MRUN_ASSIGN(const bool base_works, probe(rig, base, part_name(k_probe_part, true)));
-    if (base_works) MRUN_TRY(measure_interleaved(rig, base, subject));
+    if (base_works) MRUN_TRY(keep_what_there_is(rig, measure_interleaved(rig, base, subject)));
   } else if (works) {
-    MRUN_TRY(measure_alone(rig, subject, home ? &*home : nullptr));
+    MRUN_TRY(keep_what_there_is(rig, measure_alone(rig, subject, home ? &*home : nullptr)));
   }
   conclude(rig, stored);
   client.settle_build_skew();

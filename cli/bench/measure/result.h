@@ -159,6 +159,7 @@ struct BenchResult {
   std::string id;
   std::int64_t created_ns = 0;
   bool partial = false;
+  std::string stopped; // the error that ended it early; "" when none did
   std::vector<std::string> invalid_reasons;
   std::vector<std::string> warnings;
   MachineFacts machine;

@@ -77,7 +77,10 @@ void judge_warmth(BenchResult& result) {
 } // namespace
 
 void judge_validity(BenchResult& result) {
-  if (result.partial) result.invalid_reasons.emplace_back("interrupted: it is partial");
+  if (!result.stopped.empty())
+    result.invalid_reasons.push_back("it ended early: " + result.stopped);
+  else if (result.partial)
+    result.invalid_reasons.emplace_back("interrupted: it is partial");
   if (!result.cold && !result.warm && result.load.empty() && !result.partial)
     result.invalid_reasons.emplace_back("nothing was measured: the first prediction failed");
   if (result.cold) judge_cold(result, *result.cold, "cold");
