@@ -96,6 +96,16 @@ def budgets_and_diffs(home):
     home.mrun("cost", "diff", dear, cheap, "--max-increase", "0%")
     saved = write(home, "cheap.json", home.mrun("cost", "action", cheap, "--json").out)
     home.fails("M1915", 3, "cost", "diff", saved, dear, "--budget", "0.041")
+    # A percentage is no amount, and a saved result has to be whole: a gate must not pass for lack of a figure.
+    home.fails("M1004", 2, "cost", "action", cheap, "--budget", "5%")
+    home.mrun("cost", "diff", saved, saved, "--budget", "1")
+    whole = json.loads(saved.read_text())
+    amount = {"typical": "0.01", "worst": "0.005"}
+    for broken in ({"oldest_read_on": None}, {"oldest_read_on": ...}, {"calls": "abc"}, {"calls": []}, {"currency": "JPY"}, {"currency": ...},
+                   {"per_action": {"typical": "0.01", "worst": "0.0399"}}, {"per_action": amount, "calls": [whole["calls"][0] | {"amount": amount}]},
+                   {"calls": [{key: value for key, value in whole["calls"][0].items() if key != "sources"}]}):
+        text = json.dumps({key: value for key, value in (whole | broken).items() if value is not ...})
+        home.fails("M1913", 2, "cost", "diff", saved, write(home, "broken.json", text), "--budget", "1")
     # The budget breaks at 1.25 times the images.
     path = write(home, "budget.yaml", IMAGE.format(usd="0.01", day=TODAY, worst=4) + "budget: {per_action: 0.05}\n")
     knobs = home.mrun("cost", "action", path, "--json").json()["sensitivity"]
