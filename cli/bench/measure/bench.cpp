@@ -28,8 +28,6 @@
 namespace mrun::bench {
 namespace {
 
-constexpr std::int64_t k_long_prediction_ns = 20'000'000'000; // a waiting reply ends after 60 s
-
 Result<Bundle> find_baseline(const Store& store, const std::string& text) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
   MRUN_ASSIGN(const Digest digest, find_version(store, reference));
@@ -47,8 +45,8 @@ SubjectFacts facts_of_subject(const Subject& subject) {
           subject.bundle.size_bytes, subject.bundle.manifest.concurrency, subject.cases_digest};
 }
 
-// One prediction before anything is measured: whether it works at all, and how long it takes.
-Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
+// One prediction before anything is measured: whether it works at all.
+Result<bool> probe(Rig& rig, const Subject& subject, const std::string& part) {
   rig.progress.begin(part, 0);
   MRUN_ASSIGN(const LoadRun run, run_in_turn(rig, subject, 1, 0, 0));
   if (run.samples.empty()) return false;
@@ -56,7 +54,6 @@ Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
   rig.result.note(part, sample);
   if (sample.outcome != Outcome::succeeded) return false;
   rig.result.device = sample.server.device;
-  subject.streamed |= sample.latency_ns() > k_long_prediction_ns;
   return true;
 }
 

@@ -103,6 +103,8 @@ struct LoadStep {
   // Run to its end, by a generator and a server that kept up.
   bool is_whole() const { return !interrupted && !saturated && !generator_late && dropped == 0; }
   std::size_t due() const { return samples.size() + dropped; }
+  // An open loop of which more than 1 % were refused: the rate is more than the server takes.
+  bool is_overloaded() const { return kind != StepKind::closed && count(Outcome::refused) * 100 > due(); }
   std::size_t count(Outcome outcome) const;
   double error_rate() const; // of what was due: everything but success
   Samples latencies() const; // of successes, in the order of time

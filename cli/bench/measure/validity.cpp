@@ -55,6 +55,9 @@ void judge_step(BenchResult& result, const LoadStep& step) {
   if (step.dropped > 0)
     result.invalid_reasons.push_back(fmt::format(
         "load {}: {} requests were never sent: no connection was free", step.name(), step.dropped));
+  if (result.options.rates_given && step.is_overloaded())
+    result.warnings.push_back(fmt::format("load {}: overloaded: {} of {} requests were refused", step.name(),
+                                          step.count(Outcome::refused), step.due()));
   // One that was saturated measures the queue, and above the ceiling all are refused: both say so themselves.
   if (step.kind == StepKind::closed || (!step.saturated && result.options.rates_given))
     need_samples(result, "load " + step.name(), step.count(Outcome::succeeded), "answers");

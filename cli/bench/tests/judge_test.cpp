@@ -73,6 +73,32 @@ TEST_CASE("the error rate of a part is that of all its predictions, whatever the
   CHECK(result_json(result)["parts"]["warm"] == Json{{"ended", 100}, {"failed", 30}});
 }
 
+TEST_CASE("a rate that was asked for and refused does not pass") {
+  const auto result_at = [](int refused, const char* slo_rate, bool given) {
+    BenchResult result = result_of(0, 0);
+    result.options.rates_given = given;
+    if (slo_rate != nullptr) result.options.slo.error_rate = std::stod(slo_rate);
+    LoadStep step = step_of(StepKind::poisson, 300, 100);
+    for (int i = 0; i < refused; ++i) {
+      step.samples[static_cast<std::size_t>(i)].outcome = Outcome::refused;
+      step.samples[static_cast<std::size_t>(i)].problem = "M1405: the queue is full";
+    }
+    for (Sample& sample : step.samples)
+      sample.server.cold_start = false;
+    keep_step(result, std::move(step), given);
+    judge_validity(result);
+    return result;
+  };
+  const BenchResult over = result_at(58, nullptr, true);
+  CHECK(over.exit_code() == 1);
+  REQUIRE(over.warnings.size() == 1);
+  CHECK(has(over.warnings[0], "overloaded: 58 of 100 requests were refused"));
+  CHECK(result_at(1, nullptr, true).exit_code() == 0);
+  CHECK(result_at(58, "0.6", true).exit_code() == 0); // its row judges it
+  CHECK(result_at(58, "0.5", true).exit_code() == 3);
+  CHECK(result_at(58, nullptr, false).exit_code() == 0); // of a sweep
+}
+
 TEST_CASE("warm answers that waited for a load make a result invalid") {
   const auto reasons = [](const std::string& part, int cold, int warm) {
     BenchResult result = result_of(0, 50);
