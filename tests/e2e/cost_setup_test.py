@@ -106,11 +106,9 @@ def main(home):
         assert set(check["actual_amounts"]) == currencies and (check["currency"] is None) == (len(currencies) > 1), check
         assert (check["amount_off_percent"] is None) == (len(currencies) > 1) == (check["no_amount"] is not None), check
         home.mrun("cost", "setup", *machine, "--currency", "JPY")
-        home.mrun("daemon", "stop")
     assert "several currencies" in home.mrun("cost", "check", both).out and "share of the estimate" in home.mrun("cost", "check", both).out
     other = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()["id"]
     home.mrun("cost", "setup", *machine)
-    home.mrun("daemon", "stop")
     home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={other}")
     check = home.mrun("cost", "check", other, "--json").json()
     assert check["amount_off_percent"] is None and check["no_amount"] == "the estimate is in another currency", check
