@@ -94,6 +94,12 @@ def main(home):
     assert "always on pays from" in even.out, even
     even = home.mrun("cost", "estimate", "test/work", "--on", "T4", "--assume", "seconds=2", "--json").json()["break_even"]
     assert abs(float(even["predictions_per_hour"]) - float(even["always_on"]["an_hour"]) / float(even["by_use"]["a_prediction"])) < 1e-5, even
+    # Rows of one name say what tells them apart, and prices by units that the model does not give are no news.
+    text = home.mrun("cost", "estimate", "--assume", "seconds=2", "--assume", "setup=9", "--keep-warm", "60s", "--provider", "huggingface").out
+    where = [tuple(line.split("  ", 1)[1].strip().rsplit("  ", 4)[:1]) for line in text.splitlines() if line.startswith("deployment  hugging")]
+    assert where and len(where) == len(set(where)) and any("cloud=" in one for (one,) in where), text
+    text = home.mrun("cost", "estimate", "test/work", "-i", "ms=15").out
+    assert "a prediction gives" not in text and "tokens go in" not in text and "not estimated: " in text, text
     odd = home.mrun("cost", "estimate", "test/work", "--dtype", "bf16", "--json").json()["projected"]
     assert "no units for bf16" in odd[0]["not_feasible"], odd
 
