@@ -33,7 +33,8 @@ struct ConversationShape {
 struct FeatureCall {
   std::string name;
   PriceChoice price;
-  Expected times{1, 1}; // per action
+  Exact price_factor = 1; // of a sensitivity
+  Expected times{1, 1};   // per action
   CaseWork work;
   std::optional<ConversationShape> conversation;
   std::optional<Expected> setup_s;

@@ -105,6 +105,12 @@ bool is_deployed(const FeatureCall& call) {
   return call.setup_s || call.keep_warm_s || call.per_hour || call.instances > 0;
 }
 
+void times(Amount& amount, const Exact& factor) {
+  *amount.typical *= factor;
+  *amount.worst *= factor;
+  if (amount.standing_hour) *amount.standing_hour *= factor;
+}
+
 Result<Amount> one_call(const FeatureCall& call, const std::optional<Expected>& rate, const Setting& setting,
                         CallCost& cost) {
   Work work;
@@ -128,6 +134,7 @@ Result<Amount> one_call(const FeatureCall& call, const std::optional<Expected>& 
   if (!amount.typical || !amount.worst)
     return setting.refuse(call.place, ErrorCode::cost_unknown,
                           fmt::format("call '{}': {}", printable(call.name, 60), amount.reason));
+  if (call.price_factor != 1) times(amount, call.price_factor);
   cost.formula = amount.formula;
   cost.typical_parts = amount.typical_parts;
   cost.worst_parts = amount.worst_parts;
@@ -269,41 +276,83 @@ void scale(Expected& value, const Exact& factor) {
   value.worst *= factor;
 }
 
-void add_conversation_knobs(std::vector<Knob>& knobs, const std::string& name, std::size_t index) {
-  const auto add = [&](const char* what, auto change) {
-    knobs.push_back({fmt::format("{}: {}", name, what), index, change, {}});
-  };
-  add("turns", [](FeatureCall& c, const Exact& f) {
-    for (Exact* turns : {&c.conversation->turns.typical, &c.conversation->turns.worst})
-      *turns = std::min<Exact>(round_up_to(*turns * f, 1), 10'000);
-  });
-  add("user_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->user, f); });
-  add("reply_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->reply, f); });
-}
+// Knobs of a call, or of the fallback of one.
+class CallKnobs {
+ public:
+  CallKnobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index, bool is_fallback)
+      : m_knobs(knobs),
+        m_call(call),
+        m_index(index),
+        m_is_fallback(is_fallback) {}
 
-void add_knobs(std::vector<Knob>& knobs, const FeatureCall& call, std::size_t index) {
-  const auto add = [&](std::string_view what, auto change) {
-    knobs.push_back({fmt::format("{}: {}", call.name, what), index, change, {}});
-  };
-  if (call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
-  if (call.work.seconds) add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
-  for (const auto& [unit, value] : named_units(call.work.units))
-    add(unit, [name = unit](FeatureCall& c, const Exact& f) {
-      Expected turned = named_units(c.work.units).at(name);
-      scale(turned, f);
-      set_unit(c.work.units, name, turned);
+  void add_all() {
+    add("price", [](FeatureCall& c, const Exact& f) { c.price_factor *= f; });
+    if (m_call.times.worst > 0) add("times", [](FeatureCall& c, const Exact& f) { scale(c.times, f); });
+    if (m_call.retry_rate.worst > 0)
+      add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
+    if (!m_call.fallback.empty())
+      add("fallback share", [](FeatureCall& c, const Exact& f) {
+        for (Exact* share : {&c.fallback_share.typical, &c.fallback_share.worst})
+          *share = std::min<Exact>(*share * f, 1); // all calls at most
+      });
+    add_amounts();
+    add_deployment();
+    if (m_call.conversation) add_conversation(*m_call.conversation);
+  }
+
+ private:
+  template<class Change>
+  void add(std::string_view what, Change change) {
+    std::string name = fmt::format("{}: {}", m_call.name, what);
+    if (m_is_fallback) {
+      m_knobs.push_back({std::move(name),
+                         m_index,
+                         [change](FeatureCall& c, const Exact& f) { change(c.fallback.front(), f); },
+                         {}});
+    } else {
+      m_knobs.push_back({std::move(name), m_index, change, {}});
+    }
+  }
+
+  void add_amounts() {
+    if (m_call.work.seconds)
+      add("seconds", [](FeatureCall& c, const Exact& f) { scale(*c.work.seconds, f); });
+    for (const auto& [unit, value] : named_units(m_call.work.units))
+      add(unit, [name = unit](FeatureCall& c, const Exact& f) {
+        Expected turned = named_units(c.work.units).at(name);
+        scale(turned, f);
+        set_unit(c.work.units, name, turned);
+      });
+  }
+
+  void add_deployment() {
+    if (m_call.setup_s) add("setup_seconds", [](FeatureCall& c, const Exact& f) { scale(*c.setup_s, f); });
+    if (m_call.keep_warm_s)
+      add("keep_warm_seconds", [](FeatureCall& c, const Exact& f) { *c.keep_warm_s *= f; });
+    if (m_call.per_hour)
+      add("requests_per_hour", [](FeatureCall& c, const Exact& f) { scale(*c.per_hour, f); });
+    if (m_call.instances > 0 && m_call.price.kind != PriceChoice::Kind::own) // which is one machine
+      add("instances", [](FeatureCall& c, const Exact& f) { c.instances = round_up_to(c.instances * f, 1); });
+  }
+
+  void add_conversation(const ConversationShape& shape) {
+    add("turns", [](FeatureCall& c, const Exact& f) {
+      for (Exact* turns : {&c.conversation->turns.typical, &c.conversation->turns.worst})
+        *turns = std::min<Exact>(round_up_to(*turns * f, 1), 10'000);
     });
-  if (call.retry_rate.worst > 0)
-    add("retry_rate", [](FeatureCall& c, const Exact& f) { scale(c.retry_rate, f); });
-  if (!call.fallback.empty())
-    add("fallback share", [](FeatureCall& c, const Exact& f) {
-      for (Exact* share : {&c.fallback_share.typical, &c.fallback_share.worst})
-        *share = std::min<Exact>(*share * f, 1); // all calls at most
-    });
-  if (call.setup_s) add("setup_seconds", [](FeatureCall& c, const Exact& f) { scale(*c.setup_s, f); });
-  if (call.keep_warm_s) add("keep_warm_seconds", [](FeatureCall& c, const Exact& f) { *c.keep_warm_s *= f; });
-  if (call.conversation) add_conversation_knobs(knobs, call.name, index);
-}
+    add("user_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->user, f); });
+    add("reply_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->reply, f); });
+    if (shape.system.worst > 0)
+      add("system_tokens", [](FeatureCall& c, const Exact& f) { scale(c.conversation->system, f); });
+    if (shape.window)
+      add("window_tokens", [](FeatureCall& c, const Exact& f) { *c.conversation->window *= f; });
+  }
+
+  std::vector<Knob>& m_knobs;
+  const FeatureCall& m_call;
+  std::size_t m_index;
+  bool m_is_fallback;
+};
 
 void add_volume_knobs(std::vector<Knob>& knobs, const Volume& volume) {
   const auto add = [&](const char* what, auto change) { knobs.push_back({what, {}, {}, change}); };
@@ -381,8 +430,11 @@ void find_flips(const Base& base, const Knob& knob, Sensitivity& found) {
 
 void find_sensitivity(const Feature& feature, const Setting& setting, FeatureCost& cost) {
   std::vector<Knob> knobs;
-  for (std::size_t i = 0; i < feature.calls.size(); ++i)
-    add_knobs(knobs, feature.calls[i], i);
+  for (std::size_t i = 0; i < feature.calls.size(); ++i) {
+    CallKnobs(knobs, feature.calls[i], i, false).add_all();
+    for (const FeatureCall& other : feature.calls[i].fallback)
+      CallKnobs(knobs, other, i, true).add_all();
+  }
   add_volume_knobs(knobs, feature.volume);
   const Base base{feature, setting, cost};
   std::vector<Sensitivity> found;
@@ -396,10 +448,13 @@ void find_sensitivity(const Feature& feature, const Setting& setting, FeatureCos
       one.month_change = *worst->month / cost.per_month->worst - 1;
     find_flips(base, knob, one);
   }
-  std::stable_sort(found.begin(), found.end(), [](const Sensitivity& a, const Sensitivity& b) {
-    return std::max(a.change, a.month_change.value_or(a.change)) >
-           std::max(b.change, b.month_change.value_or(b.change));
-  });
+  // The strongest first, whichever way it moves.
+  const auto strength = [](const Sensitivity& one) {
+    const Exact change = boost::multiprecision::abs(one.change);
+    return one.month_change ? std::max<Exact>(change, boost::multiprecision::abs(*one.month_change)) : change;
+  };
+  std::stable_sort(found.begin(), found.end(),
+                   [&](const Sensitivity& a, const Sensitivity& b) { return strength(a) > strength(b); });
   cost.sensitivity = std::move(found);
 }
 

@@ -21,6 +21,14 @@ def the_shipped_features_run(home):
     assert len(list(FEATURES.glob("*.yaml"))) == 5
 
 
+def all_that_moves(home):
+    """Sensitivity speaks of every number of a call and of its fallback."""
+    chat = {knob["what"] for knob in home.mrun("cost", "action", FEATURES / "chatbot.yaml", "--json").json()["sensitivity"]}
+    assert {"chat: price", "chat: turns", "chat: system_tokens", "chat: window_tokens"} <= chat, chat
+    avatar = {knob["what"] for knob in home.mrun("cost", "action", FEATURES / "avatar.yaml", "--json").json()["sensitivity"]}
+    assert {"generate: price", "other provider: price", "other provider: image"} <= avatar, avatar
+
+
 def the_avatar_by_hand(home):
     # 20 images at 0.025 and, for a tenth, 20 at 0.03, 15 % again: (0.5 + 0.1 x 0.6) x 1.15.
     result = home.mrun("cost", "action", FEATURES / "avatar.yaml", "--json").json()
@@ -110,7 +118,7 @@ def budgets_and_diffs(home):
     path = write(home, "budget.yaml", IMAGE.format(usd="0.01", day=TODAY, worst=4) + "budget: {per_action: 0.05}\n")
     knobs = home.mrun("cost", "action", path, "--json").json()["sensitivity"]
     assert {k["what"]: (k["change_percent"], k["over_budget_from_factor"]) for k in knobs} == {
-        "make: times": ("50", "1.26"), "make: image": ("50", "1.26")}, knobs
+        "make: price": ("50", "1.26"), "make: times": ("50", "1.26"), "make: image": ("50", "1.26")}, knobs
 
 
 def old_prices_decide_nothing(home):
@@ -266,6 +274,11 @@ calls:
     warm = "keep_warm_seconds: 60"
     home.mrun("cost", "action", feature("requests_per_hour: 200", instances=warm))  # busy hours
     home.fails("M1913", 2, "cost", "action", feature("requests_per_hour: 4", instances=warm))
+    # What an instance that waits costs hangs on how many come, on how many there are, and on the price.
+    knobs = {knob["what"]: F(knob["change_percent"]) for knob in given["sensitivity"]}
+    assert knobs["main: price"] == 50 and knobs["main: instances"] == 100, knobs
+    assert abs(knobs["main: requests_per_hour"] + F(100, 3)) < F(1, 1000), knobs
+    assert [knob["what"] for knob in given["sensitivity"]][0] == "main: instances", given["sensitivity"]
     quiet = home.mrun("cost", "action", feature("requests_per_hour: {typical: 10, worst: 1}"), "--json").json()["per_action"]
     assert F(quiet["worst"]) == 10 * F(quiet["typical"]), quiet
     for rate in ("0", "{typical: 1, worst: 0}"):
@@ -301,6 +314,7 @@ def main(home):
     home.home.mkdir(parents=True, exist_ok=True)
     the_shipped_features_run(home)
     the_avatar_by_hand(home)
+    all_that_moves(home)
     the_custom_api_by_hand(home)
     hostile_files(home)
     seeded_conversations(home)
