@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 namespace mrun {
 
@@ -23,5 +24,10 @@ int usable_cores(const MachineFiles& files = {});
 // memory.current, of which the page cache of files (memory.stat) does not count. nullopt when nothing of it
 // can be read.
 std::optional<std::uint64_t> available_memory_bytes(const MachineFiles& files = {});
+
+// Of a prediction's device as the daemon writes it: "cpu", "cuda:0".
+inline bool is_gpu(std::string_view device) {
+  return device.starts_with("cuda");
+}
 
 } // namespace mrun

@@ -29,8 +29,17 @@ Result<void> SpawnSetup::redirect(int fd, int child_fd) {
   return prepared(::posix_spawn_file_actions_adddup2(&m_actions, fd, child_fd));
 }
 
+Result<void> SpawnSetup::silence(int child_fd, int flags) {
+  return prepared(::posix_spawn_file_actions_addopen(&m_actions, child_fd, "/dev/null", flags, 0));
+}
+
+Result<void> SpawnSetup::own_group() {
+  MRUN_TRY(prepared(::posix_spawnattr_setpgroup(&m_attributes, 0)));
+  return prepared(::posix_spawnattr_setflags(&m_attributes, POSIX_SPAWN_SETPGROUP));
+}
+
 Result<void> SpawnSetup::detach(int output_fd, int control_fd) {
-  MRUN_TRY(prepared(::posix_spawn_file_actions_addopen(&m_actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)));
+  MRUN_TRY(silence(STDIN_FILENO, O_RDONLY));
   // The output goes first: it may be descriptor 3 here.
   MRUN_TRY(redirect(output_fd, STDOUT_FILENO));
   MRUN_TRY(redirect(STDOUT_FILENO, STDERR_FILENO));

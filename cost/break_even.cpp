@@ -19,7 +19,8 @@ std::optional<Exact> mean_seconds(const Work& work) {
 std::optional<BreakEven> break_even(const std::vector<PricedOffer>& offers, const Work& work) {
   BreakEven found;
   PricingStyle use_style = PricingStyle::runtime;
-  for (const auto& [offer, amount] : offers) {
+  for (const auto& [offer, amount, same_time] : offers) {
+    if (!same_time) continue;
     if (offer.style == PricingStyle::deployment) {
       const Exact hour = offer_hour(offer);
       if (found.always_on != nullptr && found.hour <= hour) continue;

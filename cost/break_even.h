@@ -10,7 +10,8 @@ namespace mrun {
 
 struct PricedOffer {
   Offer offer;
-  Amount amount; // of all cases of the work
+  Amount amount;         // of all cases of the work
+  bool same_time = true; // false: of a machine of another size, on which the time was not measured
 };
 
 struct BreakEven {

@@ -77,8 +77,7 @@ Charge own_charge(const std::optional<OwnRate>& rate, const Usage& usage) {
   Charge charge;
   if (!rate) {
     charge.reason =
-        "no rate is set: put `cost: {rate: \"0.36\", per: instance_h, currency: USD}` into config.yaml, then "
-        "`mrun daemon stop`";
+        "no rate is set: `mrun cost setup` asks what this machine costs and writes it into config.yaml";
     return charge;
   }
   charge.currency = rate->currency;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "cost/exact.h"
 
 namespace mrun {
 namespace {
@@ -49,6 +50,14 @@ bool is_row_of(const PriceRow& row, const Device& device, const std::vector<Devi
       if (!has_word(device.name, word) && has_word(names, word)) return false;
   }
   return true;
+}
+
+bool is_cpu_like(const PriceRow& row, int core_count, double bytes) {
+  const std::string_view cores = row.dim("vcpu_count").empty() ? row.dim("cpu_count") : row.dim("vcpu_count");
+  const Result<Exact> there = parse_exact(cores, ErrorCode::price_file);
+  if (!there || *there < core_count || *there >= 2 * core_count) return false;
+  const Result<Exact> memory_gb = parse_exact(row.dim("memory_gb"), ErrorCode::price_file);
+  return !memory_gb || static_cast<double>(*memory_gb) * 1e9 >= bytes;
 }
 
 } // namespace mrun

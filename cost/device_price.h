@@ -16,4 +16,8 @@ namespace mrun {
 bool is_row_of(const PriceRow& row, const Device& device, const std::vector<Device>& devices,
                const PriceRules& rules);
 
+// Whether a CPU's row is of the size of a machine with so many cores, on which the work took so many bytes of
+// memory: as many cores or more, but not twice as many, and room for it where the row tells its memory.
+bool is_cpu_like(const PriceRow& row, int core_count, double bytes);
+
 } // namespace mrun

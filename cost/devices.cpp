@@ -30,6 +30,7 @@ Result<Device> read_device(const Json& row, std::size_t index) {
   Device device;
   MRUN_ASSIGN(device.name, need_string(row, "device", ErrorCode::price_file, what));
   const std::string name = printable(device.name, 60);
+  MRUN_ASSIGN(device.fp32_tflops, number(row, "fp32_tflops", name));
   MRUN_ASSIGN(device.fp16_tflops, number(row, "fp16_tflops", name));
   MRUN_ASSIGN(device.bf16_tflops, number(row, "bf16_tflops", name));
   MRUN_ASSIGN(device.int8_tops, number(row, "int8_tops", name));
@@ -47,6 +48,9 @@ Result<Device> read_device(const Json& row, std::size_t index) {
               json_string(row, "read_on", ErrorCode::price_file, what));
   MRUN_ASSIGN(const std::optional<std::string> trust,
               json_string(row, "confidence", ErrorCode::price_file, what));
+  MRUN_ASSIGN(const std::optional<std::string> fp32_source,
+              json_string(row, "fp32_source", ErrorCode::price_file, what));
+  device.fp32_source = fp32_source.value_or("unknown");
   device.source = source.value_or("unknown");
   device.read_on = read_on.value_or("unknown");
   device.confidence = trust.value_or("unknown");
@@ -58,7 +62,8 @@ bool is_near(double a, double b) {
 }
 
 using Figure = std::pair<const char*, std::optional<double> Device::*>;
-constexpr Figure k_rates[] = {{"fp16_tflops", &Device::fp16_tflops},
+constexpr Figure k_rates[] = {{"fp32_tflops", &Device::fp32_tflops},
+                              {"fp16_tflops", &Device::fp16_tflops},
                               {"bf16_tflops", &Device::bf16_tflops},
                               {"int8_tops", &Device::int8_tops},
                               {"fp8_tflops", &Device::fp8_tflops}};
@@ -101,6 +106,7 @@ void compare_memory(const Device& device, const Device& known, const std::vector
 } // namespace
 
 std::optional<double> Device::rate(std::string_view dtype) const {
+  if (dtype == "fp32") return fp32_tflops;
   if (dtype == "fp16") return fp16_tflops;
   if (dtype == "bf16") return bf16_tflops;
   if (dtype == "int8") return int8_tops;

@@ -18,9 +18,12 @@ struct Device {
   double memory_gbs = 0;       // GB/s
   double memory_gb = 0;        // GB (10^9)
   std::string source, read_on, confidence;
+  std::optional<double> fp32_tflops =
+      {}; // without tensor cores; absent: not known, every device has units for it
+  std::string fp32_source = {};
 
-  // The rate for a number format: fp32, fp16, bf16, int8, fp8; fp32 is counted as fp16's is not (absent).
-  // nullopt: the device has no units for it.
+  // The rate for a number format: fp32, fp16, bf16, int8, fp8. nullopt: the device has no units for it; of
+  // fp32: it is not known.
   std::optional<double> rate(std::string_view dtype) const;
 };
 

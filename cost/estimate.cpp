@@ -230,6 +230,7 @@ Amount deployment_amount(const PriceRow& row, const Work& work) {
   if (!states) return unknown("the source does not say which states are billed");
   Amount amount = deployed_amount({rate_of(row), *states, granularity_of(row), work});
   if (!amount.worst) return amount;
+  if (work.instances > 0) amount.standing_hour = rate_of(row) * Seconds{3600} * work.instances;
   amount.formula =
       rate_words(row) + (work.instances > 0 ? " x (active + idle) of instances that are always on"
                                             : " x (active + P(cold) x setup + idle); worst: alone and cold");
@@ -360,6 +361,7 @@ Amount own_deployment_amount(const std::optional<OwnRate>& rate, const Work& wor
   if (!busy.worst) return busy;
   Amount amount = busy;
   amount.formula = "rate x (active + setup) + idle rate x idle";
+  if (here.instances > 0) amount.standing_hour = waiting.rate * Seconds{3600};
   const auto add = [](std::optional<Exact>& sum, std::optional<Breakdown>& parts,
                       const std::optional<Breakdown>& more) {
     if (!parts || !more) return;

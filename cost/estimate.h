@@ -46,8 +46,10 @@ struct Work {
   std::vector<CaseWork> cases; // the amounts are the sum
   std::optional<Expected> setup_s;
   std::optional<Exact> keep_warm_s;
-  std::optional<Expected> per_hour; // requests that a deployment gets
-  Exact instances = 0;              // that are always on; 0: scales to zero
+  // Requests that a deployment gets, > 0; the worst may be fewer than the typical: each then bears more idle
+  // time.
+  std::optional<Expected> per_hour;
+  Exact instances = 0; // that are always on; 0: scales to zero
   Exact max_utilisation = Exact(4, 5);
 };
 
@@ -70,6 +72,7 @@ struct Breakdown {
 struct Amount {
   std::optional<Exact> typical, worst;                 // absent: not known, `reason` says why
   std::optional<Breakdown> typical_parts, worst_parts; // of a deployment
+  std::optional<Exact> standing_hour; // of instances that are always on: what an hour costs if nobody comes
   std::string reason;
   std::string formula;
 };

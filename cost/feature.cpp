@@ -85,8 +85,8 @@ class FeatureReader {
     return value;
   }
 
-  // N, or {typical: N, worst: M} with N ≤ M.
-  Result<Expected> range(const YamlNode& node, std::string_view key) const {
+  // N, or {typical: N, worst: M}; N ≤ M unless `may_fall`.
+  Result<Expected> range(const YamlNode& node, std::string_view key, bool may_fall = false) const {
     if (node.kind == YamlNode::Kind::scalar) {
       MRUN_ASSIGN(const Exact value, number(node, key));
       return Expected{value, value};
@@ -100,15 +100,16 @@ class FeatureReader {
     Expected value;
     MRUN_ASSIGN(value.typical, number(*typical, key));
     MRUN_ASSIGN(value.worst, number(*worst, key));
-    if (value.worst < value.typical)
+    if (value.worst < value.typical && !may_fall)
       return refuse(*worst, fmt::format("`{}`: worst is less than typical", key));
     return value;
   }
 
-  Result<std::optional<Expected>> optional_range(const YamlNode& node, std::string_view key) const {
+  Result<std::optional<Expected>> optional_range(const YamlNode& node, std::string_view key,
+                                                 bool may_fall = false) const {
     const YamlNode* found = node.find(key);
     if (found == nullptr) return std::optional<Expected>();
-    MRUN_ASSIGN(const Expected value, range(*found, key));
+    MRUN_ASSIGN(const Expected value, range(*found, key, may_fall));
     return std::optional(value);
   }
 
@@ -231,8 +232,9 @@ class FeatureReader {
   Result<void> deployment(const YamlNode& node, FeatureCall& call) const {
     MRUN_ASSIGN(call.setup_s, optional_range(node, "setup_seconds"));
     MRUN_ASSIGN(call.keep_warm_s, optional_number(node, "keep_warm_seconds"));
-    MRUN_ASSIGN(call.per_hour, optional_range(node, "requests_per_hour"));
-    if (call.per_hour && call.per_hour->typical == 0)
+    // Few requests are the dear case of an instance that is always on.
+    MRUN_ASSIGN(call.per_hour, optional_range(node, "requests_per_hour", true));
+    if (call.per_hour && (call.per_hour->typical == 0 || call.per_hour->worst == 0))
       return refuse(*node.find("requests_per_hour"), "`requests_per_hour` is 0");
     MRUN_ASSIGN(const std::optional<Exact> instances, optional_number(node, "instances"));
     call.instances = instances.value_or(Exact(0));

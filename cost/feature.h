@@ -33,10 +33,12 @@ struct ConversationShape {
 struct FeatureCall {
   std::string name;
   PriceChoice price;
-  Expected times{1, 1}; // per action
+  Exact price_factor = 1; // of a sensitivity
+  Expected times{1, 1};   // per action
   CaseWork work;
   std::optional<ConversationShape> conversation;
-  std::optional<Expected> setup_s, per_hour;
+  std::optional<Expected> setup_s;
+  std::optional<Expected> per_hour; // absent: by the actions of a month; the worst may be the fewer
   std::optional<Exact> keep_warm_s;
   Exact instances = 0;
   Expected retry_rate{0, 0}; // of a fallback: on top of that of the call it is for

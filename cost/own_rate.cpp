@@ -80,4 +80,14 @@ Result<OwnRate> read_own_rate(const YamlNode& node, std::string_view file_name) 
   return OwnRateReader(file_name).read(node);
 }
 
+Result<std::optional<OwnRate>> load_own_rate(const std::string& path) {
+  MRUN_ASSIGN(const std::optional<std::string> text, read_config_file(path));
+  if (!text) return std::optional<OwnRate>();
+  MRUN_ASSIGN(const YamlNode root, parse_config_tree(*text, path));
+  const YamlNode* cost = root.kind == YamlNode::Kind::map ? root.find("cost") : nullptr;
+  if (cost == nullptr) return std::optional<OwnRate>();
+  MRUN_ASSIGN(OwnRate rate, read_own_rate(*cost, path));
+  return std::optional(std::move(rate));
+}
+
 } // namespace mrun

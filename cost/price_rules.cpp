@@ -69,6 +69,27 @@ void check_band(const Scope& scope, const PriceRow& row) {
                 row.rate.text(), row.per, band->second.least.text(), band->second.most.text()));
 }
 
+// The units of pictures: an image has some megapixels, not dozens.
+bool is_of_pictures(const PriceRow& row) {
+  return row.per == "image" || row.per == "megapixel";
+}
+
+// Trap 1 over units that compare: cents for dollars, where the book has the model by the megapixel.
+void check_picture_slip(const Scope& scope, const PriceRow& row) {
+  if (!is_of_pictures(row)) return;
+  const std::string sku = folded(row.sku);
+  for (std::size_t i = 0; i < scope.known.size(); ++i) {
+    const PriceRow& other = scope.known[i];
+    if (other.provider != row.provider || scope.known_skus[i] != sku || !is_of_pictures(other) ||
+        other.per == row.per || !is_apart(row.rate, other.rate, scope.rules.slip_ratio))
+      continue;
+    scope.add(row, Severity::warning, "unit_slip",
+              fmt::format("{} per {} is {} times or more away from {} per {}: are cents taken for dollars?",
+                          row.rate.text(), row.per, scope.rules.slip_ratio, other.rate.text(), other.per));
+    return;
+  }
+}
+
 // Trap 1, inside the band: the same price moved by a factor that only a unit explains.
 void check_slip(const Scope& scope, const PriceRow& row) {
   const std::string key = folded(row.key());
@@ -82,28 +103,6 @@ void check_slip(const Scope& scope, const PriceRow& row) {
   }
 }
 
-// Trap 2: a figure under the name of the product beside it.
-void check_swap(const Scope& scope, const PriceRow& row) {
-  const auto is_sibling = [&](const PriceRow& other) {
-    return other.provider == row.provider && other.per == row.per && other.kind == row.kind &&
-           other.dim("product") == row.dim("product");
-  };
-  const std::string sku = folded(row.sku);
-  const PriceRow* other_product = nullptr;
-  bool known_otherwise = false, known_alike = false;
-  for (std::size_t i = 0; i < scope.known.size(); ++i) {
-    const PriceRow& other = scope.known[i];
-    if (!is_sibling(other)) continue;
-    if (scope.known_skus[i] == sku)
-      (same_rates(other, row) ? known_alike : known_otherwise) = true;
-    else if (same_rates(other, row))
-      other_product = &other;
-  }
-  if (other_product != nullptr && known_otherwise && !known_alike)
-    scope.add(row, Severity::refused, "sku_swap",
-              fmt::format("{} is the rate of {}, not of {}", row.rate.text(), other_product->sku, row.sku));
-}
-
 const PriceRules::Gpu* gpu_of(const PriceRules& rules, const PriceRow& row) {
   const std::string names = row.sku + " " + std::string(row.dim("gpu"));
   const PriceRules::Gpu* found = nullptr;
@@ -114,6 +113,63 @@ const PriceRules::Gpu* gpu_of(const PriceRules& rules, const PriceRow& row) {
         found = &gpu;
       }
   return found;
+}
+
+// What one of its devices costs an hour; of a price without a device its rate as it is.
+std::optional<Money> device_hour(const PriceRow& row) {
+  const std::optional<Money> hourly = hourly_rate(row);
+  if (!hourly) return std::nullopt;
+  const std::int64_t count = row.per.starts_with("gpu_") ? 1 : device_count(row).value_or(1);
+  const Result<Money> one = hourly->times(1, std::max<std::int64_t>(1, count));
+  return one ? std::optional(*one) : std::nullopt;
+}
+
+// The variants of an ambiguous name that the row gives: 40GB or 80GB of an A100.
+std::vector<std::string> variants_of(const PriceRules& rules, const PriceRow& row) {
+  std::string names = folded(fmt::format("{} {} {}", row.sku, row.dim("gpu"), row.dim("memory_gb")));
+  if (!row.dim("memory_gb").empty()) names += "gb";
+  std::erase(names, ' '); // "80 GB" is 80GB
+  std::vector<std::string> found;
+  for (const PriceRules::Ambiguous& product : rules.ambiguous)
+    if (has_word(row.sku + " " + std::string(row.dim("gpu")), product.word))
+      for (const std::string& variant : product.variants)
+        if (names.find(lower_ascii(variant)) != std::string::npos) found.push_back(variant);
+  return found;
+}
+
+// The same device, however the rows spell it and by whatever unit they charge; not an A100 of 40GB and one of
+// 80GB.
+bool is_same_device(const PriceRules& rules, const PriceRow& a, const PriceRow& b) {
+  if (gpu_of(rules, a) != gpu_of(rules, b)) return false;
+  const std::vector<std::string> one = variants_of(rules, a), other = variants_of(rules, b);
+  return one.empty() || other.empty() ||
+         std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) != one.end();
+}
+
+// Trap 2: a figure under the name of the product beside it: of a device whatever the unit, of another thing
+// by the same one.
+void check_swap(const Scope& scope, const PriceRow& row) {
+  const bool is_device = gpu_of(scope.rules, row) != nullptr && device_hour(row);
+  const auto is_sibling = [&](const PriceRow& other) {
+    if (other.provider != row.provider) return false;
+    if (is_device) return gpu_of(scope.rules, other) != nullptr && device_hour(other).has_value();
+    return other.per == row.per && other.kind == row.kind && other.dim("product") == row.dim("product");
+  };
+  const std::string sku = folded(row.sku);
+  const PriceRow* other_product = nullptr;
+  bool known_otherwise = false, known_alike = false;
+  for (std::size_t i = 0; i < scope.known.size(); ++i) {
+    const PriceRow& other = scope.known[i];
+    if (!is_sibling(other)) continue;
+    const bool is_alike = is_device ? device_hour(other) == device_hour(row) : same_rates(other, row);
+    if (scope.known_skus[i] == sku || (is_device && is_same_device(scope.rules, row, other)))
+      (is_alike ? known_alike : known_otherwise) = true;
+    else if (is_alike)
+      other_product = &other;
+  }
+  if (other_product != nullptr && known_otherwise && !known_alike)
+    scope.add(row, Severity::refused, "sku_swap",
+              fmt::format("{} is the rate of {}, not of {}", row.rate.text(), other_product->sku, row.sku));
 }
 
 // Traps 1, 2 and 9: the hourly price of one device is not what such a device costs; a node's price as a
@@ -226,8 +282,8 @@ void check_date(const Scope& scope, const PriceRow& row) {
 
 // The list of rules: a new trap is a function and a line here.
 constexpr void (*k_rules[])(const Scope&, const PriceRow&) = {
-    check_kind, check_band,      check_slip,   check_swap,        check_gpu, check_count,
-    check_name, check_marketing, check_source, check_granularity, check_date};
+    check_kind,  check_band, check_slip,      check_picture_slip, check_swap,        check_gpu,
+    check_count, check_name, check_marketing, check_source,       check_granularity, check_date};
 
 } // namespace
 

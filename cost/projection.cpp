@@ -22,16 +22,20 @@ Projection project(const Measured& measured, const Device& to) {
   }
   const std::optional<double> rate = to.rate(measured.dtype);
   if (!rate) {
-    result.not_feasible = fmt::format("{} has no units for {}", to.name, measured.dtype);
+    result.not_feasible = measured.dtype == "fp32"
+                              ? fmt::format("what {} does in fp32 is not known", to.name)
+                              : fmt::format("{} has no units for {}", to.name, measured.dtype);
     return result;
   }
   const double by_compute = measured.seconds * measured.tflops / *rate;
   const double by_memory = measured.seconds * measured.memory_gbs / to.memory_gbs;
   result.least_s = std::min(by_compute * (1 - k_compute_error), by_memory * (1 - k_memory_error));
   result.most_s = std::max(by_compute * (1 + k_compute_error), by_memory * (1 + k_memory_error));
-  result.basis = fmt::format("{:.4g} → {:.4g} TFLOP/s {} and {:.4g} → {:.4g} GB/s; {} ({}), confidence {}",
-                             measured.tflops, *rate, measured.dtype, measured.memory_gbs, to.memory_gbs,
-                             to.source, to.read_on, to.confidence);
+  result.basis =
+      fmt::format("{:.4g} → {:.4g} TFLOP/s {} and {:.4g} → {:.4g} GB/s; {} ({}), confidence {}",
+                  measured.tflops, *rate, measured.dtype, measured.memory_gbs, to.memory_gbs,
+                  measured.dtype == "fp32" ? to.fp32_source : to.source, to.read_on, to.confidence);
+  result.dtype = measured.dtype;
   return result;
 }
 

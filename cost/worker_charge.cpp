@@ -17,7 +17,7 @@ Charge own_worker_charge(const std::optional<OwnRate>& rate, WorkerTime what, st
   }
   if (!rate->idle_rate) {
     Charge unknown;
-    unknown.reason = "no idle rate is set: add `idle_rate` to `cost` in config.yaml, then `mrun daemon stop`";
+    unknown.reason = "no idle rate is set: `mrun cost setup` writes one into config.yaml";
     return unknown;
   }
   OwnRate idle = *rate;

@@ -81,7 +81,7 @@ constexpr FlagSpec k_flags[] = {
      .value_name = "TYPE",
      .type = FlagType::text,
      .default_text = "of the weights, else fp16",
-     .help = "estimate: the number format of the model's work: fp16, bf16, int8, fp8"},
+     .help = "estimate: the number format of the model's work: fp32, fp16, bf16, int8, fp8"},
     {.name = "run", .help = "estimate: run the inputs afterwards and say how far off it was"},
     {.name = "budget",
      .value_name = "MONEY",

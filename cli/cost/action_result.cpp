@@ -116,6 +116,15 @@ Result<void> check_currency(const Feature& feature, const std::optional<OwnRate>
       "set it up in USD: `mrun cost setup --currency USD`");
 }
 
+Result<std::optional<Exact>> number_flag(const std::optional<std::string>& text, std::string_view flag) {
+  if (!text) return std::optional<Exact>();
+  Result<Exact> value = parse_exact(*text, ErrorCode::flag_value);
+  if (!value)
+    return fail(ErrorCode::flag_value, fmt::format("`--{}`: {}", flag, value.error().message),
+                value.error().hint);
+  return std::optional(*value);
+}
+
 } // namespace
 
 Result<ActionResult> price_feature(const Context& context, const std::string& path) {
@@ -177,14 +186,13 @@ std::string action_text(const ActionResult& result) {
 }
 
 Result<std::optional<Exact>> amount_flag(const Arguments& arguments, std::string_view flag) {
+  return number_flag(arguments.value(flag), flag);
+}
+
+Result<std::optional<Exact>> percent_flag(const Arguments& arguments, std::string_view flag) {
   auto text = arguments.value(flag);
-  if (!text) return std::optional<Exact>();
-  if (text->ends_with('%')) text->pop_back();
-  Result<Exact> value = parse_exact(*text, ErrorCode::flag_value);
-  if (!value)
-    return fail(ErrorCode::flag_value, fmt::format("`--{}`: {}", flag, value.error().message),
-                value.error().hint);
-  return std::optional(*value);
+  if (text && text->ends_with('%')) text->pop_back();
+  return number_flag(text, flag);
 }
 
 Result<void> pass_age(const std::string& oldest_read_on, const Arguments& arguments) {

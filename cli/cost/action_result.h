@@ -27,7 +27,9 @@ std::string action_text(const ActionResult& result);
 Result<void> pass_budgets(const ActionResult& result, const Arguments& arguments);
 // Error prices_stale, where `budget` decides.
 Result<void> pass_age(const std::string& oldest_read_on, const Arguments& arguments);
-// An amount given by a flag. Error flag_value.
+// An amount of money given by a flag. Error flag_value.
 Result<std::optional<Exact>> amount_flag(const Arguments& arguments, std::string_view flag);
+// A percentage, as "5%" or "5": 5. Error flag_value.
+Result<std::optional<Exact>> percent_flag(const Arguments& arguments, std::string_view flag);
 
 } // namespace mrun::cli

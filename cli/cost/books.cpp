@@ -84,6 +84,14 @@ bool is_withdrawn(const PriceRow& row) {
   return !row.dim("status").empty();
 }
 
+std::string dims_words(const PriceRow& row) {
+  std::string text;
+  for (const auto& [name, value] : row.dims)
+    if (name != "product")
+      text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, printable(value, 60));
+  return text;
+}
+
 Json price_json(const PriceRow& row) {
   Json states = Json::object();
   for (const auto& [name, billed] : row.states)

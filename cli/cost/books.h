@@ -31,6 +31,8 @@ Result<std::int64_t> parse_days(std::string_view flag, std::string_view text);
 
 // Whether the figure is older, withdrawn or doubtful by its own words (`status`).
 bool is_withdrawn(const PriceRow& row);
+// "gpu_count=2 cloud=aws": the dimensions but the product.
+std::string dims_words(const PriceRow& row);
 // A price as JSON: mrun.prices/v1's rows.
 Json price_json(const PriceRow& row);
 

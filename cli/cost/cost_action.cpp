@@ -25,17 +25,52 @@ struct Side {
   std::string oldest_read_on;
 };
 
+tl::unexpected<Error> no_result(const std::string& path, std::string_view why) {
+  return fail(ErrorCode::cost_feature,
+              fmt::format("{} is not a result of `mrun cost action --json`: {}", printable(path), why));
+}
+
 Result<Expected> expected_of(const Json& value, const std::string& path) {
   const auto number = [&](const char* key) -> Result<Exact> {
     if (!value.is_object() || !value.value(key, Json()).is_string())
-      return fail(ErrorCode::cost_feature,
-                  fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
+      return no_result(path, fmt::format("it has an amount without `{}`", key));
     return parse_exact(value[key].get_ref<const std::string&>(), ErrorCode::cost_feature,
                        k_max_result_digits);
   };
   MRUN_ASSIGN(const Exact typical, number("typical"));
   MRUN_ASSIGN(const Exact worst, number("worst"));
+  if (worst < typical) return no_result(path, "an amount is less at worst than typically");
   return Expected{typical, worst};
+}
+
+// The calls' amounts have to make the action's: each is rounded to 10^-12.
+Result<void> check_sum(const Side& side, const std::string& path) {
+  const Exact error = Exact(static_cast<std::int64_t>(side.calls.size()) + 1, 1'000'000'000'000);
+  for (Exact Expected::*end : {&Expected::typical, &Expected::worst}) {
+    Exact sum = side.per_action.*end;
+    for (const auto& [name, amount] : side.calls)
+      sum -= amount.*end;
+    if (boost::multiprecision::abs(sum) > error) return no_result(path, "its calls do not make its sum");
+  }
+  return {};
+}
+
+// A budget goes by the oldest price: a result that has prices and no date of them decides none.
+Result<void> read_calls(const Json& calls, const std::string& path, Side& side) {
+  if (!calls.is_array()) return no_result(path, "`calls` is not an array");
+  bool has_prices = false;
+  for (const Json& call : calls) {
+    if (!call.is_object() || !call.value("name", Json()).is_string() ||
+        !call.value("sources", Json()).is_array())
+      return no_result(path, "a call has no `name` or no `sources`");
+    MRUN_ASSIGN(const Expected amount, expected_of(call.value("amount", Json()), path));
+    Expected& sum = side.calls.try_emplace(call["name"].get<std::string>(), Expected{0, 0}).first->second;
+    sum.typical += amount.typical;
+    sum.worst += amount.worst;
+    has_prices = has_prices || !call["sources"].empty();
+  }
+  if (has_prices && side.oldest_read_on.empty()) return no_result(path, "`oldest_read_on` is not a date");
+  return check_sum(side, path);
 }
 
 Result<Side> side_of_result(const std::string& path) {
@@ -43,17 +78,14 @@ Result<Side> side_of_result(const std::string& path) {
               read_file(path, k_max_result_bytes, ErrorCode::io, ErrorCode::cost_feature));
   MRUN_ASSIGN(const Json json, parse_json(text, ErrorCode::cost_feature, printable(path)));
   if (!json.is_object() || json.value("schema", Json()) != "mrun.cost_action/v1")
-    return fail(ErrorCode::cost_feature,
-                fmt::format("{} is not a result of `mrun cost action --json`", printable(path)));
+    return no_result(path, "`schema` is not mrun.cost_action/v1");
+  if (json.value("currency", Json()) != "USD") return no_result(path, "`currency` is not USD");
   Side side;
   side.name = path;
   MRUN_ASSIGN(side.per_action, expected_of(json.value("per_action", Json()), path));
-  for (const Json& call : json.value("calls", Json::array())) {
-    if (!call.is_object() || !call.value("name", Json()).is_string()) continue;
-    MRUN_ASSIGN(side.calls[call["name"].get<std::string>()], expected_of(call.value("amount", Json()), path));
-  }
   if (json.value("oldest_read_on", Json()).is_string())
     side.oldest_read_on = json["oldest_read_on"].get<std::string>();
+  MRUN_TRY(read_calls(json.value("calls", Json()), path, side));
   return side;
 }
 
@@ -61,8 +93,11 @@ Result<Side> read_side(const Context& context, const std::string& path) {
   if (path.ends_with(".json")) return side_of_result(path);
   MRUN_ASSIGN(const ActionResult result, price_feature(context, path));
   Side side{path, result.cost.per_action, {}, result.cost.oldest_read_on};
-  for (const CallCost& call : result.cost.calls)
-    side.calls[call.name] = call.amount;
+  for (const CallCost& call : result.cost.calls) {
+    Expected& sum = side.calls.try_emplace(call.name, Expected{0, 0}).first->second;
+    sum.typical += call.amount.typical;
+    sum.worst += call.amount.worst;
+  }
   return side;
 }
 
@@ -106,7 +141,7 @@ Json diff_json(const Side& a, const Side& b) {
 
 Result<void> pass_diff(const Side& a, const Side& b, const Arguments& arguments) {
   MRUN_ASSIGN(const std::optional<Exact> budget, amount_flag(arguments, "budget"));
-  MRUN_ASSIGN(const std::optional<Exact> most, amount_flag(arguments, "max-increase"));
+  MRUN_ASSIGN(const std::optional<Exact> most, percent_flag(arguments, "max-increase"));
   if (budget || most) MRUN_TRY(pass_age(b.oldest_read_on, arguments));
   if (budget && b.per_action.worst > *budget)
     return fail(ErrorCode::cost_budget,

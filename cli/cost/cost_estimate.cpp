@@ -14,6 +14,7 @@
 #include "cli/cost/projections.h"
 #include "cli/predict/target.h"
 #include "cli/render/json_text.h"
+#include "common/machine.h"
 #include "common/text.h"
 
 namespace mrun::cli {
@@ -94,14 +95,22 @@ Result<std::unique_ptr<const Named>> read_named(const Context& context, const Ar
 }
 
 // Whether time as measured says something of that row: a CPU's of CPU rows, a named device's of its rows.
-bool is_measured_there(const PriceRow& row, bool on_gpu, const Named& named) {
+bool is_measured_there(const PriceRow& row, const Measurements& measured, const Named& named) {
   if (named.on != nullptr) return is_row_of(row, *named.on, named.devices, named.rules);
-  return !on_gpu && device_count(row) == std::optional<std::int64_t>(0);
+  return !is_gpu(measured.device) && device_count(row) == std::optional<std::int64_t>(0);
+}
+
+PricedOffer price_offer(const Offer& offer, const Work& work, const Measurements& measured,
+                        const Named& named) {
+  if (named.on != nullptr || is_cpu_like(offer.first(), usable_cores(), measured.peak_bytes))
+    return {offer, offer_amount(offer, work)};
+  PricedOffer other{offer, {}, false};
+  other.amount.reason = "the time was measured on a machine of another size";
+  return other;
 }
 
 Result<std::vector<PricedOffer>> price_offers(const PriceBook& book, const Arguments& arguments,
-                                              const Work& work, bool on_gpu, bool is_assumed,
-                                              const Named& named) {
+                                              const Work& work, const Subject& subject, const Named& named) {
   const std::string style = arguments.value("style").value_or("all");
   std::vector<std::string> words;
   if (const auto word = arguments.value("provider")) words.push_back(*word);
@@ -111,8 +120,10 @@ Result<std::vector<PricedOffer>> price_offers(const PriceBook& book, const Argum
   for (const Offer& offer : offers_of(rows)) {
     if (style != "all" && style != pricing_style_name(offer.style)) continue;
     const bool is_time = offer.style == PricingStyle::runtime || offer.style == PricingStyle::deployment;
-    if (is_time && !is_assumed && !is_measured_there(offer.first(), on_gpu, named)) continue;
-    lines.push_back({offer, offer_amount(offer, work)});
+    if (!is_time || !subject.target)
+      lines.push_back({offer, offer_amount(offer, work)});
+    else if (is_measured_there(offer.first(), subject.measured, named))
+      lines.push_back(price_offer(offer, work, subject.measured, named));
   }
   return lines;
 }
@@ -146,8 +157,7 @@ Result<Estimate> make_estimate(const Context& context, const Arguments& argument
   estimate.own_deployment = own_deployment_amount(own, estimate.workload.work);
   if (own) estimate.currency = own->currency;
   MRUN_ASSIGN(const std::unique_ptr<const Named> named, read_named(context, arguments));
-  MRUN_ASSIGN(estimate.offers, price_offers(book, arguments, estimate.workload.work,
-                                            subject.measured.device == "cuda", !subject.target, *named));
+  MRUN_ASSIGN(estimate.offers, price_offers(book, arguments, estimate.workload.work, subject, *named));
   estimate.even = break_even(estimate.offers, estimate.workload.work);
   ProjectionBase base{.book = book,
                       .own = own,

@@ -1,6 +1,7 @@
 // mrun cost setup: what this machine costs, asked once, kept as `cost:` of config.yaml.
 #include <fmt/format.h>
 
+#include "cli/client/daemon_client.h"
 #include "cli/config_edit.h"
 #include "cli/cost/books.h"
 #include "cli/cost/dispatch.h"
@@ -161,6 +162,15 @@ Result<void> write_config(const Context& context, const std::string& block) {
   return file.commit(true);
 }
 
+// A daemon that runs bills by it from now on; an older one does when it starts again.
+void tell_daemon(const Context& context) {
+  Result<DaemonClient> client = DaemonClient::connect(context, Start::never);
+  if (!client) return; // none runs
+  if (const auto told = client->post("/mrun/v1/cost/reload", Json::object()); !told)
+    context.warn(
+        fmt::format("the daemon that runs did not take it ({}): `mrun daemon stop`", told.error().message));
+}
+
 std::string busy_hours(const Setup& setup) {
   std::string text = "a busy hour, when the busy ones pay for all:";
   for (const int percent : {100, 50, 25, 5})
@@ -178,6 +188,7 @@ Result<int> cost_setup(Context& context, const Arguments& arguments) {
   MRUN_ASSIGN(const Money rate, to_money(busy));
   MRUN_ASSIGN(const Money idle, to_money(setup.utilisation ? Exact(0) : idle_hour_cost(setup.machine)));
   MRUN_TRY(write_config(context, cost_yaml(setup, rate, idle)));
+  tell_daemon(context);
   if (context.json) {
     MRUN_TRY(print_json(context.terminal, {{"schema", "mrun.cost_setup/v1"},
                                            {"rate", rate.text()},
@@ -189,7 +200,7 @@ Result<int> cost_setup(Context& context, const Arguments& arguments) {
   MRUN_TRY(context.terminal.out(fmt::format("an hour at work costs {} {}, an hour of waiting {} {}\n{}",
                                             short_money(busy), setup.currency, short_money(exact_of(idle)),
                                             setup.currency, busy_hours(setup))));
-  context.say("kept in config.yaml; a running daemon reads it at its next start: `mrun daemon stop`");
+  context.say("kept in config.yaml; what ends from now on is billed by it");
   return 0;
 }
 

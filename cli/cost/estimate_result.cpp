@@ -88,6 +88,7 @@ Json projected_json(const ProjectedLine& line) {
   };
   json["seconds"] = {{"least_ns", time(line.seconds.typical)}, {"most_ns", time(line.seconds.worst)}};
   json["basis"] = line.projection.basis;
+  json["dtype"] = line.projection.dtype;
   if (line.row == nullptr)
     json["no_price"] = line.no_price;
   else
@@ -133,6 +134,43 @@ std::string style_of_unit(const std::string& unit) {
   return unit == "video_s" ? "video" : unit.starts_with("mtok_") ? "token" : "image";
 }
 
+// Prices by name; those that share one also by what tells them apart.
+std::vector<std::string> offer_names(const std::vector<PricedOffer>& offers) {
+  std::map<std::string, int> counts;
+  for (const PricedOffer& line : offers)
+    ++counts[price_name(line.offer.first())];
+  std::vector<std::string> names;
+  for (const PricedOffer& line : offers) {
+    std::string name = price_name(line.offer.first());
+    if (counts[name] > 1) name += " " + printable(dims_words(line.offer.first()), 60);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+// A price by a unit that this model is not known to give is none of it.
+bool is_of_other_unit(const PricedOffer& line, const std::vector<CaseWork>& cases) {
+  const std::string& per = line.offer.first().per;
+  if (seconds_of_unit(per)) return false;
+  const auto has = [&](const std::string& unit) {
+    return std::any_of(cases.begin(), cases.end(),
+                       [&](const CaseWork& one) { return named_units(one.units).contains(unit); });
+  };
+  return per.starts_with("mtok_") ? !has("input_tokens") && !has("output_tokens") : !has(per);
+}
+
+// Why so many offers have no amount.
+std::string unknown_text(const Estimate& estimate) {
+  std::map<std::string, std::size_t> reasons;
+  for (const PricedOffer& line : estimate.offers)
+    if (!line.amount.worst && !is_of_other_unit(line, estimate.workload.work.cases))
+      ++reasons[line.amount.reason];
+  std::string text;
+  for (const auto& [reason, count] : reasons)
+    text += fmt::format("not estimated: {}: {}\n", count_words(count, "price"), reason);
+  return text;
+}
+
 std::string offers_text(const Estimate& estimate) {
   Table table{
       .header = {"STYLE", "WHERE", "TYPICAL", "WORST", "", "READ ON"}, .rows = {}, .right_aligned = {2, 3}};
@@ -145,27 +183,25 @@ std::string offers_text(const Estimate& estimate) {
   if (estimate.own_deployment.worst)
     table.rows.push_back({"deployment", "your machine", short_money(estimate.own_deployment.typical),
                           short_money(estimate.own_deployment.worst), estimate.currency, ""});
-  std::size_t unknown = estimate.own.typical ? 0 : 1;
-  for (const PricedOffer& line : estimate.offers) {
-    if (!line.amount.worst) {
-      ++unknown;
-      continue;
-    }
-    table.rows.push_back({std::string(pricing_style_name(line.offer.style)), price_name(line.offer.first()),
+  const std::vector<std::string> names = offer_names(estimate.offers);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const PricedOffer& line = estimate.offers[i];
+    if (!line.amount.worst) continue;
+    table.rows.push_back({std::string(pricing_style_name(line.offer.style)), names[i],
                           short_money(line.amount.typical), short_money(line.amount.worst), "USD",
                           line.offer.first().read_on});
   }
   std::string text = render_table(table);
   if (!estimate.own.typical) text += fmt::format("your machine: {}\n", estimate.own.reason);
-  if (unknown > 0) text += fmt::format("not estimated: {} (--json has the reasons)\n", unknown);
-  return text;
+  return text + unknown_text(estimate);
 }
 
 std::string projections_text(const Estimate& estimate) {
   if (!estimate.no_projection.empty()) return fmt::format("not projected: {}\n", estimate.no_projection);
   std::string text;
   for (const ProjectedLine& line : estimate.projected) {
-    text += fmt::format("projected  {}: ", line.projection.device);
+    text += fmt::format("projected  {}{}: ", line.projection.device,
+                        line.projection.dtype.empty() ? "" : fmt::format(" in {}", line.projection.dtype));
     if (line.projection.not_feasible) {
       text += fmt::format("not possible: {}\n", *line.projection.not_feasible);
       continue;

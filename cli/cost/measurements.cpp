@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/render/table.h"
 #include "common/fd.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -41,12 +42,20 @@ std::optional<Measurement> measurement_of(const Manifest& manifest, const Json& 
                      units_of(row.value("units", Json()))};
 }
 
+// Of the device that the newest line names: times of two devices are not of one kind.
+bool is_of_device(const Json& row, std::string& device) {
+  const std::string here = text_of(row, "device");
+  if (device.empty()) device = here;
+  return here == device;
+}
+
 Result<void> add_loads(DaemonClient& client, const Digest& version, Measurements& found) {
   MRUN_ASSIGN(const Json rows,
               ledger_rows(client, fmt::format("version={}&kind=setup&status=succeeded&limit={}",
                                               version.hex(), k_max_measurements)));
   for (const Json& row : rows)
-    if (const auto duration_ns = number_of(row, "duration_ns")) {
+    if (const auto duration_ns = number_of(row, "duration_ns");
+        duration_ns && is_of_device(row, found.device)) {
       Measurement load;
       load.setup_seconds = *duration_ns / 1e9;
       found.runs.push_back(std::move(load));
@@ -111,14 +120,14 @@ Result<Measurements> past_measurements(DaemonClient& client, const Digest& versi
                                               version.hex(), k_max_measurements)));
   Measurements found;
   for (const Json& row : rows) {
+    if (!is_of_device(row, found.device)) continue;
     MRUN_ASSIGN(const Json prediction,
                 client.get("/mrun/v1/predictions/" + percent_encode(text_of(row, "id"))));
     if (auto measured = measurement_of(manifest, row, prediction)) found.runs.push_back(std::move(*measured));
-    found.device = text_of(row, "device");
     if (const auto peak = number_of(prediction.value("metrics", Json()), "peak_memory_bytes"))
       found.peak_bytes = std::max(found.peak_bytes, *peak);
   }
-  found.source = fmt::format("{} past predictions", found.runs.size());
+  found.source = count_words(found.runs.size(), "past prediction");
   MRUN_TRY(add_loads(client, version, found));
   return found;
 }

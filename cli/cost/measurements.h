@@ -24,7 +24,7 @@ struct Measurement {
 struct Measurements {
   std::vector<Measurement> runs;
   std::string source; // "4 past predictions", for people
-  std::string device; // cpu, cuda; "" not known
+  std::string device; // of all of them: cpu, cuda:N; "" not known
   double peak_bytes = 0;
 };
 
@@ -43,7 +43,8 @@ Result<std::vector<Case>> read_cases(const Manifest& manifest, const std::vector
 Drivers drivers_of(const Manifest& manifest, const Json& input,
                    std::optional<double> input_bytes = std::nullopt);
 
-// The newest predictions of the version that succeeded, at most 10, and its loads. Empty without.
+// The newest predictions of the version that succeeded, and its loads: of the newest 10 those that ran where
+// the newest did. Empty without.
 Result<Measurements> past_measurements(DaemonClient& client, const Digest& version, const Manifest& manifest);
 // {input, predict_ns, setup_ns, units} a line. Error cost_unknown with the line.
 Result<Measurements> measurements_of_file(const Manifest& manifest, const std::string& path);

@@ -8,6 +8,7 @@
 namespace mrun::cli {
 
 std::string_view number_format_name(std::string_view dtype) {
+  if (dtype == "F32") return "fp32";
   if (dtype == "F16") return "fp16";
   if (dtype == "BF16") return "bf16";
   if (dtype == "I8") return "int8";

@@ -8,8 +8,8 @@
 
 namespace mrun::cli {
 
-// fp16, bf16, fp8 or int8, by the bytes of safetensors and GGUF files: the format that most are in. nullopt:
-// there is no such file, or most are in a format that tables of devices have no rate for (fp32, quantised
+// fp32, fp16, bf16, fp8 or int8, by the bytes of safetensors and GGUF files: the format that most are in.
+// nullopt: there is no such file, or most are in a format that tables of devices have no rate for (quantised
 // blocks). Reads headers only. Errors: store_corrupt, io.
 Result<std::optional<std::string>> number_format_of(const Store& store, const Bundle& bundle);
 

@@ -14,14 +14,6 @@ std::vector<std::string> words_of(const Arguments& arguments) {
   return {arguments.positionals().begin() + 1, arguments.positionals().end()};
 }
 
-std::string dims_words(const PriceRow& row) {
-  std::string text;
-  for (const auto& [name, value] : row.dims)
-    if (name != "product")
-      text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, printable(value, 60));
-  return text;
-}
-
 std::string states_words(const PriceRow& row) {
   if (row.states.empty()) return "the source does not say";
   std::string billed, free;

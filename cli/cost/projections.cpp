@@ -36,7 +36,7 @@ Result<std::optional<Measured>> measured_device(const ProjectionBase& base, std:
     if (!rate)
       return fail(ErrorCode::cost_unknown,
                   fmt::format("{} has no units for {}", base.on->name, printable(std::string(dtype), 20)),
-                  "--dtype is fp16, bf16, int8 or fp8");
+                  "--dtype is fp32, fp16, bf16, int8 or fp8");
     measured.tflops = *rate;
     measured.memory_gbs = base.on->memory_gbs;
     return std::optional(measured);

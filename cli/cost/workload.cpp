@@ -20,12 +20,14 @@ Exact exact_of_double(double value, std::int64_t parts) {
   return Exact(static_cast<std::int64_t>(std::llround(std::isnan(scaled) ? k_most : scaled)), parts);
 }
 
-Result<Expected> range(std::string_view flag, const std::string& text) {
+enum class Worst { more, any };
+
+Result<Expected> range(std::string_view flag, const std::string& text, Worst direction) {
   const std::size_t dots = text.find("..");
   Result<Exact> typical = parse_exact(text.substr(0, dots), ErrorCode::flag_value);
   Result<Exact> worst =
       dots == std::string::npos ? typical : parse_exact(text.substr(dots + 2), ErrorCode::flag_value);
-  if (!typical || !worst || *worst < *typical)
+  if (!typical || !worst || (direction == Worst::more && *worst < *typical))
     return fail(ErrorCode::flag_value, fmt::format("`--{}` has the value `{}`", flag, printable(text, 80)),
                 "write N, or TYPICAL..WORST");
   return Expected{*typical, *worst};
@@ -38,7 +40,7 @@ Result<void> add_assumption(const std::string& text, std::map<std::string, Expec
     return fail(ErrorCode::flag_value, fmt::format("`--assume` has the value `{}`", printable(text, 80)),
                 "names are seconds, setup, image, megapixel, video_s, request, input_tokens, cached_tokens, "
                 "output_tokens");
-  MRUN_ASSIGN(given[name], range("assume", text.substr(equals + 1)));
+  MRUN_ASSIGN(given[name], range("assume", text.substr(equals + 1), Worst::more));
   return {};
 }
 
@@ -126,8 +128,9 @@ Result<Assumptions> read_assumptions(const Arguments& arguments) {
   for (const std::string& text : arguments.values("assume"))
     MRUN_TRY(add_assumption(text, assumed.given));
   if (const auto text = arguments.value("per-hour")) {
-    MRUN_ASSIGN(assumed.per_hour, range("per-hour", *text));
-    if (assumed.per_hour->typical == 0)
+    // Few requests are the dear case of an instance that is always on.
+    MRUN_ASSIGN(assumed.per_hour, range("per-hour", *text, Worst::any));
+    if (assumed.per_hour->typical == 0 || assumed.per_hour->worst == 0)
       return fail(ErrorCode::flag_value, "`--per-hour` is 0: no request, no cost of one");
   }
   if (const auto time = arguments.duration("keep-warm"))

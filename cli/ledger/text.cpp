@@ -181,11 +181,21 @@ Table stats_table(const std::string& by) {
   std::string title = by;
   for (char& c : title)
     c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return {.header = {by == "all" ? "ALL" : title, "N", "FAILED", "COLD", "P50", "P95", "P99", "PREDICT P50",
-                     "COST", "SETUP", "IDLE", "REFERENCE"},
+  return {.header = {by == "all" ? "ALL" : title, "N", "FAILED", "STOPPED", "COLD", "P50", "P95", "P99",
+                     "PREDICT P50", "COST", "SETUP", "IDLE", "REFERENCE"},
           .rows = {},
-          .right_aligned = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+          .right_aligned = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
           .shortened = {0}};
+}
+
+// With the error rate.
+Cell failed_cell(const Json& predictions) {
+  const auto failed = integer_of(predictions, "failed"), all = integer_of(predictions, "n");
+  const std::string count = std::to_string(failed);
+  if (failed == 0 || all == 0) return count;
+  return Cell(
+      fmt::format("{} ({:.3g} %)", count, 100.0 * static_cast<double>(failed) / static_cast<double>(all)),
+      count);
 }
 
 std::vector<Cell> stats_cells(const Json& group) {
@@ -194,7 +204,8 @@ std::vector<Cell> stats_cells(const Json& group) {
   const Json& own = member(group, "cost");
   return {key_text(group),
           text_of(predictions, "n"),
-          text_of(predictions, "failed"),
+          failed_cell(predictions),
+          std::to_string(integer_of(predictions, "canceled") + integer_of(predictions, "aborted")),
           text_of(predictions, "cold_starts"),
           duration_or(member(total, "p50"), "–"),
           duration_or(member(total, "p95"), "–"),

@@ -77,7 +77,7 @@ TEST_CASE("a row that bills set-up, by the hour, without a granularity") {
 TEST_CASE("the own cost is null with its reason until a rate is set") {
   const Charge none = own_charge(std::nullopt, usage(PredictionStatus::succeeded, 1'000'000'000));
   CHECK(own_charge_json(none).is_null());
-  CHECK(none.reason.find("config.yaml") != std::string::npos);
+  CHECK(none.reason.find("mrun cost setup") != std::string::npos);
   const OwnRate rate{*Money::parse("0.36", ErrorCode::internal), "instance_h", "USD", {}, {}};
   CHECK(amount(own_charge(rate, usage(PredictionStatus::succeeded, 1'000'000'000))) == "0.0001");
   CHECK(amount(own_charge(rate, usage(PredictionStatus::canceled, 500'000'000))) == "0.00005");

@@ -149,6 +149,27 @@ TEST_CASE("rows of a device: what the rules tell apart has to be said, what only
   CHECK_FALSE(fits("L40S", "L4"));
 }
 
+TEST_CASE("time of a CPU says nothing of a machine of another size") {
+  const auto is_like = [](const char* cores, const char* memory_gb, int core_count, double bytes) {
+    PriceRow made = row("cpu", "instance_h", "1");
+    made.dims = {{"vcpu_count", cores}, {"memory_gb", memory_gb}};
+    return is_cpu_like(made, core_count, bytes);
+  };
+  CHECK(is_like("4", "8", 4, 7e9));
+  CHECK(is_like("4", "8", 3, 7e9));
+  CHECK_FALSE(is_like("4", "8", 2, 7e9));
+  CHECK_FALSE(is_like("4", "8", 5, 7e9));
+  CHECK_FALSE(is_like("4", "8", 4, 9e9));
+  CHECK(is_like("4", "", 4, 9e9));
+  CHECK_FALSE(is_like("", "", 1, 0));
+  PriceRow use = row("use", "instance_s", "0.001", {{"active", true}, {"idle", false}});
+  PriceRow whole = row("whole", "instance_h", "1.8", {{"active", true}, {"idle", true}});
+  const Work work = second_of_work();
+  const Offer by_use = offers_of({&use}).front(), always = offers_of({&whole}).front();
+  CHECK(break_even({{by_use, offer_amount(by_use, work)}, {always, {}}}, work));
+  CHECK_FALSE(break_even({{by_use, offer_amount(by_use, work)}, {always, {}, false}}, work));
+}
+
 TEST_CASE("a fit finds what the time hangs on") {
   const Fit line = Fit::of(samples(10, [](double a, double) { return 3 + 2 * a; }));
   CHECK(line.driver() == "a");

@@ -73,6 +73,23 @@ TEST_CASE("trap: a rate under the name of the product beside it") {
   CHECK(verdict(row("modal", "H100", "gpu_s", "0.001097"), book) == "warning:ambiguous_sku");
 }
 
+TEST_CASE("trap: the same, by another spelling, unit or product than the book's") {
+  const std::vector<PriceRow> book = shipped().rows;
+  const auto swapped = [&](const PriceRow& checked) {
+    return verdict(checked, book).find("refused:sku_swap") != std::string::npos;
+  };
+  CHECK(swapped(row("replicate", "A100 80GB", "instance_s", "0.001525")));
+  CHECK(swapped(row("replicate", "A100 80GB", "gpu_s", "0.001525")));
+  CHECK(swapped(row("replicate", "nvidia-a100-80gb", "gpu_h", "5.49")));
+  CHECK(swapped(row("modal", "H100 SXM", "gpu_s", "0.000694")));
+  CHECK(swapped(row("modal", "H100", "instance_s", "0.000694")));
+  CHECK_FALSE(swapped(row("modal", "H100 SXM", "gpu_s", "0.001097")));
+  CHECK_FALSE(swapped(row("replicate", "H100", "instance_s", "0.001525")));
+  CHECK_FALSE(swapped(row("replicate", "A100 80GB", "instance_s", "0.00141")));
+  CHECK(verdict(row("together", "FLUX.1-schnell", "image", "0.27"), book) == "warning:unit_slip");
+  CHECK(verdict(row("together", "FLUX.1-schnell", "image", "0.0054"), book).empty());
+}
+
 TEST_CASE("trap: one name for three products") {
   CHECK(verdict(row("x", "H100", "gpu_h", "3.5")) == "warning:ambiguous_sku");
   CHECK(verdict(row("x", "H100 SXM", "gpu_h", "3.5")).empty());

@@ -40,7 +40,7 @@ TEST_CASE("a load costs the rate, idle time the idle rate, and without one it is
   CHECK(amount(own_worker_charge(rate, WorkerTime::setup, 2 * k_second, true)) == "0.002");
   const Charge unknown = own_worker_charge(rate, WorkerTime::idle, 2 * k_second, true);
   CHECK(amount(unknown) == "unknown");
-  CHECK(unknown.reason.find("idle_rate") != std::string::npos);
+  CHECK(unknown.reason.find("no idle rate is set") != std::string::npos);
   rate.idle_rate = *Money::parse("0.36", ErrorCode::internal);
   const Charge idle = own_worker_charge(rate, WorkerTime::idle, 2 * k_second, true);
   CHECK(amount(idle) == "0.0002");

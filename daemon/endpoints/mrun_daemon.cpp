@@ -54,6 +54,12 @@ void shut_down(EndpointContext& context, Request, Responder responder) {
   context.service.shut_down();
 }
 
+void reload_cost(EndpointContext& context, Request, Responder responder) {
+  const Result<Json> rate = context.service.reload_cost();
+  if (!rate) return responder.reply(rate.error());
+  responder.reply(json_reply(200, {{"schema", "mrun.cost_reload/v1"}, {"cost", *rate}}));
+}
+
 void prepare(EndpointContext& context, Request, Responder responder) {
   context.service.prepare();
   responder.reply(json_reply(202, {{"schema", "mrun.prepare/v1"}, {"accepted", true}}));
@@ -65,6 +71,7 @@ constexpr Route k_routes[] = {
     {"POST", "/mrun/v1/models/stop", Access::admin, stop_model, k_small_body_bytes},
     {"GET", "/mrun/v1/versions/{id}/stats", Access::read, version_stats},
     {"POST", "/mrun/v1/shutdown", Access::admin, shut_down, k_small_body_bytes},
+    {"POST", "/mrun/v1/cost/reload", Access::admin, reload_cost, k_small_body_bytes},
     {"POST", "/mrun/v1/prepare", Access::predict, prepare, k_small_body_bytes},
 };
 

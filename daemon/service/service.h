@@ -152,6 +152,9 @@ class PredictionService {
   virtual Json status() const = 0;
   // A bundle was packed: what its first prediction needs may be started ahead (Runner::prepare_zygote).
   virtual void prepare() = 0;
+  // Reads the user's own rate (`cost` of config.yaml) again: what ends from now on is billed by it. Returns
+  // it as {rate, per, currency, idle_rate}, or null. Errors: io, config_invalid; then the old one stays.
+  virtual Result<Json> reload_cost() = 0;
   virtual void shut_down() = 0; // begins to drain; the process ends after it
   virtual bool draining() const = 0;
 

@@ -29,6 +29,7 @@ struct WorkerAccount {
   std::int64_t began_ns = 0;
   Charge setup;
   MoneySum active, idle;                    // of what has ended
+  bool began_otherwise = false;             // before the rate was in this currency: its sums are not whole
   std::optional<std::int64_t> idle_from_ns; // of the stretch that is open in the database, or will be
 };
 
@@ -70,6 +71,7 @@ class Service : public PredictionService, private RunListener {
   void ledger_stats(LedgerStatsQuery query, Callback<Json> done) override;
   Json status() const override;
   void prepare() override;
+  Result<Json> reload_cost() override;
   void shut_down() override;
   bool draining() const override { return m_draining; }
   void model_json(const std::string& owner, const std::string& name, Callback<Json> done) override;

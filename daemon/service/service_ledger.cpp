@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "common/log.h"
+#include "common/machine.h"
+#include "cost/own_rate.h"
 #include "cost/worker_charge.h"
 #include "daemon/service/phases_json.h"
 #include "daemon/service/service_impl.h"
@@ -10,8 +12,7 @@
 namespace mrun {
 
 const PriceRow* Service::reference_of(std::string_view device) const {
-  const std::optional<PriceRow>& row =
-      device.starts_with("cuda") ? m_config.cuda_reference : m_config.cpu_reference;
+  const std::optional<PriceRow>& row = is_gpu(device) ? m_config.cuda_reference : m_config.cpu_reference;
   return row ? &*row : nullptr;
 }
 
@@ -144,15 +145,20 @@ Json Service::worker_cost(const WorkerStatus& worker) const {
   const auto found = m_workers.find(worker.worker);
   if (found == m_workers.end()) return nullptr;
   const WorkerAccount& account = found->second;
+  const bool is_whole = m_config.own_rate && !account.began_otherwise;
   const bool is_loading = account.setup.currency.empty() && account.setup.reason.empty();
   Json json = {{"currency", m_config.own_rate ? Json(m_config.own_rate->currency) : Json(nullptr)},
                {"setup", account.setup.amount ? Json(account.setup.amount->text()) : Json(nullptr)},
-               {"active", m_config.own_rate ? Json(account.active.text()) : Json(nullptr)},
+               {"active", is_whole ? Json(account.active.text()) : Json(nullptr)},
                {"idle", nullptr},
                {"total", nullptr},
                {"reason", nullptr}};
   const Charge now =
       own_worker_charge(m_config.own_rate, WorkerTime::idle, worker.idle_machine_ns, true); // of this stretch
+  if (now.amount && account.began_otherwise) {
+    json["reason"] = "the rate was set after it was loaded";
+    return json;
+  }
   if (now.amount) {
     MoneySum idle = account.idle;
     idle.add(*now.amount);
@@ -166,6 +172,25 @@ Json Service::worker_cost(const WorkerStatus& worker) const {
   if (json["total"].is_null())
     json["reason"] = now.amount ? is_loading ? "it is loading" : account.setup.reason : now.reason;
   return json;
+}
+
+Result<Json> Service::reload_cost() {
+  MRUN_ASSIGN(std::optional<OwnRate> rate, load_own_rate(m_config.home.config_file.string()));
+  const auto currency = [](const std::optional<OwnRate>& of) { return of ? of->currency : std::string(); };
+  if (currency(rate) != currency(m_config.own_rate))
+    for (auto& [key, account] : m_workers)
+      account.began_otherwise = true;
+  m_config.own_rate = std::move(rate);
+  if (!m_config.own_rate) {
+    log_info("no own rate is set any more");
+    return Json(nullptr);
+  }
+  const OwnRate& own = *m_config.own_rate;
+  log_info("own rate: {} {} per {}", own.rate.text(), own.currency, own.per);
+  return Json{{"rate", own.rate.text()},
+              {"per", own.per},
+              {"currency", own.currency},
+              {"idle_rate", own.idle_rate ? Json(own.idle_rate->text()) : Json()}};
 }
 
 void Service::ledger(LedgerPageQuery query, Callback<Json> done) {

@@ -236,6 +236,7 @@ class FakeService : public PredictionService {
   }
   Json status() const override { return {{"schema", "mrun.status/v1"}}; }
   void prepare() override { prepared = true; }
+  Result<Json> reload_cost() override { return Json(nullptr); }
   void shut_down() override { is_draining = true; }
   bool draining() const override { return is_draining; }
 

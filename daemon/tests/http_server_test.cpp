@@ -264,6 +264,7 @@ TEST_CASE("the health check and the daemon's own routes") {
         "did you mean `reference`?");
   CHECK(harness.ask(HttpHarness::post("/mrun/v1/prepare", "")).status == 202);
   CHECK(harness.service.prepared);
+  CHECK(harness.ask(HttpHarness::post("/mrun/v1/cost/reload", "")).json()["cost"].is_null());
   CHECK(harness.ask(HttpHarness::post("/mrun/v1/shutdown", "")).status == 202);
   CHECK(harness.ask(k_health).status == 503);
 }

@@ -13,7 +13,9 @@ for input in "$@"; do inputs+=(-i "$input"); done
 github=()
 if [ -n "${GITHUB_ACTIONS:-}" ]; then github=(--github); fi
 
-trap 'mrun daemon stop >/dev/null 2>&1 || true' EXIT
+if ! mrun daemon status >/dev/null 2>&1; then # one that was there before stays
+  trap 'mrun daemon stop >/dev/null 2>&1 || true' EXIT
+fi
 if [ -d "$baseline" ]; then
   baseline=$(mrun pack "$baseline")
 else

@@ -11,7 +11,9 @@ for input in "$@"; do inputs+=(-i "$input"); done
 github=()
 if [ -n "${GITHUB_ACTIONS:-}" ]; then github=(--github); fi
 
-trap 'mrun daemon stop >/dev/null 2>&1 || true' EXIT
+if ! mrun daemon status >/dev/null 2>&1; then # one that was there before stays
+  trap 'mrun daemon stop >/dev/null 2>&1 || true' EXIT
+fi
 version=$(mrun pack "$model")
 mrun bench "${version}" "${inputs[@]}" --runs "${BENCH_RUNS:-7}" --duration "${BENCH_DURATION:-5s}" \
   -f -o bench.json -o junit=bench.xml -o bench.html "${github[@]}"

@@ -74,6 +74,12 @@ def kinds(home):
 
 def warmup(home):
     home.fails("M1004", 2, "bench", "slo/kinds", "--warmup", "0.5")
+    home.fails("M1004", 2, "bench", "slo/kinds", "--max-regress", "p50=0%", "--baseline", "slo/kinds")
+    for none in ("0", "0%"):
+        _, rows = bench(home, "slo/kinds", "--mode", "cold", "-n", "7", "--slo", f"error_rate={none}")
+        assert rows["cold error rate"]["ok"] and rows["cold error rate"]["limit"] == "0 %", rows
+    cases = cases_file(home, "none.jsonl", *({"mode": "fail:once" if i == 3 else "echo"} for i in range(8)))
+    bench(home, "slo/kinds", "--mode", "cold", "-n", "8", "--inputs", cases, "--slo", "error_rate=0", codes=(3,))
     home.fails("M1004", 2, "bench", "slo/kinds", "--seed", "-5")
     # Inputs that take 50 and 400 ms: each window goes through both, so the windows agree.
     cases = cases_file(home, "varied.jsonl", {"mode": "slow:50"}, {"mode": "slow:400"})
@@ -96,6 +102,13 @@ def knee(home):
     assert process.returncode == 130 and result["partial"] and result["knee_per_s"] is None, (process.returncode, result["knee_per_s"])
 
 
+def long_predictions(home):
+    """What may take longer than a reply waits is followed as a stream."""
+    for timeout, is_stream in (("60s", False), ("61s", True)):
+        result, _ = bench(home, "slo/kinds", "--mode", "warm", "--duration", "1s", "--timeout", timeout)
+        assert (result["warm"]["first_output_ns"] is not None) == is_stream, timeout
+
+
 def predictions(home):
     return sum(model["predictions"] for model in home.workers()["models"] if model["model"] == "slo/kinds")
 
@@ -107,6 +120,7 @@ def main(home):
     kinds(home)
     warmup(home)
     knee(home)
+    long_predictions(home)
 
 
 run(main)

@@ -44,6 +44,19 @@ def cold_starts(home):
     assert not few["valid"] and "the median needs 7" in few["invalid_reasons"][0], few
 
 
+def warm_means_warm(home):
+    """Two models that do not fit beside each other: each turn loads again what the other's turn has unloaded."""
+    home.home.mkdir(parents=True, exist_ok=True)
+    (home.home / "config.yaml").write_text("memory_budget: 40MiB\n")
+    for name in ("test/a", "test/b"):
+        home.model(name, options="mode: slow_load:100")
+    result = bench(home, "test/b", "--baseline", "test/a", "--mode", "warm", "--duration", "2s", "-i", "mode=slow:5", code=9)
+    assert any(reason.startswith("warm: ") and "were cold starts" in reason for reason in result["invalid_reasons"]), result["invalid_reasons"]
+    assert any(reason.startswith("warm, baseline: ") for reason in result["invalid_reasons"]), result["invalid_reasons"]
+    home.mrun("daemon", "stop")
+    (home.home / "config.yaml").unlink()
+
+
 def page_cache(home):
     # Where the files can't leave the page cache (tmpfs), the result must say so itself.
     home.model("test/disk", files={"weights.bin": os.urandom(8 << 20)})
@@ -215,6 +228,7 @@ def interrupted(home):
 
 
 def main(home):
+    warm_means_warm(home)
     cold_starts(home)
     page_cache(home)
     in_use(home)

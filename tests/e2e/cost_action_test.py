@@ -21,6 +21,14 @@ def the_shipped_features_run(home):
     assert len(list(FEATURES.glob("*.yaml"))) == 5
 
 
+def all_that_moves(home):
+    """Sensitivity speaks of every number of a call and of its fallback."""
+    chat = {knob["what"] for knob in home.mrun("cost", "action", FEATURES / "chatbot.yaml", "--json").json()["sensitivity"]}
+    assert {"chat: price", "chat: turns", "chat: system_tokens", "chat: window_tokens"} <= chat, chat
+    avatar = {knob["what"] for knob in home.mrun("cost", "action", FEATURES / "avatar.yaml", "--json").json()["sensitivity"]}
+    assert {"generate: price", "other provider: price", "other provider: image"} <= avatar, avatar
+
+
 def the_avatar_by_hand(home):
     # 20 images at 0.025 and, for a tenth, 20 at 0.03, 15 % again: (0.5 + 0.1 x 0.6) x 1.15.
     result = home.mrun("cost", "action", FEATURES / "avatar.yaml", "--json").json()
@@ -34,6 +42,8 @@ def the_custom_api_by_hand(home):
     result = home.mrun("cost", "action", FEATURES / "custom-api.yaml", "--json").json()
     assert result["per_month"] == {"typical": "2527.2", "worst": "2527.2"}, result["per_month"]
     assert result["per_action"]["typical"] == model.text(F("0.000975") * 360 * F("1.01")), result["per_action"]
+    # The dear hour is the one in which few come.
+    assert result["per_action"]["worst"] == model.text(F("0.000975") * 1800 * F("1.1")), result["per_action"]
 
 
 def write(home, name, text):
@@ -94,11 +104,21 @@ def budgets_and_diffs(home):
     home.mrun("cost", "diff", dear, cheap, "--max-increase", "0%")
     saved = write(home, "cheap.json", home.mrun("cost", "action", cheap, "--json").out)
     home.fails("M1915", 3, "cost", "diff", saved, dear, "--budget", "0.041")
+    # A percentage is no amount, and a saved result has to be whole: a gate must not pass for lack of a figure.
+    home.fails("M1004", 2, "cost", "action", cheap, "--budget", "5%")
+    home.mrun("cost", "diff", saved, saved, "--budget", "1")
+    whole = json.loads(saved.read_text())
+    amount = {"typical": "0.01", "worst": "0.005"}
+    for broken in ({"oldest_read_on": None}, {"oldest_read_on": ...}, {"calls": "abc"}, {"calls": []}, {"currency": "JPY"}, {"currency": ...},
+                   {"per_action": {"typical": "0.01", "worst": "0.0399"}}, {"per_action": amount, "calls": [whole["calls"][0] | {"amount": amount}]},
+                   {"calls": [{key: value for key, value in whole["calls"][0].items() if key != "sources"}]}):
+        text = json.dumps({key: value for key, value in (whole | broken).items() if value is not ...})
+        home.fails("M1913", 2, "cost", "diff", saved, write(home, "broken.json", text), "--budget", "1")
     # The budget breaks at 1.25 times the images.
     path = write(home, "budget.yaml", IMAGE.format(usd="0.01", day=TODAY, worst=4) + "budget: {per_action: 0.05}\n")
     knobs = home.mrun("cost", "action", path, "--json").json()["sensitivity"]
     assert {k["what"]: (k["change_percent"], k["over_budget_from_factor"]) for k in knobs} == {
-        "make: times": ("50", "1.26"), "make: image": ("50", "1.26")}, knobs
+        "make: price": ("50", "1.26"), "make: times": ("50", "1.26"), "make: image": ("50", "1.26")}, knobs
 
 
 def old_prices_decide_nothing(home):
@@ -145,7 +165,6 @@ calls:
   - name: main
     price: {{provider: seeded, sku: box}}
     seconds: 3
-    requests_per_hour: 100
     instances: {instances}
     retry_rate: 1
     fallback:
@@ -155,7 +174,7 @@ calls:
       {other}
 """
 PICTURE = 'price: {{usd: "2", per: image, source: contract, read_on: "{day}"}}\n      units: {{image: 1}}'
-SECOND = "price: {provider: seeded, sku: box}\n      seconds: 3\n      requests_per_hour: 100\n      instances: 1"
+SECOND = "price: {provider: seeded, sku: box}\n      seconds: 3\n      instances: 1"
 
 
 def months_beside_instances(home):
@@ -185,10 +204,89 @@ def months_beside_instances(home):
     assert {"actions_per_month", "spike factor", "spike days", "main: times", "main: retry_rate"} <= set(knobs), knobs
     # By use it is 3,000 times 1 + 3 x 0.1: over 6,000 from 1.54 times the actions on.
     assert knobs["actions_per_month"]["over_month_budget_from_factor"] == "1.54", knobs
-    assert knobs["actions_per_month"]["change_percent"] == "0" and F(knobs["actions_per_month"]["month_change_percent"]) > 0, knobs
+    # Half as many again: each action bears two thirds of the instance.
+    assert F(knobs["actions_per_month"]["change_percent"]) < 0 < F(knobs["actions_per_month"]["month_change_percent"]) > 0, knobs
     # 1 + (4f - 1) x 0.1 = 2.
     assert knobs["spike factor"]["over_month_budget_from_factor"] == "2.76", knobs
     assert "over the month's budget from 1.54 times on" in home.mrun("cost", "action", path).out
+
+
+OWN_BOX = """feature: 1
+name: own
+{actions}
+calls:
+  - name: main
+    price: own
+    seconds: 2
+    setup_seconds: 100
+    {deployed}
+"""
+
+
+def the_own_machine_waits_too(home):
+    (home.home / "config.yaml").write_text('cost: {rate: "3.6", per: instance_h, currency: USD, idle_rate: "0.36"}\n')
+
+    def action(deployed, actions="actions_per_month: 720"):
+        return write(home, "own.yaml", OWN_BOX.format(deployed=deployed, actions=actions))
+    # One request an hour: 2 s of work at 0.001, and 3,598 of waiting at 0.0001.
+    for rate in ("", "\n    requests_per_hour: 1"):
+        result = home.mrun("cost", "action", action("instances: 1" + rate), "--json").json()
+        assert result["per_action"] == {"typical": "0.3618", "worst": "0.3618"}, result["per_action"]
+        assert result["per_month"] == {"typical": "260.496", "worst": "260.496"}, result["per_month"]
+        assert result["calls"][0]["always_on_month"] == "259.2", result["calls"]
+    # Scaled to zero: the worst is a load, the work and a minute of waiting.
+    result = home.mrun("cost", "action", action("keep_warm_seconds: 60\n    requests_per_hour: 1"), "--json").json()
+    assert result["per_action"]["worst"] == model.text(F("0.102") + F("0.006")), result["per_action"]
+    # Without a word of how it waits it is the time at work.
+    path = action("retry_rate: 0")
+    path.write_text(path.read_text().replace("    setup_seconds: 100\n", ""))
+    assert home.mrun("cost", "action", path, "--json").json()["per_action"]["worst"] == "0.002"
+    # It is one machine, and it can't do more than it can.
+    full = home.fails("M1914", 4, "cost", "action", action("instances: 9", "actions_per_month: 1036801"))
+    assert "one instance" in full.err, full
+    second = "instances: 1\n  - {name: other, price: own, seconds: 1, instances: 1}"
+    assert "own.yaml:10:" in home.fails("M1913", 2, "cost", "action", action(second)).err
+    (home.home / "config.yaml").write_text('cost: {rate: "3.6", per: instance_h, currency: USD}\n')
+    assert "while it waits" in home.fails("M1914", 4, "cost", "action", action("instances: 1")).err
+    (home.home / "config.yaml").unlink()
+
+
+def one_feature_one_volume(home):
+    """Requests an hour and actions a month are of the same feature: they follow from each other, or are near."""
+    def feature(rate, actions=7200, instances="instances: 1"):
+        return write(home, "rate.yaml", f"""feature: 1
+name: rate
+actions_per_month: {actions}
+calls:
+  - name: main
+    price: {{provider: replicate, sku: L40S 48GB, product: deployment}}
+    seconds: 1
+    setup_seconds: 10
+    {instances}
+    {rate}
+""")
+    derived, given = (home.mrun("cost", "action", feature(rate), "--json").json() for rate in ("", "requests_per_hour: 10"))
+    assert derived["per_action"] == given["per_action"] and derived["per_month"] == given["per_month"], (derived, given)
+    assert F(derived["per_action"]["typical"]) * 7200 == F(derived["per_month"]["typical"]), derived
+    for rate in ("4.99", "20.01", "{typical: 2, worst: 10}"):
+        outcome = home.fails("M1913", 2, "cost", "action", feature(f"requests_per_hour: {rate}"))
+        assert "rate.yaml:5:" in outcome.err and "make 10 an hour" in outcome.err, outcome
+    warm = "keep_warm_seconds: 60"
+    home.mrun("cost", "action", feature("requests_per_hour: 200", instances=warm))  # busy hours
+    home.fails("M1913", 2, "cost", "action", feature("requests_per_hour: 4", instances=warm))
+    # What an instance that waits costs hangs on how many come, on how many there are, and on the price.
+    knobs = {knob["what"]: F(knob["change_percent"]) for knob in given["sensitivity"]}
+    assert knobs["main: price"] == 50 and knobs["main: instances"] == 100, knobs
+    assert abs(knobs["main: requests_per_hour"] + F(100, 3)) < F(1, 1000), knobs
+    assert [knob["what"] for knob in given["sensitivity"]][0] == "main: instances", given["sensitivity"]
+    quiet = home.mrun("cost", "action", feature("requests_per_hour: {typical: 10, worst: 1}"), "--json").json()["per_action"]
+    assert F(quiet["worst"]) == 10 * F(quiet["typical"]), quiet
+    for rate in ("0", "{typical: 1, worst: 0}"):
+        home.fails("M1913", 2, "cost", "action", feature(f"requests_per_hour: {rate}"))
+    quiet = home.mrun("cost", "estimate", "--assume", "seconds=1", "--instances", "1", "--per-hour", "10..1", "--provider", "L40S 48GB", "--json").json()
+    always = next(line for line in quiet["offers"] if line["style"] == "deployment" and line["worst"])
+    assert F(always["worst"]) > 9 * F(always["typical"]), always
+    home.fails("M1004", 2, "cost", "estimate", "--assume", "seconds=1", "--per-hour", "10..0")
 
 
 def hostile_files(home):
@@ -216,6 +314,7 @@ def main(home):
     home.home.mkdir(parents=True, exist_ok=True)
     the_shipped_features_run(home)
     the_avatar_by_hand(home)
+    all_that_moves(home)
     the_custom_api_by_hand(home)
     hostile_files(home)
     seeded_conversations(home)
@@ -223,6 +322,9 @@ def main(home):
     old_prices_decide_nothing(home)
     prices_of_the_file_are_prices(home)
     months_beside_instances(home)
+    the_own_machine_waits_too(home)
+    (home.home / "prices.json").unlink()
+    one_feature_one_volume(home)
 
 
 if __name__ == "__main__":

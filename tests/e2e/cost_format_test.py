@@ -8,18 +8,19 @@ from harness import run
 
 
 def safetensors(dtype, count):
-    header = json.dumps({"w": {"dtype": dtype, "shape": [count], "data_offsets": [0, 2 * count]}}).encode()
+    size = count * (4 if dtype == "F32" else 2)
+    header = json.dumps({"w": {"dtype": dtype, "shape": [count], "data_offsets": [0, size]}}).encode()
     header += b" " * (-len(header) % 8)
-    return struct.pack("<Q", len(header)) + header + b"\0" * (2 * count)
+    return struct.pack("<Q", len(header)) + header + b"\0" * size
 
 
-def projected(home, name, *args):
-    made = home.mrun("cost", "estimate", name, "--assume", "seconds=1", "--on", "L4", "--to", "T4,A100 80GB SXM", "--json", *args).json()
+def projected(home, name, *args, to="T4,A100 80GB SXM"):
+    made = home.mrun("cost", "estimate", name, "--assume", "seconds=1", "--on", "L4", "--to", to, "--json", *args).json()
     return {line["device"]: line for line in made["projected"]}
 
 
 def main(home):
-    for dtype, name in (("BF16", "test/bf16"), ("F16", "test/f16")):
+    for dtype, name in (("BF16", "test/bf16"), ("F16", "test/f16"), ("F32", "test/f32")):
         home.model(name, files={"model.safetensors": safetensors(dtype, 4096)})
     lines = projected(home, "test/bf16")
     assert "bf16" in lines["T4"]["not_feasible"] and "seconds" not in lines["T4"], lines["T4"]
@@ -28,6 +29,12 @@ def main(home):
     seconds = lines["A100 80GB SXM"]["seconds"]
     assert abs(seconds["least_ns"] / 1e9 - 300 / 2039 * 0.75) < 1e-8 and abs(seconds["most_ns"] / 1e9 - 121 / 312 * 1.10) < 1e-8, seconds
     assert "fp16" in projected(home, "test/f16")["T4"]["basis"]
+    # fp32 is not done by tensor cores: L4 30.3 TFLOP/s, T4 8.1.
+    whole = projected(home, "test/f32")["T4"]
+    assert whole["dtype"] == "fp32" and abs(whole["seconds"]["most_ns"] / 1e9 - 30.3 / 8.1 * 1.10) < 1e-8, whole
+    assert "projected  T4 in fp32: " in home.mrun("cost", "estimate", "test/f32", "--assume", "seconds=1", "--on", "L4", "--to", "T4").out
+    unknown = projected(home, "test/f32", to="A10G")["A10G"]
+    assert "in fp32 is not known" in unknown["not_feasible"], unknown
     assert "fp16" in projected(home, "test/bf16", "--dtype", "fp16")["T4"]["basis"]
     # A device of a node of 8 is not rented alone, however cheap it is.
     day = datetime.datetime.now(datetime.timezone.utc).date().isoformat()

@@ -94,8 +94,30 @@ def main(home):
     assert "always on pays from" in even.out, even
     even = home.mrun("cost", "estimate", "test/work", "--on", "T4", "--assume", "seconds=2", "--json").json()["break_even"]
     assert abs(float(even["predictions_per_hour"]) - float(even["always_on"]["an_hour"]) / float(even["by_use"]["a_prediction"])) < 1e-5, even
+    # Rows of one name say what tells them apart, and prices by units that the model does not give are no news.
+    text = home.mrun("cost", "estimate", "--assume", "seconds=2", "--assume", "setup=9", "--keep-warm", "60s", "--provider", "huggingface").out
+    where = [tuple(line.split("  ", 1)[1].strip().rsplit("  ", 4)[:1]) for line in text.splitlines() if line.startswith("deployment  hugging")]
+    assert where and len(where) == len(set(where)) and any("cloud=" in one for (one,) in where), text
+    text = home.mrun("cost", "estimate", "test/work", "-i", "ms=15").out
+    assert "a prediction gives" not in text and "tokens go in" not in text and "not estimated: " in text, text
     odd = home.mrun("cost", "estimate", "test/work", "--dtype", "bf16", "--json").json()["projected"]
     assert "no units for bf16" in odd[0]["not_feasible"], odd
+
+    # Amounts of two currencies have no sum, and none is compared with an estimate in another one.
+    both = home.mrun("cost", "estimate", "test/work", "--inputs", cases, "--json").json()["id"]
+    machine = ("--price", "26280", "--watts-active", "0", "--watts-idle", "0", "--kwh", "0", "--tflops", "1", "--memory-gbs", "20")
+    for currencies in ({"USD"}, {"USD", "JPY"}):
+        home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={both}")
+        check = home.mrun("cost", "check", both, "--json").json()
+        assert set(check["actual_amounts"]) == currencies and (check["currency"] is None) == (len(currencies) > 1), check
+        assert (check["amount_off_percent"] is None) == (len(currencies) > 1) == (check["no_amount"] is not None), check
+        home.mrun("cost", "setup", *machine, "--currency", "JPY")
+    assert "several currencies" in home.mrun("cost", "check", both).out and "share of the estimate" in home.mrun("cost", "check", both).out
+    other = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()["id"]
+    home.mrun("cost", "setup", *machine)
+    home.mrun("predict", "test/work", "-i", "ms=15", "--tag", f"estimate={other}")
+    check = home.mrun("cost", "check", other, "--json").json()
+    assert check["amount_off_percent"] is None and check["no_amount"] == "the estimate is in another currency", check
 
     # Later, by the tag.
     plain = home.mrun("cost", "estimate", "test/work", "-i", "ms=15", "--json").json()

@@ -8,7 +8,7 @@ from harness import run
 def main(home):
     home.model("test/echo")
     metrics = home.mrun("predict", "test/echo", "--json").json()["metrics"]
-    assert metrics["cost"] is None and "config.yaml" in metrics["cost_reason"], metrics
+    assert metrics["cost"] is None and "mrun cost setup" in metrics["cost_reason"], metrics
     reference = metrics["cost_reference"]
     # Replicate's CPU row: $0.0001 a second, per started second.
     assert reference["provider"] == "replicate" and "CPU" in reference["sku"] and reference["currency"] == "USD", reference
@@ -27,6 +27,15 @@ def main(home):
     (home.home / "config.yaml").write_text('cost: {rate: "0.36", per: instance_h, currency: USD}\n')
     metrics = home.mrun("predict", "test/echo", "--json").json()["metrics"]
     assert metrics["cost"] is not None and Decimal(metrics["cost"]["amount"]) > 0, metrics
+    # A daemon that runs bills by what `mrun cost setup` says, at once.
+    home.mrun("cost", "setup", "--price", "26280", "--watts-active", "0", "--watts-idle", "0", "--kwh", "0", "--currency", "EUR")
+    cost = home.mrun("predict", "test/echo", "--json").json()["metrics"]["cost"]
+    assert (cost["rate"], cost["currency"]) == ("1", "EUR"), cost
+    worker = home.workers()["models"][0]["cost"]
+    assert worker["total"] is None and "after it was loaded" in worker["reason"], worker
+    home.mrun("stop", "test/echo")
+    home.mrun("predict", "test/echo")
+    assert home.workers()["models"][0]["cost"]["total"] is not None
     shown = home.mrun("predict", "test/echo", "--timings")
     assert "predict" in shown.err and "reference" in shown.err, shown
 

@@ -158,11 +158,11 @@ def main(home):
     home.mrun("predict", "test/echo")
     home.mrun("predict", "test/echo")
     idle = rows(home, "--kind", "idle")[0]
-    assert idle["cost"]["amount"] is None and "idle_rate" in idle["cost"]["reason"], idle
+    assert idle["cost"]["amount"] is None and "no idle rate" in idle["cost"]["reason"], idle
     assert "idle unknown" in home.mrun("ps").out
     assert "unknown (1)" in home.mrun("ledger").out.splitlines()[-1]
     exported = next(csv.DictReader(io.StringIO(home.mrun("ledger", "--kind", "idle", "--csv").out)))
-    assert exported["amount"] == "unknown" and "idle_rate" in exported["reason"], exported
+    assert exported["amount"] == "unknown" and "no idle rate" in exported["reason"], exported
 
 
 run(main)

@@ -180,7 +180,7 @@ def some_work(random_):
     if random_.random() < 0.9:
         work["warm"] = F(random_.randint(0, 1200))
     if random_.random() < 0.8:
-        work["per_hour"] = pair(random_, 0.5, 300)
+        work["per_hour"] = pair(random_, 0.5, 300)[:: random_.choice([1, -1])]  # few may be the worst case
     if random_.random() < 0.4:
         work["instances"] = F(random_.randint(1, 12))
     return work
@@ -204,13 +204,28 @@ def ranged(value):
     return {"typical": model.text(value[0]), "worst": model.text(value[1])}
 
 
-def some_call(random_, rows, name):
-    """(as feature.yaml has it, (typical, worst) once, what of a month is an instance's, its instances and longest time)."""
-    kind = random_.choice(["unit", "here", "own", "runtime", "zero", "always"])
+OWN = {"rate": F(1, 1000), "idle_rate": F(1, 2500), "per": "instance_s"}
+
+
+def some_rate(random_, even, at_most):
+    """Requests an hour, when it is said: near what the actions make, the worst more or fewer; None where they follow from the actions."""
+    typical = decimal(random_, float(even[0]) * 0.6, float(even[0]) * at_most, 6)
+    if random_.random() < 0.5 or even[0] < F(1, 100):
+        return None
+    return typical, decimal(random_, float(typical) * 0.3, float(typical) * 3, 6)
+
+
+def some_call(random_, rows, name, asked, owned):
+    """(as feature.yaml has it, its facts: (typical, worst) once and by use, what of a month is an instance's, its instances and longest time)."""
+    kind = random_.choice(["unit", "here", "own", "own zero", "own always", "runtime", "zero", "always"])
+    if kind == "own always" and owned:  # it is one machine
+        kind = "own"
+    owned += ["it"] * (kind == "own always")
     times, retries = pair(random_, 0, 3), pair(random_, 0, 0.4)
     call = {"name": name, "times": ranged(times), "retry_rate": ranged(retries)}
-    facts = {"times": times, "retries": retries, "month": F(0), "instances": 0, "kind": kind}
-    seconds = pair(random_, 0.1, 20)
+    requests = tuple(asked[i] * times[i] * (1 + retries[i]) for i in (0, 1))
+    facts = {"times": times, "retries": retries, "requests": requests, "instances": 0, "kind": kind}
+    seconds, standing = pair(random_, 0.1, 20), F(0)
     if kind in ("unit", "here"):
         unit, count = random_.choice(list(UNITS)), pair(random_, 0, 9)
         price = next(row["usd"] for row in rows if row["sku"] == unit)
@@ -222,57 +237,63 @@ def some_call(random_, rows, name):
         once = tuple(price * n for n in count)
     elif kind == "own":
         call |= {"price": "own", "seconds": ranged(seconds)}
-        once = tuple(F(1, 1000) * t for t in seconds)
+        once = tuple(OWN["rate"] * t for t in seconds)
     else:
         row = next(row for row in rows if row["sku"] == {"runtime": "public"}.get(kind, "deployed"))
-        work = {"cases": [{"seconds": seconds}], "setup": pair(random_, 0, 100), "per_hour": pair(random_, 1, 90)}
-        call |= {"price": {"provider": "seeded", "sku": row["sku"]}, "seconds": ranged(seconds), "setup_seconds": ranged(work["setup"]),
-                 "requests_per_hour": ranged(work["per_hour"])}
-        if kind == "always":
+        always = kind.endswith("always")
+        said = some_rate(random_, requests, 1.9 if always else 5)
+        work = {"cases": [{"seconds": seconds}], "setup": pair(random_, 0, 100), "per_hour": said or requests}
+        call |= {"price": "own" if kind.startswith("own") else {"provider": "seeded", "sku": row["sku"]}, "seconds": ranged(seconds), "setup_seconds": ranged(work["setup"])}
+        if said:
+            call["requests_per_hour"] = ranged(said)
+        if always:
             work["instances"] = F(random_.randint(1, 6))
             call["instances"] = model.text(work["instances"])
-            facts |= {"instances": work["instances"], "month": model.hour_rate(row) * work["instances"] * 30 * 86400}
+            facts["instances"] = 1 if kind == "own always" else work["instances"]
+            standing = OWN["idle_rate"] * 3600 if kind == "own always" else model.hour_rate(row) * work["instances"] * 3600
         else:
             work["warm"] = F(random_.randint(0, 900))
             call["keep_warm_seconds"] = model.text(work["warm"])
-        once = model.offer([row], work)
-    facts |= {"once": once, "seconds": seconds}
+        once = model.own_deployment(OWN, work) if kind.startswith("own") else model.offer([row], work)
+    facts |= {"once": once, "seconds": seconds, "month": standing * 720, "by_use": once}
+    if once[0] is not None:
+        facts["once"] = facts["by_use"] = once[0], max(once)
+    if standing and once[0] is not None:
+        by_use = once[0] - standing / work["per_hour"][0]
+        facts["by_use"] = by_use, max(by_use, once[1] - standing / min(work["per_hour"]))
     return call, facts
 
 
 def feature_case(random_):
     rows = price_rows(random_)
     rows += [time_row(random_, "public", {"active": 1, "idle": 0}), time_row(random_, "deployed", {"active": 1, "setup": 1, "idle": 1})]
-    calls, actions = [], pair(random_, 1, 20000, 0)
+    calls, actions, owned = [], pair(random_, 1, 20000, 0), []
     spike = (F(1), F(0)) if random_.random() < 0.3 else (decimal(random_, 1, 20, 2), F(random_.randint(0, 30)))
     action, month, fails = [F(0), F(0)], [F(0), F(0)], False
-    busiest = actions[1] * (spike[0] if spike[1] > 0 else 1) / 720
     for number in range(random_.randint(1, 3)):
-        call, first = some_call(random_, rows, f"call {number}")
+        asked = tuple(count / 720 for count in actions)
+        call, first = some_call(random_, rows, f"call {number}", asked, owned)
         share, other = (F(0), F(0)), None
         if random_.random() < 0.5:
-            share = tuple(sorted((decimal(random_, 0, 1, 3), decimal(random_, 0, 1, 3))))
-            fallback, other = some_call(random_, rows, "other")
+            share = tuple(sorted((decimal(random_, 0.001, 1, 3), decimal(random_, 0.001, 1, 3))))
+            fallback, other = some_call(random_, rows, "other", tuple(first["requests"][i] * share[i] for i in (0, 1)), owned)
             call["fallback"] = fallback | {"share": ranged(share)}
         calls.append(call)
-        sides = [(first, F(1))] + ([(other, share[1])] if other else [])
-        requests = busiest
-        for side, part in sides:
-            fails = fails or side["once"][0] is None
-            requests *= part * side["times"][1] * (1 + side["retries"][1])
-            fails = fails or (side["instances"] and not model.can_serve(side["instances"], side["seconds"][1], requests))
+        sides = [first] + ([other] if other else [])
+        for side in sides:
+            busiest = side["requests"][1] * (spike[0] if spike[1] > 0 else 1)
+            fails = fails or side["once"][0] is None or (side["instances"] and not model.can_serve(side["instances"], side["seconds"][1], busiest))
         if fails:
             continue
         for i in (0, 1):
-            once = [max(side["once"][: i + 1]) for side, _ in sides]
-            each = once[1] * other["times"][i] * (1 + other["retries"][i]) if other else F(0)
-            again = 1 + first["retries"][i]
-            action[i] += first["times"][i] * (once[0] + share[i] * each) * again
-            by_use = (F(0) if first["month"] else once[0]) + share[i] * (F(0) if other and other["month"] else each)
+            def each(key):
+                return share[i] * other[key][i] * other["times"][i] * (1 + other["retries"][i]) if other else F(0)
+            again = first["times"][i] * (1 + first["retries"][i])
+            action[i] += (first["once"][i] + each("once")) * again
             spiked = 1 + (spike[0] - 1) * spike[1] / 30 if i else 1
-            month[i] += sum(side["month"] for side, _ in sides) + first["times"][i] * by_use * again * actions[i] * spiked
+            month[i] += sum(side["month"] for side in sides) + (first["by_use"][i] + each("by_use")) * again * actions[i] * spiked
     text = {"feature": 1, "name": "seeded", "actions_per_month": ranged(actions), "spike": {"factor": model.text(spike[0]), "days": model.text(spike[1])}, "calls": calls}
-    given = {"book": book_text(rows), "own": {"rate": "0.001", "per": "instance_s"}, "yaml": json.dumps(text)}
+    given = {"book": book_text(rows), "own": texts(OWN), "yaml": json.dumps(text)}
     return {"feature": given}, {"error": True} if fails else texts({"per_action": action, "per_month": month})
 
 

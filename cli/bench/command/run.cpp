@@ -1,5 +1,7 @@
 #include "cli/bench/command/run.h"
 
+#include <fmt/format.h>
+
 #include "cli/bench/command/outputs.h"
 #include "cli/bench/measure/bench.h"
 #include "cli/bench/report/result_json.h"
@@ -11,7 +13,9 @@ namespace mrun::bench {
 namespace {
 
 void say_end(const cli::Context& context, const BenchResult& result) {
-  if (result.partial) context.warn("interrupted: what was measured until then is shown, and it is partial");
+  if (result.partial)
+    context.warn(fmt::format("{}: what was measured until then is shown, and it is partial",
+                             result.stopped.empty() ? "interrupted" : result.stopped));
   if (!context.json) return;
   for (const std::string& reason : result.invalid_reasons)
     context.warn("not valid: " + reason);

@@ -28,8 +28,6 @@
 namespace mrun::bench {
 namespace {
 
-constexpr std::int64_t k_long_prediction_ns = 20'000'000'000; // a waiting reply ends after 60 s
-
 Result<Bundle> find_baseline(const Store& store, const std::string& text) {
   MRUN_ASSIGN(const Reference reference, Reference::parse(text));
   MRUN_ASSIGN(const Digest digest, find_version(store, reference));
@@ -47,8 +45,8 @@ SubjectFacts facts_of_subject(const Subject& subject) {
           subject.bundle.size_bytes, subject.bundle.manifest.concurrency, subject.cases_digest};
 }
 
-// One prediction before anything is measured: whether it works at all, and how long it takes.
-Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
+// One prediction before anything is measured: whether it works at all.
+Result<bool> probe(Rig& rig, const Subject& subject, const std::string& part) {
   rig.progress.begin(part, 0);
   MRUN_ASSIGN(const LoadRun run, run_in_turn(rig, subject, 1, 0, 0));
   if (run.samples.empty()) return false;
@@ -56,7 +54,6 @@ Result<bool> probe(Rig& rig, Subject& subject, const std::string& part) {
   rig.result.note(part, sample);
   if (sample.outcome != Outcome::succeeded) return false;
   rig.result.device = sample.server.device;
-  subject.streamed |= sample.latency_ns() > k_long_prediction_ns;
   return true;
 }
 
@@ -72,11 +69,8 @@ void warn_of_others(Rig& rig) {
 Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* home) {
   const Options& options = rig.options;
   const double share = options.cold && options.warm ? 0.5 : 1;
-  if (options.cold) {
-    auto part =
-        home != nullptr ? measure_pulls(rig, subject, *home, share) : measure_cold(rig, subject, share);
-    MRUN_ASSIGN(rig.result.cold, std::move(part));
-  }
+  if (options.cold)
+    MRUN_TRY(home != nullptr ? measure_pulls(rig, subject, *home, share) : measure_cold(rig, subject, share));
   if (options.warm && !rig.interrupted) {
     MRUN_ASSIGN(rig.result.warm, measure_warm(rig, subject, share));
   }
@@ -84,9 +78,24 @@ Result<void> measure_alone(Rig& rig, const Subject& subject, const PrivateHome* 
   return {};
 }
 
+bool has_samples(const BenchResult& result) {
+  return (result.cold && !result.cold->runs.empty()) || (result.warm && !result.warm->samples.empty()) ||
+         !result.load.empty();
+}
+
+// An error in the middle ends the measurement and loses nothing of what was measured before.
+Result<void> keep_what_there_is(Rig& rig, Result<void> measured) {
+  if (measured || !has_samples(rig.result)) return measured;
+  if (measured.error().code == ErrorCode::interrupted_by_user)
+    rig.interrupted = true;
+  else
+    rig.result.stopped = measured.error().message;
+  return {};
+}
+
 void conclude(Rig& rig, const std::vector<StoredRun>& stored) {
   BenchResult& result = rig.result;
-  result.partial = rig.interrupted;
+  result.partial = rig.interrupted || !result.stopped.empty();
   if (!stored.empty()) judge_against(result, stored);
   judge_parts(result);
   add_cost(result);
@@ -115,7 +124,7 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
     if (!options.baselines.empty() && !from_files)
       return fail(ErrorCode::usage, "--cold pull is not compared with a model",
                   "give result files as --baseline");
-    MRUN_ASSIGN(home, begin_pulls(context, arguments.positional(0)));
+    MRUN_ASSIGN(home, begin_pulls(context, arguments.positional(0), interrupt_fd));
   }
   MRUN_ASSIGN(const cli::PredictTarget target, cli::find_target(context, arguments));
   MRUN_ASSIGN(const Store store, cli::open_store_to_read(context));
@@ -142,9 +151,9 @@ Result<BenchResult> run_bench(cli::Context& context, const cli::Arguments& argum
     if (base.version() == subject.version())
       result.warnings.emplace_back("the baseline is the same version: this tests the gate, not the model");
     MRUN_ASSIGN(const bool base_works, probe(rig, base, part_name(k_probe_part, true)));
-    if (base_works) MRUN_TRY(measure_interleaved(rig, base, subject));
+    if (base_works) MRUN_TRY(keep_what_there_is(rig, measure_interleaved(rig, base, subject)));
   } else if (works) {
-    MRUN_TRY(measure_alone(rig, subject, home ? &*home : nullptr));
+    MRUN_TRY(keep_what_there_is(rig, measure_alone(rig, subject, home ? &*home : nullptr)));
   }
   conclude(rig, stored);
   client.settle_build_skew();

@@ -65,9 +65,9 @@ void keep_cold_run(Rig& rig, ColdPart& part, ColdRun run, const std::string& nam
   if (run.sample.outcome == Outcome::succeeded) part.runs.push_back(std::move(run));
 }
 
-Result<ColdPart> measure_cold(Rig& rig, const Subject& subject, double share) {
+Result<void> measure_cold(Rig& rig, const Subject& subject, double share) {
   rig.progress.begin(fmt::format("cold start ({})", tier_name(rig.options.tier)), share);
-  ColdPart part;
+  ColdPart& part = rig.result.cold.emplace();
   part.tier = rig.options.tier;
   for (std::size_t i = 0; i < rig.options.runs && !rig.interrupted; ++i) {
     MRUN_ASSIGN(ColdRun run, run_cold(rig, subject, i));
@@ -75,7 +75,7 @@ Result<ColdPart> measure_cold(Rig& rig, const Subject& subject, double share) {
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(rig.options.runs),
                       fmt::format("run {} of {}", i + 1, rig.options.runs));
   }
-  return part;
+  return {};
 }
 
 } // namespace mrun::bench

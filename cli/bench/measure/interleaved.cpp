@@ -40,7 +40,7 @@ Result<Samples> warm_side(Rig& rig, const Subject& subject, std::int64_t time_ns
 
 Result<Blocks> warm_blocks(Rig& rig, const Subject& base, const Subject& fresh, double share) {
   rig.progress.begin("warm latency beside the baseline", share);
-  WarmPart part;
+  WarmPart& part = rig.result.warm.emplace();
   MRUN_TRY(warm_up(rig, base, part_name(k_warmup_part, true)));
   MRUN_ASSIGN(const Warmup warmup, warm_up(rig, fresh, part_name(k_warmup_part, false)));
   part.warmup_requests = warmup.requests;
@@ -61,7 +61,6 @@ Result<Blocks> warm_blocks(Rig& rig, const Subject& base, const Subject& fresh, 
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(rig.options.blocks),
                       fmt::format("block {} of {}", i + 1, rig.options.blocks));
   }
-  rig.result.warm = std::move(part);
   return blocks;
 }
 
@@ -69,7 +68,7 @@ Result<Blocks> cold_blocks(Rig& rig, const Subject& base, const Subject& fresh, 
   rig.progress.begin("cold starts beside the baseline", share);
   const std::size_t count = std::clamp<std::size_t>(rig.options.runs / 2, 1, rig.options.blocks);
   const std::size_t in_block = (rig.options.runs + count - 1) / count;
-  ColdPart fresh_part;
+  ColdPart& fresh_part = rig.result.cold.emplace();
   fresh_part.tier = rig.result.compare->cold.tier = rig.options.tier;
   Blocks blocks;
   for (std::size_t i = 0; i < count && !rig.interrupted; ++i) {
@@ -90,7 +89,6 @@ Result<Blocks> cold_blocks(Rig& rig, const Subject& base, const Subject& fresh, 
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(count),
                       fmt::format("block {} of {}", i + 1, count));
   }
-  rig.result.cold = std::move(fresh_part);
   return blocks;
 }
 

@@ -43,11 +43,13 @@ double goodput_of(const LoadStep& step, const Slo& slo) {
   return static_cast<double>(good) * 1e9 / static_cast<double>(step.elapsed_ns);
 }
 
-// A refusal is no failure of a prediction: the step's error rate and its latency limits count it.
-void note_step(BenchResult& result, const LoadStep& step) {
+// A refusal is no failure of a prediction: the step's error rate and its latency limits count it. Where no
+// limit does, a rate that was asked for and mostly refused is one.
+void note_step(BenchResult& result, const LoadStep& step, bool is_gate) {
   const std::string part = std::string(k_load_prefix) + step.name();
+  const bool counts_refused = is_gate && result.options.slo.empty() && step.is_overloaded();
   for (const Sample& sample : step.samples)
-    if (sample.outcome != Outcome::refused) result.note(part, sample);
+    if (sample.outcome != Outcome::refused || counts_refused) result.note(part, sample);
   result.parts[part].judged = result.options.slo.error_rate.has_value();
 }
 
@@ -57,7 +59,7 @@ void keep_step(BenchResult& result, LoadStep step, bool is_gate) {
   step.generator_late = is_late(step);
   step.goodput = goodput_of(step, result.options.slo);
   judge_step(result, step, is_gate);
-  note_step(result, step);
+  note_step(result, step, is_gate);
   result.load.push_back(std::move(step));
 }
 

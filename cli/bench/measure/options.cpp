@@ -21,12 +21,19 @@ tl::unexpected<Error> bad_value(std::string_view flag, std::string_view value, s
               fmt::format("--{} has the value `{}`: {}", flag, printable(value, 60), allowed));
 }
 
-Result<double> positive_number(std::string_view flag, std::string_view text, double limit,
-                               std::string_view allowed) {
+// 0 to `limit`.
+Result<double> number(std::string_view flag, std::string_view text, double limit, std::string_view allowed) {
   double value = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (end.ec != std::errc() || end.ptr != text.data() + text.size() || !(value > 0) || value > limit)
+  if (end.ec != std::errc() || end.ptr != text.data() + text.size() || !(value >= 0) || value > limit)
     return bad_value(flag, text, allowed);
+  return value;
+}
+
+Result<double> positive_number(std::string_view flag, std::string_view text, double limit,
+                               std::string_view allowed) {
+  MRUN_ASSIGN(const double value, number(flag, text, limit, allowed));
+  if (value == 0) return bad_value(flag, text, allowed);
   return value;
 }
 
@@ -37,14 +44,20 @@ Result<std::size_t> whole_number(std::string_view flag, std::string_view text, s
   return static_cast<std::size_t>(value);
 }
 
-// "5%", "0.05": 0.05.
-Result<double> ratio(std::string_view flag, std::string_view text) {
+// "5%", "0.05": 0.05; 0 too.
+Result<double> ratio_or_none(std::string_view flag, std::string_view text) {
   constexpr std::string_view k_allowed = "a ratio is written 5% or 0.05";
   const bool percent = text.ends_with('%');
   MRUN_ASSIGN(const double value,
-              positive_number(flag, percent ? text.substr(0, text.size() - 1) : text, 1000, k_allowed));
+              number(flag, percent ? text.substr(0, text.size() - 1) : text, 1000, k_allowed));
   if (!percent && value >= 1) return bad_value(flag, text, k_allowed);
   return percent ? value / 100 : value;
+}
+
+Result<double> ratio(std::string_view flag, std::string_view text) {
+  MRUN_ASSIGN(const double value, ratio_or_none(flag, text));
+  if (value == 0) return bad_value(flag, text, "it has to be more than 0");
+  return value;
 }
 
 Result<std::size_t> count_flag(const cli::Arguments& arguments, std::string_view flag, std::size_t otherwise,
@@ -94,7 +107,7 @@ Result<Slo> parse_slo(const std::string& text) {
   MRUN_ASSIGN(const auto parts, assignments("slo", text));
   for (const Assignment& part : parts) {
     if (part.key == "error_rate") {
-      MRUN_ASSIGN(slo.error_rate, ratio("slo", part.value));
+      MRUN_ASSIGN(slo.error_rate, ratio_or_none("slo", part.value)); // 0: none may fail
     } else if (const auto p = quantile_named(part.key)) {
       MRUN_ASSIGN(const auto limit, cli::parse_duration("slo", part.value));
       slo.quantiles_ns[*p] = limit.count();

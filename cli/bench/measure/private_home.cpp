@@ -1,6 +1,7 @@
 #include "cli/bench/measure/private_home.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <system_error>
 
@@ -10,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/client/daemon_process.h"
 #include "common/fd.h"
 #include "common/paths.h"
+#include "common/spawn.h"
 #include "common/text.h"
 
 extern char** environ;
@@ -34,6 +37,14 @@ int wait_for(pid_t child) {
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// True: it was interrupted, and the child asked to end.
+bool wait_for_end(pid_t child, int interrupt_fd) {
+  const auto gone = cli::wait_for_exit(child, cli::k_no_deadline, interrupt_fd);
+  if (!gone || *gone) return false;
+  ::kill(child, SIGINT);
+  return true;
 }
 
 } // namespace
@@ -61,12 +72,12 @@ PrivateHome::PrivateHome(PrivateHome&& other) noexcept
 
 PrivateHome::~PrivateHome() {
   if (m_folder.empty()) return;
-  static_cast<void>(run_mrun({"daemon", "stop"}));
+  static_cast<void>(run_mrun({"daemon", "stop"}, -1));
   std::error_code ignored;
   std::filesystem::remove_all(m_folder, ignored);
 }
 
-Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words) const {
+Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words, int interrupt_fd) const {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
   const UniqueFd read_end(ends[0]);
@@ -77,18 +88,23 @@ Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words) const 
   for (std::string& word : all)
     pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
+  SpawnSetup setup;
+  MRUN_TRY(setup.silence(STDIN_FILENO, O_RDONLY));
+  MRUN_TRY(setup.silence(STDOUT_FILENO, O_WRONLY));
+  MRUN_TRY(setup.redirect(write_end.get(), STDERR_FILENO));
+  MRUN_TRY(setup.own_group()); // Ctrl-C is ours: what was measured until then is kept
   pid_t child = 0;
-  const int problem = ::posix_spawn(&child, all[0].c_str(), &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  const int problem =
+      ::posix_spawn(&child, all[0].c_str(), setup.actions(), setup.attributes(), pointers.data(), environ);
   if (problem != 0) return fail_errno(ErrorCode::resources, problem, fmt::format("can't run {}", all[0]));
   write_end.reset();
+  const bool is_interrupted = wait_for_end(child, interrupt_fd);
   const auto said = read_all(read_end.get(), k_max_words_bytes, "what mrun said", ErrorCode::io);
-  if (const int code = wait_for(child); code != 0)
+  const int code = wait_for(child);
+  if (is_interrupted)
+    return fail(ErrorCode::interrupted_by_user,
+                fmt::format("`mrun {}` was interrupted", fmt::join(words, " ")));
+  if (code != 0)
     return fail(ErrorCode::bench_pull,
                 fmt::format("`mrun {}` ended with exit code {}: {}", fmt::join(words, " "), code,
                             last_line(said.value_or(""))));

@@ -25,8 +25,9 @@ class PrivateHome {
   }
   ~PrivateHome();
 
-  // Runs `mrun WORDS` in it, silently. The error of a failed one has its last line.
-  Result<void> run_mrun(const std::vector<std::string>& words) const;
+  // Runs `mrun WORDS` in it, silently. Errors: bench_pull with the last line of a failed one;
+  // interrupted_by_user when `interrupt_fd` became readable (-1: never), which ends it.
+  Result<void> run_mrun(const std::vector<std::string>& words, int interrupt_fd) const;
 
  private:
   PrivateHome(std::filesystem::path folder, std::filesystem::path program)

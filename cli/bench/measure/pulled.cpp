@@ -23,24 +23,24 @@ Result<std::int64_t> pull_again(Rig& rig, const PrivateHome& home, const Subject
   std::error_code ignored; // it is in the private home
   std::filesystem::remove_all(rig.files_of(subject).prepared, ignored);
   const std::int64_t begin_ns = system_clock().monotonic_ns();
-  MRUN_TRY(home.run_mrun({"pull", subject.reference}));
+  MRUN_TRY(home.run_mrun({"pull", subject.reference}, rig.interrupt_fd));
   return system_clock().monotonic_ns() - begin_ns;
 }
 
 } // namespace
 
-Result<PrivateHome> begin_pulls(cli::Context& context, const std::string& reference) {
+Result<PrivateHome> begin_pulls(cli::Context& context, const std::string& reference, int interrupt_fd) {
   const auto remote = Reference::parse(reference);
   if (!remote || remote->host.empty())
     return fail(ErrorCode::usage, "--cold pull needs a model of a registry", "write HOST/OWNER/NAME");
   MRUN_ASSIGN(PrivateHome home, PrivateHome::create(context));
-  MRUN_TRY(home.run_mrun({"pull", reference}));
+  MRUN_TRY(home.run_mrun({"pull", reference}, interrupt_fd));
   return home;
 }
 
-Result<ColdPart> measure_pulls(Rig& rig, const Subject& subject, const PrivateHome& home, double share) {
+Result<void> measure_pulls(Rig& rig, const Subject& subject, const PrivateHome& home, double share) {
   rig.progress.begin("cold start (pull)", share);
-  ColdPart part;
+  ColdPart& part = rig.result.cold.emplace();
   part.tier = Tier::pull;
   for (std::size_t i = 0; i < rig.options.runs && !rig.interrupted; ++i) {
     MRUN_TRY(rig.unload(subject.version()));
@@ -51,7 +51,7 @@ Result<ColdPart> measure_pulls(Rig& rig, const Subject& subject, const PrivateHo
     rig.progress.tick(static_cast<double>(i + 1) / static_cast<double>(rig.options.runs),
                       fmt::format("run {} of {}", i + 1, rig.options.runs));
   }
-  return part;
+  return {};
 }
 
 } // namespace mrun::bench

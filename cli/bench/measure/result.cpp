@@ -116,6 +116,7 @@ void BenchResult::note(const std::string& part, const Sample& sample) {
   if (sample.outcome == Outcome::pending) return;
   PartCount& count = parts[part];
   ++count.ended;
+  count.cold_starts += sample.server.cold_start ? 1 : 0;
   if (sample.outcome == Outcome::succeeded) return;
   ++count.failed;
   const auto kind = [&](std::string_view problem) {

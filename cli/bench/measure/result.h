@@ -103,6 +103,8 @@ struct LoadStep {
   // Run to its end, by a generator and a server that kept up.
   bool is_whole() const { return !interrupted && !saturated && !generator_late && dropped == 0; }
   std::size_t due() const { return samples.size() + dropped; }
+  // An open loop of which more than 1 % were refused: the rate is more than the server takes.
+  bool is_overloaded() const { return kind != StepKind::closed && count(Outcome::refused) * 100 > due(); }
   std::size_t count(Outcome outcome) const;
   double error_rate() const; // of what was due: everything but success
   Samples latencies() const; // of successes, in the order of time
@@ -116,10 +118,11 @@ struct Failure {
   std::string problem;
 };
 
-// Of one part: how many predictions ended, and how many of them not well.
+// Of one part: how many predictions ended, how many of them not well, and how many had to wait for a load.
 struct PartCount {
   std::size_t ended = 0;
   std::size_t failed = 0;
+  std::size_t cold_starts = 0;
   bool judged = false; // an SLO on the error rate speaks of them
 };
 
@@ -158,6 +161,7 @@ struct BenchResult {
   std::string id;
   std::int64_t created_ns = 0;
   bool partial = false;
+  std::string stopped; // the error that ended it early; "" when none did
   std::vector<std::string> invalid_reasons;
   std::vector<std::string> warnings;
   MachineFacts machine;

@@ -12,6 +12,8 @@
 namespace mrun::bench {
 namespace {
 
+constexpr std::int64_t k_longest_wait_ns = 60'000'000'000; // of a reply that waits; streams have no such end
+
 Result<Json> ready_input(cli::DaemonClient& client, const Manifest& manifest, Json input) {
   MRUN_ASSIGN(std::vector<cli::InputFile> files, cli::open_input_files(manifest, input, STDIN_FILENO));
   MRUN_TRY(check_input(manifest, cli::with_placeholders(input, files)));
@@ -41,7 +43,8 @@ Result<Subject> make_subject(cli::DaemonClient& client, const std::string& refer
                              const Options& options) {
   Subject subject;
   subject.reference = reference;
-  subject.streamed = bundle.manifest.output.iterator || bundle.manifest.output.concatenate;
+  subject.streamed = bundle.manifest.output.iterator || bundle.manifest.output.concatenate ||
+                     options.timeout_ns > k_longest_wait_ns;
   std::vector<Json> cases;
   if (options.cases_file.empty()) {
     MRUN_ASSIGN(Json input, cli::input_of_flags(bundle.manifest, options.inputs));

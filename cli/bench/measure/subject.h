@@ -16,7 +16,7 @@ struct Subject {
   Bundle bundle;
   std::vector<Json> inputs; // checked; files are uploaded already
   std::string cases_digest; // of the cases file, 64 hex; "" without one
-  bool streamed = false;    // asked for as an event stream: output comes in pieces, or takes long
+  bool streamed = false;    // asked for as an event stream: output comes in pieces, or may take long
 
   // Whole HTTP requests, one for each input, in turn.
   std::vector<std::string> requests(const std::string& device) const;

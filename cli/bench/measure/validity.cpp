@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "cli/bench/measure/part_names.h"
 #include "common/text.h"
 
 namespace mrun::bench {
 namespace {
+
+constexpr std::size_t k_few_share = 100; // one of so many is few
 
 void warn_of_shape(BenchResult& result, std::string_view part, const Summary& summary) {
   if (summary.outliers.slow_first)
@@ -52,15 +55,35 @@ void judge_step(BenchResult& result, const LoadStep& step) {
   if (step.dropped > 0)
     result.invalid_reasons.push_back(fmt::format(
         "load {}: {} requests were never sent: no connection was free", step.name(), step.dropped));
+  if (result.options.rates_given && step.is_overloaded())
+    result.warnings.push_back(fmt::format("load {}: overloaded: {} of {} requests were refused", step.name(),
+                                          step.count(Outcome::refused), step.due()));
   // One that was saturated measures the queue, and above the ceiling all are refused: both say so themselves.
   if (step.kind == StepKind::closed || (!step.saturated && result.options.rates_given))
     need_samples(result, "load " + step.name(), step.count(Outcome::succeeded), "answers");
 }
 
+// What was to be warm and waited for a load tells of loads: another model took the memory, or a worker died.
+// A load may have its workers started as it grows.
+void judge_warmth(BenchResult& result) {
+  for (const auto& [name, count] : result.parts) {
+    const bool is_load = name.starts_with(k_load_prefix);
+    if (count.cold_starts == 0 || (!is_load && name != k_warm_part && name != part_name(k_warm_part, true)))
+      continue;
+    std::string words =
+        fmt::format("{}: {} of {} answers were cold starts", name, count.cold_starts, count.ended);
+    const bool is_few = is_load && count.cold_starts * k_few_share <= count.ended;
+    (is_few ? result.warnings : result.invalid_reasons).push_back(std::move(words));
+  }
+}
+
 } // namespace
 
 void judge_validity(BenchResult& result) {
-  if (result.partial) result.invalid_reasons.emplace_back("interrupted: it is partial");
+  if (!result.stopped.empty())
+    result.invalid_reasons.push_back("it ended early: " + result.stopped);
+  else if (result.partial)
+    result.invalid_reasons.emplace_back("interrupted: it is partial");
   if (!result.cold && !result.warm && result.load.empty() && !result.partial)
     result.invalid_reasons.emplace_back("nothing was measured: the first prediction failed");
   if (result.cold) judge_cold(result, *result.cold, "cold");
@@ -75,6 +98,7 @@ void judge_validity(BenchResult& result) {
   }
   for (const LoadStep& step : result.load)
     judge_step(result, step);
+  judge_warmth(result);
   const std::string& governor = result.machine.governor;
   if (!governor.empty() && governor != "performance")
     result.warnings.push_back(

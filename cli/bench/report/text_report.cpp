@@ -104,10 +104,14 @@ std::string load_text(const BenchResult& result) {
   return text;
 }
 
-std::string compare_text(const Comparison& compare) {
+std::string compare_text(const Comparison& compare, double confidence) {
   cli::Table table;
-  table.header = {
-      "vs " + printable(compare.reference, 60), "base", "new", "change", "95 % bounds", "verdict"};
+  table.header = {"vs " + printable(compare.reference, 60),
+                  "base",
+                  "new",
+                  "change",
+                  fmt::format("{:g} % bounds, one-sided", confidence * 100),
+                  "verdict"};
   table.right_aligned = {1, 2, 3, 4};
   for (const CompareRow& row : compare.rows) {
     const Judgement& judgement = row.judgement;
@@ -131,7 +135,8 @@ std::string text_report(const cli::Terminal& terminal, const BenchResult& result
   if (result.warm) text += warm_text(*result.warm, seed);
   if (!result.load.empty()) text += load_text(result);
   if (result.cost) text += fmt::format("{:<15} {}\n", "cost per 1,000", cost_words(*result.cost));
-  if (result.compare && !result.compare->rows.empty()) text += compare_text(*result.compare);
+  if (result.compare && !result.compare->rows.empty())
+    text += compare_text(*result.compare, result.options.confidence);
   for (const SloRow& row : result.slo)
     text += fmt::format(
         "{} {}: {} (limit {})\n",

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/bench/measure/cost.h"
 #include "cli/bench/measure/load_judge.h"
@@ -70,6 +71,52 @@ TEST_CASE("the error rate of a part is that of all its predictions, whatever the
   CHECK(warm->value == "30 %");
   CHECK_FALSE(warm->ok);
   CHECK(result_json(result)["parts"]["warm"] == Json{{"ended", 100}, {"failed", 30}});
+}
+
+TEST_CASE("a rate that was asked for and refused does not pass") {
+  const auto result_at = [](int refused, const char* slo_rate, bool given) {
+    BenchResult result = result_of(0, 0);
+    result.options.rates_given = given;
+    if (slo_rate != nullptr) result.options.slo.error_rate = std::stod(slo_rate);
+    LoadStep step = step_of(StepKind::poisson, 300, 100);
+    for (int i = 0; i < refused; ++i) {
+      step.samples[static_cast<std::size_t>(i)].outcome = Outcome::refused;
+      step.samples[static_cast<std::size_t>(i)].problem = "M1405: the queue is full";
+    }
+    for (Sample& sample : step.samples)
+      sample.server.cold_start = false;
+    keep_step(result, std::move(step), given);
+    judge_validity(result);
+    return result;
+  };
+  const BenchResult over = result_at(58, nullptr, true);
+  CHECK(over.exit_code() == 1);
+  REQUIRE(over.warnings.size() == 1);
+  CHECK(has(over.warnings[0], "overloaded: 58 of 100 requests were refused"));
+  CHECK(result_at(1, nullptr, true).exit_code() == 0);
+  CHECK(result_at(58, "0.6", true).exit_code() == 0); // its row judges it
+  CHECK(result_at(58, "0.5", true).exit_code() == 3);
+  CHECK(result_at(58, nullptr, false).exit_code() == 0); // of a sweep
+}
+
+TEST_CASE("warm answers that waited for a load make a result invalid") {
+  const auto reasons = [](const std::string& part, int cold, int warm) {
+    BenchResult result = result_of(0, 50);
+    for (int i = 0; i < cold + warm; ++i) {
+      Sample sample = sample_of(k_ms);
+      sample.server.cold_start = i < cold;
+      result.note(part, sample);
+    }
+    judge_validity(result);
+    return fmt::format("{}|{}", fmt::join(result.invalid_reasons, "; "), fmt::join(result.warnings, "; "));
+  };
+  CHECK(has(reasons("warm", 1, 59), "warm: 1 of 60 answers were cold starts|"));
+  CHECK(has(reasons("warm, baseline", 12, 48), "warm, baseline: 12 of 60 answers were cold starts|"));
+  CHECK(reasons("warm", 0, 60) == "|");
+  CHECK(reasons("warm-up", 1, 2) == "|");
+  CHECK(reasons("cold", 7, 0) == "|");
+  CHECK(has(reasons("load closed 2", 2, 98), "load closed 2: 2 of 100 answers were cold starts|"));
+  CHECK(has(reasons("load closed 2", 1, 99), "|load closed 2: 1 of 100 answers were cold starts"));
 }
 
 TEST_CASE("each part has its own error rate: cold starts and the baseline too") {
