@@ -134,6 +134,7 @@ TEST_CASE("verdicts on the committed vectors") {
   for (const Json& cell : read_vectors()) {
     const bool blocks_design = cell.at("design") == "interleaved";
     const double noise = cell.at("noise").get<double>();
+    const double shift = cell.at("shift").get<double>();
     const double change = cell.at("change").get<double>();
     const Json& trials = cell.at("trials");
     Rates rates;
@@ -144,14 +145,19 @@ TEST_CASE("verdicts on the committed vectors") {
     }
     CAPTURE(cell.at("design"));
     CAPTURE(noise);
+    CAPTURE(shift);
     CAPTURE(change);
     CHECK(rates.improved == 0);
     if (change == 0) CHECK(rates.regressed <= 0.05);
     if (change == 0.03) CHECK(rates.regressed <= 0.10);
-    if (!blocks_design) {
-      if (change == 0.20) CHECK(rates.regressed >= (noise < 0.05 ? 0.8 : 0.3));
+    if (!blocks_design) { // against a tolerance as wide as runs differ by themselves: docs/bench.md
+      if (change == 0.05 || change == 0.10) CHECK(rates.regressed <= 0.5);
+      if (change == 0.20) CHECK(rates.regressed >= (shift < 0.05 ? 0.5 : 0.2));
       continue;
     }
+    // At the tolerance itself either is right; what would be wrong is a pass, which rules it out.
+    if (change == 0.05) CHECK(rates.pass <= 0.05);
+    if (change == 0.05) CHECK(rates.regressed + rates.pass < 1);
     if (change == 0 && noise < 0.05) CHECK(rates.pass >= 0.9);
     if (change == 0.10) CHECK(rates.regressed >= (noise < 0.05 ? 0.9 : 0.5));
     if (change >= 0.10) CHECK(rates.pass == 0);

@@ -52,7 +52,7 @@ def main():
     rng = random.Random(20261126)
     cells = []
     for design, make in (("interleaved", interleaved), ("stored", stored)):
-        for noise, shift in ((0.03, 0.03), (0.10, 0.06)):
+        for noise, shift in ((0.03, 0.03), (0.03, 0.06), (0.10, 0.03), (0.10, 0.06)):
             for change in (0, 0.03, 0.05, 0.10, 0.20):
                 cells.append({"design": design, "noise": noise, "shift": shift, "change": change,
                               "trials": [make(rng, noise, shift, change) for _ in range(TRIALS)]})

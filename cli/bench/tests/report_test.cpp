@@ -26,6 +26,15 @@ std::string text_of(const BenchResult& result) {
   return text_report(terminal, result);
 }
 
+TEST_CASE("bounds are named by the confidence that was asked for") {
+  BenchResult result = result_of(10, 60);
+  result.compare.emplace();
+  result.compare->rows.push_back({"p50", "ns", true, {}});
+  CHECK(has(text_of(result), "95 % bounds, one-sided"));
+  result.options.confidence = 0.8;
+  CHECK(has(text_of(result), "80 % bounds, one-sided"));
+}
+
 TEST_CASE("few samples: a percentile that they don't carry is not shown") {
   BenchResult result = result_of(10, 200);
   judge_validity(result);
