@@ -5,7 +5,7 @@ from screen import on_screen
 
 LONG = "test/" + "a-rather-long-name-" * 4 + "x"
 # Each with the fields of a line.
-LISTS = ((["ls"], 5), (["ps"], 11), (["predictions"], 14), (["ledger"], 9), (["stats"], 12), (["config", "list"], 2),
+LISTS = ((["ls"], 5), (["ps"], 11), (["predictions"], 14), (["ledger"], 9), (["stats"], 13), (["config", "list"], 2),
          (["config", "list", "--show-origin"], 3), (["token", "ls"], 5), (["prices", "ls", "t4"], 8), (["prices", "status"], 5), (["init"], 2))
 
 
