@@ -32,8 +32,8 @@ std::string plan_words(const GcPlan& plan) {
 }
 
 // What --all would free besides.
-std::string kept_words(const Store& store, const GcPlan& plan, GcReach reach) {
-  if (reach == GcReach::all) return "";
+std::string kept_words(const Context& context, const Store& store, const GcPlan& plan, GcReach reach) {
+  if (reach == GcReach::all || context.json) return "";
   const Result<GcPlan> all = store.plan_gc(GcReach::all);
   if (!all || all->size_bytes <= plan.size_bytes) return "";
   return fmt::format("; {} more are kept for a day, `mrun gc --all` takes them as well",
@@ -59,13 +59,13 @@ Result<int> run(Context& context, const Arguments& arguments) {
     if (context.json)
       MRUN_TRY(print_plan_json(context, plan, arguments.has("dry-run")));
     else
-      context.say("nothing to remove" + kept_words(store, plan, reach));
+      context.say("nothing to remove" + kept_words(context, store, plan, reach));
     return 0;
   }
-  MRUN_ASSIGN(const bool go_ahead,
-              confirm_plan(context, arguments,
-                           fmt::format("remove {}{}\n", plan_words(plan), kept_words(store, plan, reach)),
-                           "remove them?"));
+  MRUN_ASSIGN(const bool go_ahead, confirm_plan(context, arguments,
+                                                fmt::format("remove {}{}\n", plan_words(plan),
+                                                            kept_words(context, store, plan, reach)),
+                                                "remove them?"));
   if (!go_ahead) {
     if (context.json) MRUN_TRY(print_plan_json(context, plan, true));
     return 0;

@@ -94,17 +94,7 @@ Result<void> AtomicFile::link_nameless() {
   return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
 }
 
-Result<void> AtomicFile::commit(bool replace) {
-  if (m_is_nameless && !replace) { // at once under its own name: nothing is left of a kill
-    const int problem = link_as(m_target);
-    if (problem == EEXIST) return output_exists(m_target);
-    if (problem != 0)
-      return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
-    m_is_nameless = false;
-    return {};
-  }
-  if (m_is_nameless) MRUN_TRY(link_nameless());
-  if (m_temporary.empty()) return {};
+int AtomicFile::rename_to_target(bool replace) const {
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
   int problem =
       ::renameat2(AT_FDCWD, m_temporary.c_str(), AT_FDCWD, m_target.c_str(), flags) == 0 ? 0 : errno;
@@ -112,10 +102,19 @@ Result<void> AtomicFile::commit(bool replace) {
     problem = ::link(m_temporary.c_str(), m_target.c_str()) == 0 ? 0 : errno;
     if (problem == 0) ::unlink(m_temporary.c_str());
   }
+  return problem;
+}
+
+Result<void> AtomicFile::commit(bool replace) {
+  if (m_is_nameless && replace) MRUN_TRY(link_nameless());
+  if (!m_is_nameless && m_temporary.empty()) return {};
+  // A nameless one gets its own name at once: nothing is left of a kill.
+  const int problem = m_is_nameless ? link_as(m_target) : rename_to_target(replace);
   if (problem == EEXIST) return output_exists(m_target);
   if (problem != 0)
     return fail_errno(ErrorCode::io, problem, fmt::format("can't write {}", m_target.string()));
   m_temporary.clear();
+  m_is_nameless = false;
   return {};
 }
 

@@ -29,6 +29,7 @@ class AtomicFile {
  private:
   AtomicFile(std::filesystem::path target, UniqueFd fd);
   int link_as(const std::filesystem::path& name) const; // 0, or errno
+  int rename_to_target(bool replace) const;             // the same, of the temporary name
   Result<void> link_nameless();
 
   std::filesystem::path m_target;

@@ -10,6 +10,13 @@
 
 namespace mrun::cli {
 
+Result<std::string> read_secret(std::size_t most_bytes, ErrorCode code) {
+  MRUN_ASSIGN(std::string text, read_all(STDIN_FILENO, most_bytes, "standard input", code));
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  return text;
+}
+
 Result<void> check_given(const Credential& credential) {
   if (credential.username.empty() || credential.secret.empty())
     return fail(ErrorCode::usage, "the user or the password is empty");
@@ -22,11 +29,7 @@ Result<Credential> read_credential(const Arguments& arguments) {
   if (credential.username.empty())
     return fail(ErrorCode::usage, "no user is named",
                 "add `-u NAME`; any name will do for a token of most registries");
-  MRUN_ASSIGN(std::string text,
-              read_all(STDIN_FILENO, k_max_secret_bytes, "standard input", ErrorCode::credentials));
-  if (text.ends_with('\n')) text.pop_back();
-  if (text.ends_with('\r')) text.pop_back();
-  credential.secret = std::move(text);
+  MRUN_ASSIGN(credential.secret, read_secret(k_max_secret_bytes, ErrorCode::credentials));
   MRUN_TRY(check_given(credential));
   return credential;
 }

@@ -14,6 +14,8 @@ namespace mrun::cli {
 
 inline constexpr std::size_t k_max_secret_bytes = 64 * 1024;
 
+// Standard input without its one line end. Error `code`: it is longer, or can't be read.
+Result<std::string> read_secret(std::size_t most_bytes, ErrorCode code);
 // Neither is empty, or the error usage; fit for a header, or the error credentials.
 Result<void> check_given(const Credential& credential);
 // The user of `-u`, the secret of standard input. Error usage: no user is named.

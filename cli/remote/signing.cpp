@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/remote/credential_input.h"
 #include "common/fd.h"
 #include "common/text.h"
 #include "packager/config_file.h"
@@ -19,13 +20,8 @@ constexpr std::size_t k_max_passphrase_bytes = 1024; // what OpenSSL takes
 // Never from the command line, where other users see it.
 Result<std::string> ask_passphrase(const Context& context, const Arguments& arguments,
                                    const std::string& path) {
-  if (arguments.has("passphrase-stdin")) {
-    MRUN_ASSIGN(std::string text, read_all(STDIN_FILENO, k_max_passphrase_bytes + 2, "standard input",
-                                           ErrorCode::key_passphrase));
-    if (text.ends_with('\n')) text.pop_back();
-    if (text.ends_with('\r')) text.pop_back();
-    return text;
-  }
+  if (arguments.has("passphrase-stdin"))
+    return read_secret(k_max_passphrase_bytes + 2, ErrorCode::key_passphrase);
   if (const char* text = std::getenv("MRUN_SIGN_PASSPHRASE"); text != nullptr) return std::string(text);
   if (context.terminal.in_is_terminal() && context.terminal.err_is_terminal())
     return context.terminal.ask(fmt::format("passphrase of {}: ", printable(path, 200)),

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include "packager/registry/retry.h"
 #include "packager/sha256.h"
@@ -37,7 +36,7 @@ Result<std::optional<Store::Writer::Incoming>> begin(Store::Writer& writer, cons
   while (true) {
     MRUN_ASSIGN(std::optional<Store::Writer::Incoming> incoming,
                 writer.resume_blob(claim.digest, claim.size, arrival.gaps,
-                                   [&] { return pause(interrupt_fd, std::chrono::milliseconds(0)); }));
+                                   [&] { return check_interrupt(interrupt_fd); }));
     if (!arrival.replaces && writer.has(claim)) return std::nullopt;
     if (incoming) return incoming;
     const std::uint64_t bytes = writer.partial_bytes(claim);
@@ -92,11 +91,6 @@ Result<void> fetch_blob(Store::Writer& writer, const BlobClaim& claim, RegistryC
   return fetch(writer, claim, connection, done, finish, arrival);
 }
 
-bool is_readable(int fd) {
-  pollfd ready{fd, POLLIN, 0}; // a negative descriptor is ignored
-  return ::poll(&ready, 1, 0) > 0;
-}
-
 // Whether the blob of the store has the content that its name says. Error interrupted_by_user.
 Result<bool> is_sound(const Store& store, const BlobClaim& claim, int interrupt_fd, ByteCount& done) {
   const Result<UniqueFd> fd = store.open_blob(claim.digest);
@@ -104,7 +98,7 @@ Result<bool> is_sound(const Store& store, const BlobClaim& claim, int interrupt_
   Sha256 hash;
   std::uint64_t hashed = 0;
   const auto take = [&](std::string_view bytes) -> Result<void> {
-    if (is_readable(interrupt_fd)) return fail(ErrorCode::interrupted_by_user, "interrupted");
+    MRUN_TRY(check_interrupt(interrupt_fd));
     hash.update(bytes);
     done.store(hashed += bytes.size(), std::memory_order_relaxed);
     return {};
@@ -207,7 +201,7 @@ class RangedBlob {
   Result<void> finish(RegistryConnection& connection, ByteCount& done) {
     if (!m_no_ranges) {
       while (m_incoming->size() < m_claim.size) { // alone by now
-        MRUN_TRY(pause(connection.interrupt_fd(), std::chrono::milliseconds(0)));
+        MRUN_TRY(check_interrupt(connection.interrupt_fd()));
         MRUN_TRY(hash_on(k_hash_burst_bytes));
       }
       Result<AddedBlob> added = m_incoming->finish(m_claim.digest);

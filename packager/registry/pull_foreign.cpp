@@ -17,8 +17,6 @@
 namespace mrun {
 namespace {
 
-constexpr std::chrono::milliseconds k_no_time{0};
-
 ArchiveCompression compression_of(LayerPacking packing) {
   switch (packing) {
   case LayerPacking::tar_gzip:
@@ -118,7 +116,7 @@ class ForeignPull {
       MRUN_TRY(check_disk(m_store, entry->size_bytes));
       MRUN_ASSIGN(Store::Writer::Incoming incoming, m_writer.begin_blob());
       while (true) {
-        MRUN_TRY(pause(interrupt_fd, k_no_time));
+        MRUN_TRY(check_interrupt(interrupt_fd));
         MRUN_ASSIGN(const std::string_view bytes, reader.read());
         if (bytes.empty()) break;
         MRUN_TRY(incoming.write(bytes));
@@ -135,7 +133,7 @@ class ForeignPull {
     MRUN_ASSIGN(const std::string written, source.read_small(k_bundle_manifest_name, k_max_manifest_bytes));
     if (!written.empty()) return parse_manifest(written, k_bundle_manifest_name);
     MRUN_ASSIGN(ModelFacts facts,
-                learn_facts(source, [this] { return pause(m_registry.config().interrupt_fd, k_no_time); }));
+                learn_facts(source, [this] { return check_interrupt(m_registry.config().interrupt_fd); }));
     complete(facts, said);
     std::vector<SafePath> paths;
     for (const BundleFile& file : m_files)

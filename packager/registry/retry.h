@@ -44,6 +44,10 @@ class Retry {
 // Error interrupted_by_user: the descriptor became readable before the time was over; a negative one never
 // does.
 Result<void> pause(int interrupt_fd, std::chrono::milliseconds time);
+// The same of no time.
+inline Result<void> check_interrupt(int interrupt_fd) {
+  return pause(interrupt_fd, std::chrono::milliseconds(0));
+}
 
 // Retry-After in seconds (RFC 9110 §10.2.3); a date is read as well. nullopt: absent or unreadable.
 std::optional<std::chrono::seconds> retry_after(const HttpReply& reply);
