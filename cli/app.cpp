@@ -105,7 +105,7 @@ int run_shielded(Context& context, int argc, char** argv, RunElsewhere run_elsew
     std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
     const Result<int> result = run_words(context, std::move(words), {run_elsewhere, argv});
     if (!result) return end_with(context, result.error());
-    return context.terminal.out_closed() ? 0 : *result;
+    return *result;
   } catch (const std::exception& error) {
     return end_with(context, fail(ErrorCode::internal, fmt::format("unexpected: {}", error.what())).value());
   }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -71,7 +72,10 @@ int write_fully(int fd, std::string_view text) {
     const ssize_t written = ::write(fd, text.data(), text.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      return errno;
+      if (errno != EAGAIN) return errno;
+      pollfd writable{fd, POLLOUT, 0}; // whoever shares the pipe made it non-blocking
+      ::poll(&writable, 1, -1);
+      continue;
     }
     text.remove_prefix(static_cast<std::size_t>(written));
   }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "cli/client/reply_limit.h"
+#include "cli/render/json_text.h"
 
 namespace mrun::cli {
 
@@ -48,7 +49,7 @@ std::string event_line(const StreamEvent& event, const std::string& prediction,
                {"prediction", prediction},
                {"data", event.data}};
   if (index) line["index"] = *index;
-  return canonical_json(line) + "\n";
+  return plain_json(line) + "\n";
 }
 
 } // namespace mrun::cli

@@ -24,12 +24,19 @@ extern "C" void on_signal(int signal_number) {
   errno = saved_errno;
 }
 
+constexpr int k_signals[] = {SIGINT, SIGTERM};
+
+// What is ignored stays so: a shell starts what runs in the background that way.
 void set_handler(void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  for (const int signal_number : k_signals) {
+    struct sigaction action {};
+    ::sigaction(signal_number, nullptr, &action);
+    if (action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = handler;
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(signal_number, &action, nullptr);
+  }
 }
 
 } // namespace

@@ -105,11 +105,17 @@ Result<Json> ask_status(const Context& context) {
   return client.get("/mrun/v1/status", after(k_status_wait));
 }
 
-// A running daemon keeps the addresses that it was started with.
+std::vector<std::string> texts_of(const Json& status, const char* key) {
+  std::vector<std::string> texts;
+  for (const Json& text : status.value(key, Json::array()))
+    if (text.is_string()) texts.push_back(text.get<std::string>());
+  return texts;
+}
+
+// A running daemon keeps the addresses that it was started with, and the names.
 Result<void> check_listens(const Json& status, const Arguments& arguments) {
-  std::vector<std::string> there;
-  for (const Json& address : status.value("listen", Json::array()))
-    if (address.is_string()) there.push_back(address.get<std::string>());
+  const std::vector<std::string> there = texts_of(status, "listen");
+  const std::vector<std::string> names = texts_of(status, "allow_hosts");
   for (const std::string& text : arguments.values("listen")) {
     MRUN_ASSIGN(const TcpAddress wanted, parse_tcp_address(text));
     // Port 0: any will do.
@@ -122,6 +128,11 @@ Result<void> check_listens(const Json& status, const Arguments& arguments) {
                   fmt::format("the daemon that runs does not listen at {}", wanted.text()),
                   "`mrun daemon stop` first; `listen:` in config.yaml makes every start do it");
   }
+  for (const std::string& name : arguments.values("allow-host"))
+    if (std::ranges::find(names, lower_ascii(name)) == names.end())
+      return fail(ErrorCode::daemon_running,
+                  fmt::format("the daemon that runs lets nobody in by the name {}", printable(name, 80)),
+                  "`mrun daemon stop` first; `allow_hosts:` in config.yaml makes every start do it");
   return {};
 }
 

@@ -78,14 +78,14 @@ Result<Json> totals(const Context& context, const std::string& query) {
 Result<void> print_object(Context& context, const std::string& query, std::size_t limit) {
   std::string before = "{\"rows\":[";
   MRUN_TRY(each_line(context, query, limit, [&](const Json& line) {
-    Result<void> written = context.terminal.out(before + canonical_json(line));
+    Result<void> written = context.terminal.out(before + plain_json(line));
     before = ",";
     return written;
   }));
   if (before != ",") MRUN_TRY(context.terminal.out(before));
   MRUN_ASSIGN(const Json sums, totals(context, query));
   return context.terminal.out(
-      fmt::format("],\"schema\":\"mrun.ledger/v1\",\"totals\":{}}}\n", canonical_json(sums)));
+      fmt::format("],\"schema\":\"mrun.ledger/v1\",\"totals\":{}}}\n", plain_json(sums)));
 }
 
 Result<void> print_lines(Context& context, const std::string& query, std::size_t limit) {
@@ -122,7 +122,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
     }));
   } else if (arguments.has("jsonl")) {
     MRUN_TRY(each_line(context, query, count,
-                       [&](const Json& line) { return context.terminal.out(canonical_json(line) + "\n"); }));
+                       [&](const Json& line) { return context.terminal.out(plain_json(line) + "\n"); }));
   } else {
     MRUN_TRY(context.terminal.out(ledger_csv_header()));
     MRUN_TRY(each_line(context, query, count,

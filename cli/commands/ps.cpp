@@ -111,7 +111,7 @@ Json without_clocks(Json ps) {
 }
 
 Result<void> show(Context& context, const Json& ps, bool plain) {
-  if (context.stream) return context.terminal.out(canonical_json(ps) + "\n");
+  if (context.stream) return context.terminal.out(plain_json(ps) + "\n");
   if (context.json) return print_json(context.terminal, ps);
   const std::string text = plain ? render_plain(worker_table(ps)) : workers_text(context.terminal, ps);
   MRUN_TRY(context.terminal.out(text));

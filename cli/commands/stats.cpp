@@ -55,7 +55,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
     if (arguments.has("csv"))
       text += stats_csv_row(group);
     else if (arguments.has("jsonl"))
-      text += canonical_json(group) + "\n";
+      text += plain_json(group) + "\n";
     else
       table.rows.push_back(stats_cells(group));
   }

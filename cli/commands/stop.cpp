@@ -6,6 +6,7 @@
 #include "cli/context.h"
 #include "cli/flags.h"
 #include "cli/render/json_text.h"
+#include "packager/reference.h"
 
 namespace mrun::cli {
 namespace {
@@ -19,6 +20,7 @@ constexpr int k_exit_codes[] = {4, 5, 6, 10};
 
 Result<int> run(Context& context, const Arguments& arguments) {
   const std::string reference = arguments.positional(0);
+  MRUN_TRY(Reference::parse(reference));
   auto client = DaemonClient::connect(context, Start::never);
   std::int64_t stopped = 0;
   if (client) {

@@ -12,6 +12,7 @@
 #include "cli/predict/ending.h"
 #include "cli/predict/event_loop.h"
 #include "cli/predict/target.h"
+#include "cli/render/errors.h"
 #include "cli/render/github.h"
 #include "cli/render/json_text.h"
 #include "common/text.h"
@@ -102,7 +103,7 @@ class Wait {
       MRUN_ASSIGN(const int exit_code, wait_for(all[i], all.size() > 1));
       if (m_exit_code == 0) m_exit_code = exit_code;
       if (m_interrupt.exit_code() != 0) return m_interrupt.exit_code();
-      if (m_context.terminal.out_closed()) return 0;
+      if (m_context.terminal.out_closed()) return m_exit_code;
     }
     if (m_context.json && !m_context.stream)
       MRUN_TRY(print_json(m_context.terminal, {{"schema", "mrun.wait/v1"},
@@ -113,7 +114,8 @@ class Wait {
 
  private:
   Result<int> wait_for(const Waited& waited, bool is_one_of_many) {
-    MRUN_ASSIGN(OutputSink sink, OutputSink::create(m_context, waited.output, m_output));
+    Result<OutputSink> sink = OutputSink::create(m_context, waited.output, m_output);
+    if (!sink) return told(sink.error());
     EventLoopOptions options = m_options;
     options.model = waited.model;
     const auto answer_by = std::chrono::steady_clock::now() + k_answer_wait;
@@ -122,22 +124,29 @@ class Wait {
                                        .headers = {{"Accept", "text/event-stream"}}},
                                       later);
     if (!opened && opened.error().code == ErrorCode::interrupted_by_user)
-      return pending({.prediction = {{"status", status_name(waited.status)}}}, waited, sink);
+      return pending({.prediction = {{"status", status_name(waited.status)}}}, waited, *sink);
     MRUN_TRY(opened);
     if (is_terminal(waited.status)) options.deadline = later; // all that is to come is there
     MRUN_ASSIGN(const EventLoopResult result,
-                follow_prediction(m_context, m_client, sink, m_interrupt, options));
-    if (result.is_pending) return pending(result, waited, sink);
+                follow_prediction(m_context, m_client, *sink, m_interrupt, options));
+    if (result.is_pending) return pending(result, waited, *sink);
     if (m_context.json && !m_context.stream) {
       m_ended.push_back(without_ours(result.prediction));
       const bool succeeded = result.prediction.value("status", std::string()) == "succeeded";
       return succeeded ? 0 : error_of_end(result.prediction, "").row().exit_code;
     }
-    return show_end(m_context, result, sink,
-                    {.model = result.prediction.value("model", std::string()),
-                     .timings = m_arguments.has("timings"),
-                     .is_one_of_many = is_one_of_many,
-                     .interrupt_fd = m_interrupt.fd()});
+    const Result<int> shown = show_end(m_context, result, *sink,
+                                       {.model = result.prediction.value("model", std::string()),
+                                        .timings = m_arguments.has("timings"),
+                                        .is_one_of_many = is_one_of_many,
+                                        .interrupt_fd = m_interrupt.fd()});
+    return shown ? *shown : told(shown.error());
+  }
+
+  // An output that can't be kept; the others are waited for all the same.
+  int told(const Error& error) const {
+    m_context.terminal.clear_status();
+    return show_error(m_context, error);
   }
 
   int pending(const EventLoopResult& result, const Waited& waited, OutputSink& sink) {

@@ -17,6 +17,7 @@
 #include "cli/predict/event_loop.h"
 #include "cli/predict/retry.h"
 #include "cli/render/errors.h"
+#include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/text.h"
 
@@ -79,7 +80,7 @@ class Batch {
       forget_ended();
       if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
       if (m_lanes.empty() && !may_start()) break;
-      if (m_context.terminal.out_closed()) return leave(0);
+      if (m_context.terminal.out_closed()) return leave(m_exit_code);
       MRUN_TRY(wait());
       if (m_interrupt.exit_code() != 0) return leave(m_interrupt.exit_code());
     }
@@ -320,7 +321,7 @@ class Batch {
     m_sink->abandon();
     const bool has_line = m_options.keep_going && m_context.json && !m_context.stream;
     if (!ended.error) {
-      if (has_line) MRUN_TRY(m_context.terminal.out(canonical_json(without_ours(ended.prediction)) + "\n"));
+      if (has_line) MRUN_TRY(m_context.terminal.out(plain_json(without_ours(ended.prediction)) + "\n"));
       return show_failure(m_context, ended.prediction, m_target.shown_name, ended.place);
     }
     Error error = about_model(std::move(*ended.error), m_target.shown_name);
@@ -344,7 +345,7 @@ class Batch {
     Json line = error_json(error);
     line["schema"] = "mrun.refusal/v1";
     line["index"] = m_shown;
-    return canonical_json(line) + "\n";
+    return plain_json(line) + "\n";
   }
 
   // For the prediction whose turn it is now; what it has given already follows.

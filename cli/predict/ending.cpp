@@ -122,7 +122,7 @@ Result<void> show_success(Context& context, const Json& prediction, OutputSink& 
                           const EndingOptions& options) {
   if (context.json && !context.stream) {
     const Json shown = without_ours(prediction);
-    MRUN_TRY(options.is_one_of_many ? context.terminal.out(canonical_json(shown) + "\n")
+    MRUN_TRY(options.is_one_of_many ? context.terminal.out(plain_json(shown) + "\n")
                                     : print_json(context.terminal, shown));
   }
   const std::string id = text_of(prediction, "id");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/render/github.h"
+#include "cli/render/json_text.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -49,7 +50,7 @@ Json error_json(const Error& error, Json details) {
 }
 
 int show_error(const Context& context, const Error& error, Json details) {
-  context.terminal.err(context.json ? canonical_json(error_json(error, std::move(details))) + "\n"
+  context.terminal.err(context.json ? plain_json(error_json(error, std::move(details))) + "\n"
                                     : render_error(context.terminal, error));
   if (context.github) context.terminal.annotate(github_error("mrun", error));
   return error.row().exit_code;

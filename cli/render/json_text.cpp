@@ -57,8 +57,12 @@ std::string pretty_json(const Json& value) {
   return with_controls_escaped(text);
 }
 
+std::string plain_json(const Json& value) {
+  return with_controls_escaped(canonical_json(value));
+}
+
 Result<void> print_json(Terminal& terminal, const Json& value) {
-  return terminal.out((terminal.out_is_terminal() ? pretty_json(value) : canonical_json(value)) + "\n");
+  return terminal.out((terminal.out_is_terminal() ? pretty_json(value) : plain_json(value)) + "\n");
 }
 
 } // namespace mrun::cli

@@ -12,6 +12,9 @@ namespace mrun::cli {
 // terminal acts on nothing in it.
 std::string pretty_json(const Json& value);
 
+// The same on one line: what a program reads, wherever it ends up.
+std::string plain_json(const Json& value);
+
 // What `--json` prints: indented on a terminal, else compact; with a newline. Error: io, disk_full.
 Result<void> print_json(Terminal& terminal, const Json& value);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/render/json_text.h"
 #include "common/media_type.h"
 #include "packager/schema.h"
 
@@ -13,7 +14,7 @@ std::string value_text(const Json& value, const Dialect& dialect) {
   if (value.is_string()) return dialect.text(value.get_ref<const std::string&>());
   if (value.is_null()) return std::string(dialect.nothing);
   if (value.is_boolean()) return std::string(value.get<bool>() ? dialect.yes : dialect.no);
-  if (!value.is_structured()) return canonical_json(value);
+  if (!value.is_structured()) return plain_json(value);
   std::string text;
   for (const auto& [key, member] : value.items()) {
     if (!text.empty()) text += ", ";
@@ -40,7 +41,7 @@ std::string media_type_of_name(const std::string& path) {
 }
 
 std::string json_text(const std::string& text) {
-  return canonical_json(Json(text));
+  return plain_json(Json(text));
 }
 
 } // namespace mrun::cli

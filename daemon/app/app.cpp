@@ -162,6 +162,7 @@ class App {
     MRUN_ASSIGN(std::vector<OpenedDoor> doors, open_tcp_doors(user.listen));
     for (const OpenedDoor& door : doors)
       config.listening.push_back(door.address);
+    config.allow_hosts = user.listen.host_names;
     MRUN_ASSIGN(m_service, make_prediction_service(m_io, std::move(config), *m_store, std::move(database)));
     MRUN_ASSIGN(UniqueFd socket, activated ? adopt_socket(m_home, m_lock.get(), std::move(*activated))
                                            : listen_on_socket(m_home, m_lock.get()));

@@ -24,8 +24,9 @@ struct ServiceConfig {
   std::optional<PriceRow> cuda_reference; // and for those on a GPU
   std::chrono::milliseconds drain_limit = k_drain_timeout;
   std::string build;
-  std::vector<std::string> listening; // at which TCP addresses: tcp://127.0.0.1:41233
-  std::function<void()> on_drained;   // every prediction has ended and is committed
+  std::vector<std::string> allow_hosts; // that callers over TCP may name
+  std::vector<std::string> listening;   // at which TCP addresses: tcp://127.0.0.1:41233
+  std::function<void()> on_drained;     // every prediction has ended and is committed
 };
 
 // `io` and `store` outlive the service; `database` has run fail_interrupted(). Removes what unfinished

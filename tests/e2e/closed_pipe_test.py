@@ -1,5 +1,5 @@
-"""Goal: a reader that goes away ends every command quietly and with 0, and nothing goes on running for it; a disk that is full
-is told as what it is."""
+"""Goal: a reader that goes away ends every command quietly and with the exit code that it has anyway, and nothing goes on running
+for it; a disk that is full is told as what it is."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from harness import MRUN, run, wait_for
 INPUTS = "text: {type: string, default: hello}\nmode: {type: string, default: echo}"
 
 
-def without_reader(home, *words, timeout=60):
+def without_reader(home, *words, code=0, timeout=60):
     """Its first write finds that nobody reads."""
     ours, theirs = os.pipe()
     os.close(ours)
@@ -19,7 +19,7 @@ def without_reader(home, *words, timeout=60):
                               stderr=subprocess.PIPE, text=True, timeout=timeout)
     finally:
         os.close(theirs)
-    assert done.returncode == 0 and "error" not in done.stderr, (words, done)
+    assert done.returncode == code and "error" not in done.stderr, (words, done)
 
 
 def on_full_disk(home, *words):
@@ -51,6 +51,9 @@ def main(home):
         on_full_disk(home, *words)
         without_reader(home, *words)
     wait_for(lambda: not running(home), 30, "nothing to be left running")
+    # A gate that fails does so whoever reads.
+    home.model("test/changed", inputs="words: {type: string}", output="type: string")
+    without_reader(home, "diff", "test/echo", "test/changed", code=3)
 
     # A reader that leaves in the middle: what nobody reads is canceled.
     for words in (["predict", "test/stream", "-i", "mode=stream:100000:5"], ["predict", "test/stream", "-i", "mode=stream:100000:5", "--json=stream"]):

@@ -18,6 +18,9 @@ import sys
 import tempfile
 import time
 
+# A shell that starts the tests in the background ignores it for them, and mrun lets an ignored signal be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BUILD = pathlib.Path(os.environ["MRUN_BUILD"])
 SOURCE = pathlib.Path(os.environ["MRUN_SOURCE"])
 MRUN = BUILD / "bin/mrun"

@@ -111,6 +111,8 @@ def where_it_listens(home, door):
     assert door.url in home.mrun("daemon", "start", "--listen", door.address).out
     home.mrun("daemon", "start", "--listen", "tcp://127.0.0.1:0")
     assert "mrun daemon stop" in home.fails("M1503", 1, "daemon", "start", "--listen", "tcp://127.0.0.1:1").err
+    assert "gpu.lan" in home.fails("M1503", 1, "daemon", "start", "--allow-host", "gpu.lan").err
+    assert home.mrun("daemon", "status", "--json").json()["idle"] is False  # another build's command must not end it
     home.mrun("daemon", "stop")
 
     # What was made stays, by its hash alone; nothing of it is in the log or on a command line.
@@ -135,6 +137,7 @@ def where_it_listens(home, door):
     status = home.mrun("daemon", "status", "--json").json()
     open_door = Door(home, address="tcp://0.0.0.0:0")
     assert status["listen"] == [open_door.address], status
+    home.mrun("daemon", "start", "--allow-host", "GPU.lan")
     token = open_door.token("late")
     for host in (f"127.0.0.1:{open_door.port}", f"localhost:{open_door.port}", f"gpu.lan:{open_door.port}"):
         assert open_door.ask("GET", "/v1/account", token, headers={"Host": host}).status == 200, host

@@ -1,6 +1,7 @@
 """Goal: a terminal acts on nothing that a model wrote: its output, its log, and a prediction shown later have no raw control
 characters there, while a pipe gets every byte as it was."""
 
+import json
 import re
 
 from harness import run, wait_for
@@ -65,6 +66,13 @@ def main(home):
     assert on_terminal(home, "wait", identity) == SHOWN
     piped, shown = home.mrun("predictions", identity, binary=True).out.decode(), on_terminal(home, "predictions", identity)
     assert HOSTILE in piped and SHOWN in shown and shown.count("\x1b") == 0, (piped, shown)
+    batch = home.path / "batch.jsonl"
+    batch.write_text(json.dumps({"text": HOSTILE}) + "\n")
+    lines = ["--inputs", batch, "--json"], [*given, "--json=stream"]
+    for args in (*(["predict", "test/hostile", *line] for line in lines), ["logs", "-f", identity, "--json=stream"],
+                 ["snippet", "test/hostile", *given], ["snippet", "test/hostile", *given, "--lang", "python"]):
+        shown = on_terminal(home, *args)
+        assert "rover" not in shown and "u009b31m" in shown and not CONTROLS.search(shown), (args, shown)
     for args in (["predict", "test/any", *given], ["predictions"], ["predictions", identity, "--json"], ["show", "test/hostile"]):
         assert not CONTROLS.search(on_terminal(home, *args)), args
 

@@ -1,5 +1,6 @@
 #include "cli/bench/measure/private_home.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,13 +24,22 @@ extern char** environ;
 namespace mrun::bench {
 namespace {
 
-constexpr std::size_t k_max_words_bytes = 1 << 20;
+constexpr std::size_t k_last_words_bytes = 1 << 14;
 
 std::string last_line(std::string_view text) {
   std::string_view last;
   for (const std::string_view line : split(text, '\n'))
     if (line.starts_with("error") || (last.empty() && !trim(line).empty())) last = line;
   return printable(last, 300);
+}
+
+std::string last_words(int said) {
+  const off_t end = ::lseek(said, 0, SEEK_END);
+  std::string text(k_last_words_bytes, '\0');
+  const ssize_t got =
+      ::pread(said, text.data(), text.size(), std::max<off_t>(0, end - static_cast<off_t>(text.size())));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+  return text;
 }
 
 // Waits for the end; returns the exit code, -1 for one that was killed.
@@ -78,10 +89,9 @@ PrivateHome::~PrivateHome() {
 }
 
 Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words, int interrupt_fd) const {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(ErrorCode::resources, errno, "can't make a pipe");
-  const UniqueFd read_end(ends[0]);
-  UniqueFd write_end(ends[1]);
+  // A file, not a pipe: nobody reads while it runs, however much it says.
+  const UniqueFd said(::memfd_create("mrun-said", MFD_CLOEXEC));
+  if (!said) return fail_errno(ErrorCode::resources, errno, "can't keep what mrun says");
   std::vector<std::string> all = {m_program.string()};
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> pointers;
@@ -91,15 +101,13 @@ Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words, int in
   SpawnSetup setup;
   MRUN_TRY(setup.silence(STDIN_FILENO, O_RDONLY));
   MRUN_TRY(setup.silence(STDOUT_FILENO, O_WRONLY));
-  MRUN_TRY(setup.redirect(write_end.get(), STDERR_FILENO));
+  MRUN_TRY(setup.redirect(said.get(), STDERR_FILENO));
   MRUN_TRY(setup.own_group()); // Ctrl-C is ours: what was measured until then is kept
   pid_t child = 0;
   const int problem =
       ::posix_spawn(&child, all[0].c_str(), setup.actions(), setup.attributes(), pointers.data(), environ);
   if (problem != 0) return fail_errno(ErrorCode::resources, problem, fmt::format("can't run {}", all[0]));
-  write_end.reset();
   const bool is_interrupted = wait_for_end(child, interrupt_fd);
-  const auto said = read_all(read_end.get(), k_max_words_bytes, "what mrun said", ErrorCode::io);
   const int code = wait_for(child);
   if (is_interrupted)
     return fail(ErrorCode::interrupted_by_user,
@@ -107,7 +115,7 @@ Result<void> PrivateHome::run_mrun(const std::vector<std::string>& words, int in
   if (code != 0)
     return fail(ErrorCode::bench_pull,
                 fmt::format("`mrun {}` ended with exit code {}: {}", fmt::join(words, " "), code,
-                            last_line(said.value_or(""))));
+                            last_line(last_words(said.get()))));
   return {};
 }
 

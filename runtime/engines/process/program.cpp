@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <span>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -22,6 +23,7 @@
 namespace mrun::process {
 namespace {
 
+constexpr int k_for_ever = -1;
 constexpr std::chrono::seconds k_stop_grace{1}; // twice: the daemon's own patience is 5 s
 constexpr std::size_t k_read_bytes = 64 * k_kib;
 
@@ -84,6 +86,15 @@ int exec_result(int report_fd) {
     got = ::read(report_fd, &number, sizeof number);
   while (got < 0 && errno == EINTR);
   return got == static_cast<ssize_t>(sizeof number) ? number : 0;
+}
+
+// Whether one of them has something, or does within that time.
+bool wait_ready(std::span<pollfd> all, int patience_ms) {
+  int ready = 0;
+  do
+    ready = ::poll(all.data(), all.size(), patience_ms);
+  while (ready < 0 && errno == EINTR);
+  return ready > 0;
 }
 
 Error exec_error(const std::string& path, int number) {
@@ -195,8 +206,9 @@ bool Program::take(std::string& pending, std::string_view bytes) {
 }
 
 void Program::read_lines() {
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, m_pid, 0)));
   std::string pending, buffer(k_read_bytes, '\0');
-  while (true) {
+  while (has_output(process.get())) {
     const ssize_t got = ::read(m_output.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
@@ -207,23 +219,23 @@ void Program::read_lines() {
   }
   m_output.reset();
   if (!pending.empty()) m_listener.on_line(pending); // cut short by its end, which the parser will say
-  m_listener.on_end(wait_for_end());
+  m_listener.on_end(wait_for_end(process.get()));
+}
+
+// Waits until there is something to read. False: it has ended, and all that it said is read; what a process
+// that it left behind holds open is not waited for.
+bool Program::has_output(int process) const {
+  std::array<pollfd, 2> both = {pollfd{m_output.get(), POLLIN, 0}, pollfd{process, POLLIN, 0}};
+  wait_ready(both, k_for_ever);
+  return both[0].revents != 0 || wait_ready(std::span(both).first(1), 0);
 }
 
 // A program that closed its output and stays can't say anything any more.
-ProgramEnd Program::wait_for_end() {
-  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, m_pid, 0)));
-  const auto has_ended = [&](int patience_ms) {
-    pollfd end{process.get(), POLLIN, 0};
-    int ready = 0;
-    do
-      ready = ::poll(&end, 1, patience_ms);
-    while (ready < 0 && errno == EINTR);
-    return ready > 0;
-  };
-  if (!has_ended(static_cast<int>(std::chrono::milliseconds(k_stop_grace).count()))) {
+ProgramEnd Program::wait_for_end(int process) {
+  std::array<pollfd, 1> end = {pollfd{process, POLLIN, 0}};
+  if (!wait_ready(end, static_cast<int>(std::chrono::milliseconds(k_stop_grace).count()))) {
     ::kill(m_pid, SIGKILL);
-    has_ended(-1);
+    wait_ready(end, k_for_ever);
   }
   int status = 0;
   const std::scoped_lock lock(m_mutex); // nobody signals the number once it is free

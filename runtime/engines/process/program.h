@@ -41,7 +41,8 @@ class Program {
   };
 
   // Its standard error is ours, its standard input and output are pipes, nothing else is open. It dies with
-  // the calling thread. `listener` outlives it. Errors: load_failed with the system's reason.
+  // the calling thread. Its end is its own: processes that it leaves behind are not waited for. `listener`
+  // outlives it. Errors: load_failed with the system's reason.
   static Result<std::unique_ptr<Program>> start(const Launch& launch, Listener& listener);
   // Closes its input; SIGTERM after `k_stop_grace`, SIGKILL after another. Waits until it is gone.
   ~Program();
@@ -57,7 +58,8 @@ class Program {
   void write_lines();
   void read_lines();
   bool take(std::string& pending, std::string_view bytes);
-  ProgramEnd wait_for_end();
+  bool has_output(int process) const; // a pidfd
+  ProgramEnd wait_for_end(int process);
 
   int m_pid;
   UniqueFd m_input, m_output;

@@ -97,6 +97,16 @@ TEST_CASE("how it ended is told, and its last words even without a newline") {
   CHECK(other.end->words() == "died of SIGKILL");
 }
 
+TEST_CASE("what it leaves behind does not hold up its end") {
+  Heard heard;
+  const Script leaves("#!/bin/sh\nsleep 60 &\necho $!\nexit 5\n");
+  const auto program = leaves.start(heard);
+  heard.wait_for_end();
+  CHECK(heard.end->words() == "ended with exit code 5");
+  REQUIRE(heard.lines.size() == 1);
+  ::kill(std::stoi(heard.lines[0]), SIGKILL);
+}
+
 TEST_CASE("one that goes on without an input, or without an output, is ended") {
   Heard deaf, mute;
   const Script ignores("#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do :; done\n");
