@@ -114,12 +114,14 @@ def installation(home, package):
         state.mkdir(exist_ok=True)
         (debian.path / "var/cache/mrun").mkdir(exist_ok=True)
         (state / "kept").write_text("data")
-        (debian.path / "etc/mrun/config.yaml").write_text("max_queue: 5\n")
+        config = debian.path / "etc/mrun/config.yaml"
+        config.write_text(changed := config.read_text() + "max_queue: 5\n")
+        assert debian.do("env", "XDG_CONFIG_HOME=/etc", "mrun", "config", "get", "max_queue") == "5\n"
         debian.do("apt-get", "install", "-y", "-qq", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "/root/mrun_0.1.1_amd64.deb")
-        assert (debian.path / "etc/mrun/config.yaml").read_text() == "max_queue: 5\n" and (state / "kept").exists()
+        assert config.read_text() == changed and (state / "kept").exists()
         # A removal too; a purge leaves nothing but the homes of users.
         debian.do("apt-get", "remove", "-y", "-qq", "mrun")
-        assert (state / "kept").exists() and (debian.path / "etc/mrun/config.yaml").exists() and not (debian.path / "usr/bin/mrun").exists()
+        assert (state / "kept").exists() and config.exists() and not (debian.path / "usr/bin/mrun").exists()
         debian.do("apt-get", "purge", "-y", "-qq", "mrun")
         assert (debian.path / "root/.local/share/mrun/index.json").exists(), "a user's models went with the package"
         left = debian.files() - before
