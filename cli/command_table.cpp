@@ -36,7 +36,7 @@ constexpr ExitCodeRow k_exit_codes[] = {
 
 constexpr EnvironmentRow k_environment[] = {
     {"MRUN_HOME", "holds config.yaml, data, state, cache and run, in place of the XDG folders"},
-    {"MRUN_NO_AUTOSTART", "not empty: no command starts the daemon"},
+    {"MRUN_NO_AUTOSTART", "not empty and not 0: no command starts the daemon"},
     {"MRUN_LOG", "how much the daemon, and what talks to registries, logs: error, warn, info, debug"},
     {"MRUN_TORCH_DIR", "absolute folder of LibTorch"},
     {"MRUN_SIGN_PASSPHRASE", "passphrase of the key of `mrun push --sign`"},

@@ -1,9 +1,10 @@
 #compdef mrun
 # zsh completion for mrun: `source <(mrun completion zsh)`, or as _mrun in a folder of $fpath.
 _mrun() {
-  local line text says
+  local line text says program=${(Q)words[1]} # as it was typed
+  [[ $program != '~/'* ]] || program=$HOME/${program[3,-1]}
   local -a parts ended ended_says open open_says
-  for line in ${(f)"$(${words[1]} __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"}; do
+  for line in ${(f)"$($program __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"}; do
     parts=("${(@ps:\t:)line}")
     text=$parts[1]
     says=$text

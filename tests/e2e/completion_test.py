@@ -21,6 +21,7 @@ fast: {type: boolean, default: true}"""
 # What is typed (a tab at its end), and how the line then looks. Each stands alone: one candidate, taken at once.
 LINES = [
     ("mrun snip", "mrun snippet "),
+    ("~/bin/mrun snip", "~/bin/mrun snippet "),
     ("mrun --json sho", "mrun --json show "),
     ("mrun predict demo/w", "mrun predict demo/words"),
     ("mrun predict demo/words:v", "mrun predict demo/words:v2 "),

@@ -1,7 +1,7 @@
 """Goal: `mrun config` shows every key with who says so, and changes one without harming the rest: what the daemon would not
 read is never kept, comments stay, and nothing is started."""
 
-from harness import run
+from harness import SOURCE, run
 
 FILE = """# my machine
 max_queue: 5   # few
@@ -22,6 +22,15 @@ def main(home):
     assert home.mrun("config", "path").out.strip() == str(file)
     assert all(row["origin"] in ("default", "found", "MRUN_TORCH_DIR") for row in values(home).values())
     assert home.mrun("config", "get", "max_queue").out == "256\n"
+
+    # What the package ships takes another key at its end, by hand and by command.
+    shipped = (SOURCE / "packaging/config.yaml").read_text()
+    file.write_text(shipped)
+    assert all(row["origin"] in ("default", "found", "MRUN_TORCH_DIR") for row in values(home).values())
+    home.mrun("config", "set", "idle_unload", "10m")
+    assert file.read_text() == shipped + "idle_unload: 10m\n", file.read_text()
+    file.write_text(shipped + "max_queue: 5\n")
+    assert home.mrun("config", "get", "max_queue").out == "5\n"
 
     file.write_text(FILE)
     kept = values(home)

@@ -2,6 +2,7 @@
 what it wrote: every file and every folder, nothing of anybody else's."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,11 @@ import sys
 from harness import BUILD, SOURCE, is_alive, run
 
 
-def shell(home, *words, env=None):
-    done = subprocess.run(list(map(str, words)), cwd=home.path, env=home.env | (env or {}), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=300)
-    assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+def shell(home, *words, env=None, code=0):
+    """`env`: None takes a variable away."""
+    given = {key: value for key, value in (home.env | (env or {})).items() if value is not None}
+    done = subprocess.run(list(map(str, words)), cwd=home.path, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, (words, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
     return done
 
 
@@ -26,10 +28,9 @@ def everything(folder):
     return {os.path.relpath(os.path.join(at, name), folder) for at, folders, files in os.walk(folder) for name in folders + files}
 
 
-def installed(home, prefix):
+def installed(home, prefix, env):
     install(home, prefix)
     mrun = prefix / "bin/mrun"
-    env = {"MRUN_HOME": str(home.path / "of-it")}
     said = shell(home, mrun, "doctor", "--json", env=env).stdout
     assert f"in {prefix}, engines" in said, said
     shell(home, mrun, "pack", home.path / "test-echo", env=env)
@@ -42,7 +43,7 @@ def installed(home, prefix):
     assert (prefix / "lib/mrun/torch").readlink() == home.path / "torch"
     # Its daemon goes with it.
     pid = int(shell(home, mrun, "daemon", "status", "--json", env=env).stdout.split('"pid":')[1].split(",")[0])
-    return env, pid
+    return pid
 
 
 def main(home):
@@ -55,13 +56,23 @@ def main(home):
 
     # Alone in its prefix: nothing is left, not even that.
     prefix = home.path / "alone/opt mrun"
-    env, pid = installed(home, prefix)
+    env = {"MRUN_HOME": str(home.path / "of-it")}
+    pid = installed(home, prefix, env)
     said = shell(home, uninstall, "--prefix", prefix, env=env)
     assert not prefix.exists(), sorted(everything(prefix))[:20]
     assert "kept (--purge removes it)" in said.stderr and (home.path / "of-it/data/index.json").exists(), said
     assert not is_alive(pid), "its daemon runs on"
     again = shell(home, uninstall, "--prefix", prefix, env=env)
     assert "nothing is installed" in again.stderr, again
+
+    # Without a folder of the session: that of the sockets goes too, unless another home's are in it.
+    bare = {"MRUN_HOME": None, "XDG_RUNTIME_DIR": None}
+    pid = installed(home, prefix, bare)
+    sockets = pathlib.Path(f"/tmp/mrun-{os.geteuid()}")
+    assert any(sockets.iterdir()), "its socket is elsewhere"
+    shell(home, uninstall, "--prefix", prefix, env=bare)
+    assert not is_alive(pid) and not prefix.exists()
+    assert not sockets.exists() or any(sockets.iterdir()), "an empty folder of sockets stayed"
 
     # Beside other things, twice, the second time without a file that the first had; by a relative path.
     prefix = home.path / "shared"
@@ -87,6 +98,12 @@ def main(home):
     cache = home.path / ".cache/mrun-dev"
     cache.mkdir(parents=True)
     (home.path / "of-it/notes.txt").write_text("mine")
+    install(home, home.path / "programs")
+    # Where nobody can be asked it is not done, and the programs stay as well.
+    mine = everything(home.path)
+    refused = shell(home, tree / "scripts/uninstall", "--prefix", "programs", "--purge", env=env, code=2)
+    assert "-y" in refused.stderr and "nothing was removed" in refused.stderr, refused
+    assert everything(home.path) == mine, sorted(everything(home.path) ^ mine)[:20]
     shell(home, tree / "scripts/uninstall", "--prefix", prefix, "--purge", "-y", env=env)
     assert os.listdir(home.path / "of-it") == ["notes.txt"] and not cache.exists() and not (tree / "build").exists()
     (home.path / "of-it/notes.txt").unlink()
