@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "cli/render/columns.h"
 #include "cli/render/github.h"
 #include "common/terminal_text.h"
 #include "common/text.h"
@@ -61,7 +63,7 @@ constexpr std::string_view style_code(Style style) {
 }
 
 // 0: not known.
-unsigned short columns_of(int fd) {
+unsigned short width_of(int fd) {
   winsize size{};
   return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
@@ -157,7 +159,9 @@ std::string Terminal::take_annotations() {
 void Terminal::status(std::string_view text) {
   if (!err_can_move()) return;
   m_has_status = true;
-  static_cast<void>(write_fully(m_err_fd, std::string(k_clear_line).append(text)));
+  // One more would wrap on some terminals, and only the last row of it could be cleared.
+  const auto columns = static_cast<std::size_t>(std::max(err_width() - 1, 1));
+  static_cast<void>(write_fully(m_err_fd, std::string(k_clear_line).append(cut_to_columns(text, columns))));
 }
 
 void Terminal::clear_status() {
@@ -173,11 +177,11 @@ bool Terminal::err_can_move() const {
 }
 
 std::size_t Terminal::out_width() const {
-  return m_out_is_terminal ? columns_of(m_out_fd) : 0;
+  return m_out_is_terminal ? width_of(m_out_fd) : 0;
 }
 
 int Terminal::err_width() const {
-  const int columns = columns_of(m_err_fd);
+  const int columns = width_of(m_err_fd);
   return columns > 0 ? columns : k_usual_columns;
 }
 

@@ -33,8 +33,8 @@ class Terminal {
   void keep_annotations() { m_keeps_annotations = true; }
   // What was kept; from now on nothing is.
   std::string take_annotations();
-  // One line of standard error that the next one replaces; it goes before anything else is written. Nothing
-  // where it could not go: not `err_can_move()`.
+  // One line of standard error that the next one replaces, cut to `err_width()`; it goes before anything else
+  // is written. Nothing where it could not go: not `err_can_move()`.
   void status(std::string_view text);
   void clear_status();
 

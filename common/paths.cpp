@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/session_folder.h"
+#include "common/shell_word.h"
+
 namespace mrun {
 namespace fs = std::filesystem;
 namespace {
@@ -53,11 +56,12 @@ Result<void> private_folder(const fs::path& folder) {
   if (!S_ISDIR(status.st_mode))
     return fail(ErrorCode::home_refused, fmt::format("{} is not a folder", folder.string()));
   if (status.st_uid != ::geteuid())
-    return fail(ErrorCode::home_refused,
-                fmt::format("{} belongs to user {}", folder.string(), status.st_uid));
+    return fail(ErrorCode::home_refused, fmt::format("{} belongs to user {}", folder.string(), status.st_uid),
+                is_session_folder(folder) ? k_without_session_folder : "");
   if ((status.st_mode & 0022) != 0)
     return fail(ErrorCode::home_refused, fmt::format("{} can be written by other users", folder.string()),
-                fmt::format("chmod go-w {}", folder.string()));
+                is_session_folder(folder) ? k_without_session_folder
+                                          : "chmod go-w " + shell_word(folder.string()));
   return {};
 }
 

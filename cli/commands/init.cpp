@@ -13,6 +13,7 @@
 #include "cli/render/table.h"
 #include "cli/template_copy.h"
 #include "cli/template_list.h"
+#include "common/shell_word.h"
 #include "common/text.h"
 #include "packager/reference.h"
 
@@ -90,7 +91,7 @@ Result<int> run_from(Context& context, const Arguments& arguments, const std::fi
     return 0;
   }
   context.say(fmt::format("wrote {} files to {}, as {}", count, shown(target), name));
-  context.say(fmt::format("next:\n  cd {}\n  mrun pack . && mrun show {}", shown(target), name));
+  context.say(fmt::format("next:\n  cd {}\n  mrun pack . && mrun show {}", shell_word(shown(target)), name));
   return 0;
 }
 
@@ -134,7 +135,7 @@ Result<int> run(Context& context, const Arguments& arguments) {
   context.say(
       fmt::format("wrote {} files of the template {} to {}, as {}", count, kind, shown(target), name));
   context.say(fmt::format("next, as {} says:", shown(target / "README.md")));
-  context.say(fmt::format("  cd {}", shown(target)));
+  context.say(fmt::format("  cd {}", shell_word(shown(target))));
   const auto row = std::ranges::find(k_templates, kind, &TemplateRow::name);
   if (row != k_templates.end() && !row->first.empty()) context.say(fmt::format("  {}", row->first));
   context.say(fmt::format("  mrun pack . && mrun show {}", name));

@@ -12,6 +12,8 @@
 #include "cli/doctor/checks.h"
 #include "common/build_info.h"
 #include "common/limits.h"
+#include "common/session_folder.h"
+#include "common/shell_word.h"
 #include "common/text.h"
 #include "packager/store.h"
 
@@ -35,6 +37,45 @@ std::string text(const Json& object, const char* key) {
              : "";
 }
 
+// For a command that the user pastes.
+std::string pasted(const fs::path& path) {
+  return shell_word(printable(path.string(), 4096));
+}
+
+// A folder that is not this user's: whose it is to be depends on who asks. `sudo mrun` keeps HOME, and the
+// folder is right as it is; one that a `sudo mrun` made is given back.
+std::string help_for_foreign(const fs::path& folder, uid_t owner) {
+  if (is_session_folder(folder)) return k_without_session_folder;
+  if (::geteuid() == 0) return fmt::format("run mrun as its owner (user {}), without sudo", owner);
+  if (owner == 0) return fmt::format("sudo chown -R {} {}", ::geteuid(), pasted(folder));
+  return fmt::format("run mrun as its owner (user {}), or set MRUN_HOME to a folder of yours", owner);
+}
+
+// What is wrong with a folder that is there, by its own status; ok: nothing.
+Check judge_folder(const fs::path& folder, const struct stat& status) {
+  Check check{.id = "home", .state = CheckState::failed};
+  const std::string name = printable(folder.string());
+  if (!S_ISDIR(status.st_mode)) {
+    check.says = fmt::format("{} is no folder", name);
+    check.help = fmt::format("move it away: mv {} {}", pasted(folder), pasted(folder.string() + ".old"));
+    if (is_session_folder(folder)) check.help = k_without_session_folder;
+  } else if (status.st_uid != ::geteuid()) {
+    check.says = fmt::format("{} belongs to another user ({})", name, status.st_uid);
+    check.help = help_for_foreign(folder, status.st_uid);
+  } else if (::access(folder.c_str(), R_OK | W_OK | X_OK) < 0) {
+    check.says = fmt::format("you may not write to {}: {}", name, std::strerror(errno));
+    if (errno == EACCES) check.help = fmt::format("chmod u+rwx {}", pasted(folder));
+  } else if ((status.st_mode & 022) != 0) {
+    check.says = fmt::format("others may write to {}", name);
+    check.help = is_session_folder(folder) ? k_without_session_folder : "chmod go-w " + pasted(folder);
+    if (!is_session_folder(folder))
+      check.repair = [folder, mode = status.st_mode] { return set_mode(folder, mode & 07755); };
+  } else {
+    check.state = CheckState::ok;
+  }
+  return check;
+}
+
 } // namespace
 
 Check check_home(const DoctorFacts& facts) {
@@ -47,22 +88,8 @@ Check check_home(const DoctorFacts& facts) {
       ++missing;
       continue;
     }
-    const std::string name = printable(folder.string());
-    if (!S_ISDIR(status.st_mode)) {
-      check.state = CheckState::failed;
-      check.says = fmt::format("{} is no folder", name);
-      check.help = fmt::format("move it away: mv {} {}.old", name, name);
-    } else if (status.st_uid != ::geteuid() || ::access(folder.c_str(), R_OK | W_OK | X_OK) < 0) {
-      check.state = CheckState::failed;
-      check.says = fmt::format("{} belongs to another user, or you may not write to it", name);
-      check.help = fmt::format("sudo chown -R {} {}", ::geteuid(), name);
-    } else if ((status.st_mode & 022) != 0) {
-      check.state = CheckState::failed;
-      check.says = fmt::format("others may write to {}", name);
-      check.help = fmt::format("chmod go-w {}", name);
-      check.repair = [folder, mode = status.st_mode] { return set_mode(folder, mode & 07755); };
-    }
-    if (check.state != CheckState::ok) return check;
+    Check found = judge_folder(folder, status);
+    if (found.state != CheckState::ok) return found;
   }
   check.says = fmt::format("store {}, state {}", printable(facts.home.data.string()),
                            printable(facts.home.state.string()));
@@ -124,8 +151,8 @@ Check check_database(const DoctorFacts& facts) {
   check.state = CheckState::failed;
   check.says =
       fmt::format("{} is damaged: {}", printable(facts.home.database().string()), text(database, "message"));
-  check.help = fmt::format("mrun daemon stop, then mv {0} {0}.old: predictions and costs begin anew",
-                           printable(facts.home.database().string()));
+  check.help = fmt::format("mrun daemon stop, then mv {} {}: predictions and costs begin anew",
+                           pasted(facts.home.database()), pasted(facts.home.database().string() + ".old"));
   return check;
 }
 
@@ -138,7 +165,7 @@ Check check_socket(const DoctorFacts& facts) {
   if (!S_ISSOCK(status.st_mode)) {
     check.state = CheckState::failed;
     check.says = fmt::format("{} is in the way and no socket", printable(path));
-    check.help = fmt::format("look at it, then rm {}", printable(path));
+    check.help = fmt::format("look at it, then rm {}", pasted(path));
   } else if (facts.status.is_null() && !facts.daemon_hangs && home_holder(facts.home) <= 0) {
     check.says += ": left by a daemon that is gone; the next one replaces it";
   }

@@ -325,7 +325,7 @@ class Batch {
       return show_failure(m_context, ended.prediction, m_target.shown_name, ended.place);
     }
     Error error = about_model(std::move(*ended.error), m_target.shown_name);
-    if (has_line) MRUN_TRY(m_context.terminal.out(refusal_line(error)));
+    if (has_line) MRUN_TRY(m_context.terminal.out(refusal_line(error, m_shown)));
     error.notes.push_back(fmt::format("the input at {}", ended.place));
     return show_error(m_context, error);
   }
@@ -338,14 +338,6 @@ class Batch {
                          .timings = m_options.timings,
                          .is_one_of_many = true,
                          .interrupt_fd = m_interrupt.fd()});
-  }
-
-  // In place of a prediction that never was, so that lines of input and output stay together.
-  std::string refusal_line(const Error& error) const {
-    Json line = error_json(error);
-    line["schema"] = "mrun.refusal/v1";
-    line["index"] = m_shown;
-    return plain_json(line) + "\n";
   }
 
   // For the prediction whose turn it is now; what it has given already follows.

@@ -34,20 +34,24 @@ Result<int> detach(Context& context, const PredictTarget& target, const PredictO
   MRUN_ASSIGN(DaemonClient client, DaemonClient::connect(context, Start::if_needed));
   MRUN_TRY(inputs.upload(client));
   int exit_code = 0;
-  while (std::optional<BatchInput> next = inputs.next()) {
+  // Where nobody reads the ids any more, nobody would find what else is handed over.
+  for (std::size_t index = 0; !context.terminal.out_closed(); ++index) {
+    std::optional<BatchInput> next = inputs.next();
+    if (!next) break;
     Result<Json> taken = next->input ? hand_over(client, request, options, *next->input)
                                      : tl::unexpected<Error>(next->input.error());
     if (taken) {
       MRUN_TRY(context.json
-                   ? (options.is_batch() ? context.terminal.out(canonical_json(without_ours(*taken)) + "\n")
+                   ? (options.is_batch() ? context.terminal.out(plain_json(without_ours(*taken)) + "\n")
                                          : print_json(context.terminal, without_ours(*taken)))
                    : context.terminal.out((*taken)["id"].get<std::string>() + "\n"));
       continue;
     }
-    Error error = std::move(taken).error();
+    Error error = about_model(std::move(taken).error(), target.shown_name);
+    if (options.keep_going && context.json) MRUN_TRY(context.terminal.out(refusal_line(error, index)));
     if (options.is_batch()) error.notes.push_back(fmt::format("the input at {}", next->place));
     if (!options.keep_going) return tl::unexpected<Error>(std::move(error));
-    const int code = show_error(context, about_model(std::move(error), target.shown_name));
+    const int code = show_error(context, error);
     if (exit_code == 0) exit_code = code;
   }
   if (context.terminal.out_is_terminal()) context.say("`mrun wait ID` shows the result");

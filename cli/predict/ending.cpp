@@ -107,6 +107,13 @@ Json without_ours(Json prediction) {
   return prediction;
 }
 
+std::string refusal_line(const Error& error, std::size_t index) {
+  Json line = error_json(error);
+  line["schema"] = "mrun.refusal/v1";
+  line["index"] = index;
+  return plain_json(line) + "\n";
+}
+
 int show_failure(const Context& context, const Json& prediction, const std::string& model,
                  const std::string& place) {
   Error error = error_of_end(prediction, model);

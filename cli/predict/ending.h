@@ -28,6 +28,10 @@ Error about_model(Error error, const std::string& model);
 // Replicate's own object, without what only ours has.
 Json without_ours(Json prediction);
 
+// In place of the line of a prediction that never was, so that lines of input and output stay together.
+// `index`: of the input, from 0.
+std::string refusal_line(const Error& error, std::size_t index);
+
 // Of one that did not succeed, on standard error: why, the worker's last words, where its log is. `place`:
 // which of several it was. The exit code.
 int show_failure(const Context& context, const Json& prediction, const std::string& model,

@@ -13,6 +13,8 @@ namespace {
 constexpr std::chrono::seconds k_plain_interval{10};
 constexpr std::int64_t k_sample_ns = 500'000'000;
 constexpr double k_weight_of_new = 0.3;
+constexpr int k_most_cells = 20, k_least_cells = 8;
+constexpr int k_text_columns = 66; // "pulling [] 1023.9 MiB of 1023.9 MiB, 1023.9 MiB/s, 999.9 min left"
 
 std::string bytes_text(const TransferProgress& progress, double bytes_per_second) {
   std::string text = format_bytes(progress.done_bytes);
@@ -29,6 +31,15 @@ std::string bytes_text(const TransferProgress& progress, double bytes_per_second
 }
 
 } // namespace
+
+std::string transfer_bar(const TransferProgress& progress, int columns) {
+  const int cells = std::min(columns - k_text_columns, k_most_cells);
+  if (progress.total_bytes == 0 || cells < k_least_cells) return {};
+  const double share = static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes);
+  const auto full = static_cast<std::size_t>(std::min(share, 1.0) * cells);
+  return fmt::format("[{}{}] ", std::string(full, '#'),
+                     std::string(static_cast<std::size_t>(cells) - full, '-'));
+}
 
 std::string transfer_text(const TransferProgress& progress, double bytes_per_second) {
   return bytes_text(progress, bytes_per_second) + (progress.in_trouble ? ", trying again" : "");
@@ -55,11 +66,12 @@ void TransferLine::show(const TransferProgress& progress) {
   if (m_silent) return;
   const Time now = std::chrono::steady_clock::now();
   m_rate.take(system_clock().monotonic_ns(), progress.moved_bytes);
-  const std::string line = fmt::format("{} {}", m_verb, transfer_text(progress, m_rate.bytes_per_second()));
+  const std::string text = transfer_text(progress, m_rate.bytes_per_second());
   if (m_is_live) {
-    m_context.terminal.status(line);
+    m_context.terminal.status(
+        fmt::format("{} {}{}", m_verb, transfer_bar(progress, m_context.terminal.err_width()), text));
   } else if (now >= m_next) {
-    m_context.say(line);
+    m_context.say(fmt::format("{} {}", m_verb, text));
     m_next = now + k_plain_interval;
   }
 }

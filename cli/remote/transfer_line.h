@@ -46,6 +46,10 @@ class TransferLine {
   TransferRate m_rate;
 };
 
+// "[#####-----------] " where the end is known and a line of `columns` has room for it and the longest text;
+// else "".
+std::string transfer_bar(const TransferProgress& progress, int columns);
+
 // "12.3 MiB of 87.0 MiB, 45.0 MiB/s, 2 s left"; without a total: "12.3 MiB, 45.0 MiB/s"; ", trying again"
 // behind it while a connection does
 std::string transfer_text(const TransferProgress& progress, double bytes_per_second);

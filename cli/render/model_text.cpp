@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/render/table.h"
+#include "common/shell_word.h"
 #include "common/text.h"
 #include "packager/schema.h"
 
@@ -50,17 +51,6 @@ std::string object_words(const TypeSpec& type) {
 std::string need_words(const InputSpec& input) {
   if (input.default_value) return fmt::format("default {}", canonical_json(*input.default_value));
   return input.optional ? "optional" : "required";
-}
-
-// A word of a shell command, quoted only where it must be.
-std::string shell_word(const std::string& text) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
-  std::string quoted;
-  for (const char c : text)
-    quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return fmt::format("'{}'", quoted);
 }
 
 std::string example_command(const Manifest& manifest, const Example& example) {

@@ -3,38 +3,22 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cli/render/columns.h"
+
 namespace mrun::cli {
 namespace {
 
 constexpr std::size_t k_gap = 2;
 constexpr std::size_t k_least_width = 8; // of a column that is cut
 
-bool is_continuation(char byte) {
-  return (byte & 0xC0) == 0x80;
-}
-
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char byte) { return !is_continuation(byte); }));
-}
-
-// At most `width` (from 1) code points.
-std::string cut(const std::string& text, std::size_t width) {
-  if (width_of(text) <= width) return text;
-  std::size_t end = 0;
-  for (std::size_t points = 0; end < text.size(); ++end)
-    if (!is_continuation(text[end]) && points++ == width - 1) break;
-  return text.substr(0, end) + "…";
-}
-
 std::vector<std::size_t> widths_of(const Table& table) {
   std::vector<std::size_t> widths;
   for (const std::string& title : table.header)
-    widths.push_back(width_of(title));
+    widths.push_back(columns_of(title));
   for (const auto& row : table.rows) {
     MRUN_CHECK(row.size() == widths.size());
     for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], width_of(row[i].shown));
+      widths[i] = std::max(widths[i], columns_of(row[i].shown));
   }
   return widths;
 }
@@ -62,8 +46,8 @@ std::string render_table(const Table& table, std::size_t width) {
   const auto append_row = [&](const auto& row, const auto& text_of_cell) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string cell = cut(text_of_cell(row[i]), widths[i]);
-      const std::string padding(widths[i] - width_of(cell), ' ');
+      const std::string cell = cut_to_columns(text_of_cell(row[i]), widths[i]);
+      const std::string padding(widths[i] - columns_of(cell), ' ');
       const bool right = std::ranges::find(table.right_aligned, i) != table.right_aligned.end();
       line += i == 0 ? std::string() : std::string(k_gap, ' ');
       line += right ? padding + cell : cell + padding;

@@ -33,7 +33,7 @@ struct Table {
   std::vector<std::size_t> shortened = {};     // columns that a narrow terminal may cut
 };
 
-// Lines with a newline each, no trailing blanks. Widths count code points. What is wider than `width` (0: no
+// Lines with a newline each, no trailing blanks. Widths are columns_of(). What is wider than `width` (0: no
 // limit) is cut in the columns that may be, the widest first, and ends there with `…`.
 std::string render_table(const Table& table, std::size_t width = 0);
 

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/terminal.h"
@@ -86,6 +87,18 @@ TEST_CASE("a status line is replaced by the next and gone before anything else")
   terminal.clear_status();
   terminal.err("error\n");
   CHECK(pty.shown() == "error\r\n");
+}
+
+TEST_CASE("a status line never wraps: it is cut to the terminal, and colours end") {
+  const Look look(Environment{{"TERM", "xterm"}});
+  const Pty pty;
+  const winsize size{.ws_row = 24, .ws_col = 10, .ws_xpixel = 0, .ws_ypixel = 0};
+  REQUIRE(::ioctl(pty.secondary.get(), TIOCSWINSZ, &size) == 0);
+  Terminal terminal(pty.secondary.get(), pty.secondary.get(), pty.secondary.get());
+  terminal.status("123456789");
+  terminal.status("1234567890");
+  terminal.status("\x1b[1mmodèle·模型\x1b[0m");
+  CHECK(pty.shown() == "\r\x1b[K123456789\r\x1b[K12345678…\r\x1b[K\x1b[1mmodèle·…\x1b[0m");
 }
 
 TEST_CASE("no line is rewritten where the cursor can't move or nobody looks") {

@@ -29,6 +29,17 @@ TEST_CASE("a transfer's text has its bytes, then the rate, then what is left") {
   CHECK(transfer_text(broken, 0) == "12.0 MiB of 87.0 MiB, trying again");
 }
 
+TEST_CASE("a bar shows the share where a line has room, and nothing without an end") {
+  CHECK(transfer_bar(at(0, 80), 120) == "[--------------------] ");
+  CHECK(transfer_bar(at(20, 80), 120) == "[#####---------------] ");
+  CHECK(transfer_bar(at(79, 80), 120) == "[###################-] ");
+  CHECK(transfer_bar(at(80, 80), 120) == "[####################] ");
+  CHECK(transfer_bar(at(90, 80), 120) == "[####################] ");
+  CHECK(transfer_bar(at(20, 80), 80) == "[###-----------] ");
+  CHECK(transfer_bar(at(20, 80), 40).empty());
+  CHECK(transfer_bar(at(20, 0), 120).empty());
+}
+
 TEST_CASE("the rate is of what moves, smoothed, and says nothing before there is something to say") {
   TransferRate rate(0);
   CHECK(rate.bytes_per_second() == 0);

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/shell_word.h"
 #include "common/text.h"
 #include "common/unix_socket.h"
 
@@ -68,7 +69,7 @@ Result<void> remove_stale_socket(const std::string& path) {
   if (::lstat(path.c_str(), &status) < 0) return {};
   if (!S_ISSOCK(status.st_mode))
     return fail(ErrorCode::daemon_start, fmt::format("{} is in the way and not a socket", path),
-                fmt::format("look at it, then rm {}", path));
+                fmt::format("look at it, then rm {}", shell_word(path)));
   if (::unlink(path.c_str()) < 0 && errno != ENOENT)
     return fail_errno(ErrorCode::daemon_start, errno, fmt::format("can't remove the old socket {}", path));
   return {};

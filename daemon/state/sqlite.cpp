@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "common/shell_word.h"
+
 namespace mrun {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr int k_busy_timeout_ms = 5000;
 tl::unexpected<Error> sqlite_failure(sqlite3* handle, std::string_view doing) {
   const int code = sqlite3_errcode(handle) & 0xff;
   const char* file = sqlite3_db_filename(handle, "main");
+  const std::string name = file == nullptr ? "mrun.db" : file;
   const std::string message =
       fmt::format("{} in {}: {}", doing, file == nullptr ? "the database" : file, sqlite3_errmsg(handle));
   switch (code) {
@@ -20,8 +23,9 @@ tl::unexpected<Error> sqlite_failure(sqlite3* handle, std::string_view doing) {
     return fail(ErrorCode::disk_full, message);
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB:
-    return fail(ErrorCode::database_corrupt, message,
-                fmt::format("mv {0} {0}.damaged && mrun daemon start", file == nullptr ? "mrun.db" : file));
+    return fail(
+        ErrorCode::database_corrupt, message,
+        fmt::format("mv {} {} && mrun daemon start", shell_word(name), shell_word(name + ".damaged")));
   default:
     return fail(ErrorCode::database, message);
   }

@@ -7,6 +7,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/shell_word.h"
 #include "daemon/state/schema.h"
 
 namespace mrun {
@@ -26,10 +27,10 @@ Result<void> make_private_file(const std::string& path) {
 }
 
 tl::unexpected<Error> damaged(const std::string& path, std::string_view why) {
-  return fail(
-      ErrorCode::database_corrupt, fmt::format("{} is damaged: {}", path, why),
-      fmt::format("mv {0} {0}.damaged; rm -f {0}-wal {0}-shm; mrun daemon start (models are not affected)",
-                  path));
+  return fail(ErrorCode::database_corrupt, fmt::format("{} is damaged: {}", path, why),
+              fmt::format("mv {} {}; rm -f {} {}; mrun daemon start (models are not affected)",
+                          shell_word(path), shell_word(path + ".damaged"), shell_word(path + "-wal"),
+                          shell_word(path + "-shm")));
 }
 
 Result<void> quick_check(Sqlite& connection, const std::string& path) {

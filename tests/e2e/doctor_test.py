@@ -36,6 +36,23 @@ def main(home):
     assert fixed["state"] == "ok" and fixed["fixed"] and state.stat().st_mode & 0o777 == 0o755, fixed
     state.chmod(0o700)
 
+    # The session's folder is not mrun's: it is left as it is, whatever that is, and so is what its owner should change.
+    session = home.path / "session"
+    session.mkdir()
+    session.chmod(0o777)
+    foreign = {"MRUN_HOME": "", "XDG_RUNTIME_DIR": f"{session}/"}
+    for words in ((), ("--fix",)):
+        found = checks(home, *words, env=foreign)["home"]
+        assert found["state"] == "failed" and not found["can_fix"] and "unset XDG_RUNTIME_DIR" in found["help"], found
+        assert session.stat().st_mode & 0o777 == 0o777, found
+    assert "unset XDG_RUNTIME_DIR" in home.try_mrun("predict", "test/echo", env=foreign).err
+    # What is pasted into a shell is one word there.
+    blank = home.path / "a home"
+    (blank / "state").mkdir(parents=True)
+    (blank / "state").chmod(0o777)
+    found = checks(home, env={"MRUN_HOME": str(blank)})["home"]
+    assert found["help"] == f"chmod go-w '{blank}/state'", found
+
     (home.home / "config.yaml").write_text("max_queue: many\n")
     found = checks(home)["config"]
     assert found["state"] == "failed" and "config.yaml:1:12" in found["says"], found

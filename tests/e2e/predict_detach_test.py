@@ -66,6 +66,23 @@ def main(home):
     # Many at once, a limit that the daemon keeps, an id that is none, and one whose model is gone.
     ids = home.mrun("predict", "test/echo", "--inputs", "-", "--detach", input='{"text": "a"}\n{"text": "b"}\n').out.split()
     assert [json.loads(line)["text"] for line in home.mrun("wait", *ids).out.splitlines()] == ["a", "b"]
+    # What was refused has a line of its own in its place, as without --detach.
+    lines = '{"text": "a"}\n{"txet": "b"}\nnot json\n{"text": "d"}\n'
+    going = home.try_mrun("predict", "test/echo", "--inputs", "-", "--detach", "--keep-going", "--json", input=lines)
+    rows = [json.loads(line) for line in going.out.splitlines()]
+    assert going.code == 2 and [row.get("schema") for row in rows] == [None, "mrun.refusal/v1", "mrun.refusal/v1", None], going
+    assert [row.get("index") for row in rows] == [None, 1, 2, None] and rows[1]["error"]["code"] == "M1301" and rows[3]["id"], rows
+    assert going.err.count("M1301") == 1 and "standard input:2" in going.err, going
+    going = home.try_mrun("predict", "test/echo", "--inputs", "-", "--detach", "--keep-going", input=lines)
+    assert going.code == 2 and len(going.out.split()) == 2 and all(len(word) == 26 for word in going.out.split()), going
+    # Where nobody reads the ids, no more is handed over than the one that showed it.
+    before = len(home.api("GET", "/v1/predictions").json()["results"])
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = home.start("predict", "test/echo", "-n", "50", "--detach", stdout=theirs)
+    os.close(theirs)
+    assert command.wait(timeout=60) == 0, command.stderr.read()
+    assert len(home.api("GET", "/v1/predictions").json()["results"]) == before + 1
     limited = home.mrun("predict", "test/echo", "-i", "mode=slow:60000", "--detach", "--timeout", "5s").out.strip()
     assert home.api("GET", f"/v1/predictions/{limited}").json()["deadline"]
     assert home.try_mrun("wait", limited).code == 7

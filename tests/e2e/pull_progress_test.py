@@ -9,11 +9,11 @@ from faulty_registry import Faulty
 from foreign_artifacts import push_raw
 from harness import Home, run
 from model_files import huggingface_files
-from screen import on_screen
+from screen import CLEAR, on_screen
 
 MIB = 1 << 20
 SIZE = 140 * MIB  # three ranges
-LINE = re.compile(r"pulling ([0-9.]+ \w+)(?: of ([0-9.]+ \w+))?(?:, ([0-9.]+ \w+)/s)?(?:, ([0-9.]+ \S+) left)?")
+LINE = re.compile(r"pulling (?:\[#*-*\] )?([0-9.]+ \w+)(?: of ([0-9.]+ \w+))?(?:, ([0-9.]+ \w+)/s)?(?:, ([0-9.]+ \S+) left)?")
 UNITS = {"bytes": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -25,6 +25,8 @@ def main(home):
             push_raw(faulty, "acme/large", huggingface_files() | {"extra.bin": content})
             faulty.plan = slowly(content, ranges)
             shows_the_truth(name, other, f"{faulty.host}/acme/large")
+            if ranges:
+                fits_a_narrow_pane(f"{faulty.host}/acme/large")
         finally:
             faulty.close()
             other.close()
@@ -60,6 +62,8 @@ def shows_the_truth(name, home, remote):
     text = on_screen(home, "pull", remote, on=("err",)).shown
     lines = [match.groups() for match in LINE.finditer(text)]
     assert len(lines) > 5, (name, text)
+    bars = re.findall(r"pulling \[(#*)(-*)\] ", text)
+    assert all(len(full) + len(empty) == 20 for full, empty in bars) and any(full and empty for full, empty in bars), (name, text)
     done, total = [size(line[0]) for line in lines], {line[1] for line in lines if line[1]}
     assert len(total) == 1, (name, total)
     whole = size(total.pop())
@@ -69,6 +73,18 @@ def shows_the_truth(name, home, remote):
     assert any(line[2] and size(line[2]) > 0 and line[3] for line in lines), (name, lines)
     fetched = re.search(r", ([0-9.]+ \w+) fetched", text)
     assert fetched and SIZE <= size(fetched[1]) * 1.01 and size(fetched[1]) < SIZE * 1.5, (name, text[-300:])
+
+
+def fits_a_narrow_pane(remote):
+    """A line that wrapped would leave a row behind at each redraw."""
+    home = Home()
+    try:
+        text = on_screen(home, "pull", remote, on=("err",), columns=40).shown
+    finally:
+        home.close()
+    lines = [part.split("\r", 1)[0].split("\n", 1)[0] for part in text.split(CLEAR) if part.startswith("pulling")]
+    assert len(lines) > 5 and all(len(line) < 40 and "[" not in line for line in lines), lines
+    assert any(line.endswith("…") for line in lines), lines
 
 
 run(main)

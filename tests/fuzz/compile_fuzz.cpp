@@ -66,7 +66,8 @@ void change(Graph& graph, Numbers& numbers) {
           Argument(earlier.inputs[numbers.below(earlier.inputs.size())].argument);
     break;
   default:
-    if (!node.inputs.empty()) node.inputs.erase(node.inputs.begin() + static_cast<std::ptrdiff_t>(numbers.below(node.inputs.size())));
+    if (!node.inputs.empty())
+      node.inputs.erase(node.inputs.begin() + static_cast<std::ptrdiff_t>(numbers.below(node.inputs.size())));
   }
 }
 

@@ -49,6 +49,17 @@ void remove_abandoned(int cache_fd, const std::string& cache_path) {
   }
 }
 
+// Between mkdir and its lock a new folder looks abandoned, so workers make theirs one after the other. Of its
+// own: a descriptor that was inherited would share its lock with siblings.
+Result<UniqueFd> lock_cache(int cache_fd) {
+  UniqueFd lock(::openat(cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  int done = -1;
+  while (lock && (done = ::flock(lock.get(), LOCK_EX)) < 0 && errno == EINTR) {
+  }
+  if (done < 0) return failed("can't lock the cache folder");
+  return lock;
+}
+
 // ".png" of a name that has a plain extension, else "".
 std::string extension_of(const std::string& file_name) {
   const std::size_t dot = file_name.rfind('.');
@@ -64,6 +75,7 @@ std::string extension_of(const std::string& file_name) {
 
 Result<Scratch> Scratch::make(int cache_fd) {
   MRUN_ASSIGN(const std::string cache_path, path_of(cache_fd));
+  MRUN_ASSIGN(const UniqueFd lock, lock_cache(cache_fd));
   remove_abandoned(cache_fd, cache_path);
   const std::string name = fmt::format("{}{}", k_prefix, ::getpid());
   remove_tree(cache_path + "/" + name); // of an older process of that number

@@ -14,7 +14,7 @@ namespace mrun::process {
 
 class Scratch {
  public:
-  // Below `cache_fd`. Errors: io, disk_full.
+  // Below `cache_fd`; sibling workers wait for each other. Errors: io, disk_full.
   static Result<Scratch> make(int cache_fd);
   Scratch(Scratch&& other) noexcept = default;
   Scratch& operator=(Scratch&&) = delete;

@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/engines/process/scratch.h"
 
@@ -65,6 +67,27 @@ TEST_CASE("a program can't give what is not its own") {
     CHECK(refusal(*scratch, path).find("can't be opened there") != std::string::npos);
   CHECK(refusal(*scratch, "sub").find("is no file") != std::string::npos);
   CHECK(refusal(*scratch, "pipe").find("is no file") != std::string::npos);
+}
+
+TEST_CASE("workers that start together leave each other's new folders alone") {
+  const Cache cache; // its descriptor is inherited, as a worker's may be
+  pid_t workers[4];
+  for (pid_t& worker : workers) {
+    worker = ::fork();
+    if (worker != 0) continue;
+    for (int i = 0; i < 200; ++i) {
+      const auto scratch = Scratch::make(cache.fd.get());
+      if (!scratch || !fs::exists(scratch->path())) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  for (const pid_t worker : workers) {
+    REQUIRE(worker > 0);
+    int status = 0;
+    REQUIRE(::waitpid(worker, &status, 0) == worker);
+    CHECK(status == 0);
+  }
+  CHECK(fs::is_empty(cache.folder));
 }
 
 TEST_CASE("it goes with its owner, and what nobody holds any more at the next start") {
