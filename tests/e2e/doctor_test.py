@@ -91,7 +91,7 @@ def main(home):
         found = checks(home, *words, env=foreign)["home"]
         assert found["state"] == "failed" and not found["can_fix"] and "unset XDG_RUNTIME_DIR" in found["help"], found
         assert session.stat().st_mode & 0o777 == 0o777, found
-    assert "unset XDG_RUNTIME_DIR" in home.try_mrun("predict", "test/echo", env=foreign).err
+    assert "unset XDG_RUNTIME_DIR" in home.try_mrun("daemon", "start", env=foreign).err
     # What is pasted into a shell is one word there.
     blank = home.path / "a home"
     (blank / "state").mkdir(parents=True)
