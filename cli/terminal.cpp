@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "cli/render/columns.h"
 #include "cli/render/github.h"
+#include "common/fd.h"
 #include "common/terminal_text.h"
 #include "common/text.h"
 
@@ -84,23 +87,67 @@ int write_fully(int fd, std::string_view text) {
   return 0;
 }
 
-// Keys are not shown as long as it lives; -1, or what is no terminal: nothing.
+// Keys are not shown as long as it lives; -1, or what is no terminal: nothing. A signal that ends or stops
+// the process waits until wait() or the end, which show keys again first: the shell's line would be typed
+// blindly.
 class HiddenInput {
  public:
+  enum class Wake { key, interrupted, resumed };
+
   explicit HiddenInput(int fd) : m_fd(::tcgetattr(fd, &m_before) == 0 ? fd : -1) {
     if (m_fd < 0) return;
-    termios silent = m_before;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(m_fd, TCSAFLUSH, &silent);
+    ::sigemptyset(&m_signals);
+    for (const int number : k_signals) {
+      struct sigaction action {};
+      const bool is_ignored = ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+      if (!is_ignored) ::sigaddset(&m_signals, number);
+    }
+    m_signal_fd.reset(::signalfd(-1, &m_signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    hide();
   }
   HiddenInput(const HiddenInput&) = delete;
   HiddenInput& operator=(const HiddenInput&) = delete;
   ~HiddenInput() {
-    if (m_fd >= 0) ::tcsetattr(m_fd, TCSAFLUSH, &m_before);
+    if (m_fd >= 0) show();
+  }
+
+  // For the next key. A signal is taken as if nobody had asked: most end the process here. `interrupted`: a
+  // handler took it; `resumed`: the process was stopped and goes on.
+  Wake wait() {
+    if (m_fd < 0) return Wake::key;
+    pollfd waits[] = {{m_fd, POLLIN, 0}, {m_signal_fd.get(), POLLIN, 0}};
+    while (::poll(waits, 2, -1) < 0 && errno == EINTR) {
+    }
+    if (waits[1].revents == 0) return Wake::key;
+    sigset_t pending{};
+    ::sigpending(&pending);
+    const bool is_interrupt = std::ranges::any_of(k_signals, [&](int number) {
+      return number != SIGTSTP && ::sigismember(&m_signals, number) == 1 &&
+             ::sigismember(&pending, number) == 1;
+    });
+    show();
+    hide();
+    return is_interrupt ? Wake::interrupted : Wake::resumed;
   }
 
  private:
+  static constexpr int k_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+
+  void hide() {
+    ::pthread_sigmask(SIG_BLOCK, &m_signals, &m_mask);
+    termios silent = m_before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(m_fd, TCSAFLUSH, &silent);
+  }
+  void show() {
+    ::tcsetattr(m_fd, TCSAFLUSH, &m_before);
+    ::pthread_sigmask(SIG_SETMASK, &m_mask, nullptr);
+  }
+
   termios m_before{};
+  sigset_t m_signals{};
+  sigset_t m_mask{};
+  UniqueFd m_signal_fd;
   int m_fd;
 };
 
@@ -199,12 +246,18 @@ std::string Terminal::paint(bool color, Style style, std::string_view text) {
 }
 
 std::string Terminal::ask(std::string_view question, std::size_t max_bytes, Echo echo) {
-  const HiddenInput hidden(echo == Echo::hidden ? m_in_fd
-                                                : -1); // before the question: it drops what was typed
+  HiddenInput hidden(echo == Echo::hidden ? m_in_fd : -1); // before the question: it drops what was typed
   err(question);
   std::string answer;
   char letter = 0;
   while (answer.size() < max_bytes) {
+    const HiddenInput::Wake wake = hidden.wait();
+    if (wake != HiddenInput::Wake::key) answer.clear();
+    if (wake == HiddenInput::Wake::interrupted) break;
+    if (wake == HiddenInput::Wake::resumed) {
+      err(question);
+      continue;
+    }
     const ssize_t got = ::read(m_in_fd, &letter, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || letter == '\n') break;

@@ -58,7 +58,9 @@ class Terminal {
   std::string paint_err(Style style, std::string_view text) const { return paint(m_err_color, style, text); }
 
   enum class Echo { shown, hidden };
-  // Asks on standard error, reads one line of standard input, at most `max_bytes`; "" at its end.
+  // Asks on standard error, reads one line of standard input, at most `max_bytes`; "" at its end. What is
+  // typed hidden is "" as well when a handler took a signal meanwhile; one without a handler ends or stops
+  // the process with the keys shown again.
   std::string ask(std::string_view question, std::size_t max_bytes, Echo echo = Echo::shown);
   // True for y or yes. End of input is no.
   bool confirm(std::string_view question);

@@ -97,7 +97,7 @@ Result<int> get(Context& context, const Arguments& arguments, const std::string&
 Result<void> keep(const Context& context, const HomePaths& home, const std::string& text) {
   std::error_code ignored;
   fs::create_directories(home.config_file.parent_path(), ignored);
-  const fs::path trial = home.config_file.string() + fmt::format(".mrun-check-{}", ::getpid());
+  const fs::path trial = home.config_file.string() + fmt::format("{}{}", k_config_trial, ::getpid());
   MRUN_TRY(replace_file(trial, text, k_trial_mode, Durable::no, ErrorCode::io));
   const auto description = daemon_description(context, trial.string());
   fs::remove(trial, ignored);

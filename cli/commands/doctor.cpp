@@ -25,7 +25,7 @@ Style style_of(CheckState state) {
 
 void repair(std::vector<Check>& checks, const Context& context) {
   for (Check& check : checks) {
-    if (!check.repair || check.state == CheckState::ok) continue;
+    if (!check.repair) continue;
     const Result<void> done = check.repair();
     if (!done) {
       context.warn(fmt::format("{}: {}", check.id, done.error().message));
@@ -78,11 +78,17 @@ constinit const CommandSpec k_command_doctor{
     .name = "doctor",
     .group = CommandGroup::manage,
     .summary = "look whether everything is in order",
-    .description = "Looks at the installation, the home, the configuration, the store, the database, the "
-                   "daemon, LibTorch,\n"
-                   "GPUs, limits, the workers' sandbox and the clock. Starts nothing and changes nothing "
-                   "without --fix.\n"
-                   "Exit code 3 when something is wrong; warnings are none.",
+    .description =
+        "Looks at the installation, the home, the configuration, the store, the database, the "
+        "daemon, LibTorch,\n"
+        "GPUs, limits, the workers' sandbox and the clock. Starts nothing and changes nothing "
+        "without --fix.\n"
+        "--fix takes the right to write from others where that is too wide, makes the home's folders "
+        "that are\n"
+        "missing, and removes what a daemon or a `mrun config set` that was killed left behind: its "
+        "socket, its\n"
+        "file `config.yaml.mrun-check-…`.\n"
+        "Exit code 3 when something is wrong; warnings are none.",
     .flags = k_flags,
     .examples = k_examples,
     .exit_codes = k_exit_codes,

@@ -1,12 +1,11 @@
 // mrun token create|ls|revoke: who may call the daemon over TCP.
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
 #include "cli/client/daemon_client.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/long_duration.h"
 #include "cli/render/json_text.h"
 #include "cli/render/table.h"
 #include "common/text.h"
@@ -42,35 +41,15 @@ constexpr ExampleSpec k_examples[] = {
     {"token revoke my-app", "from now on it is refused"}};
 constexpr int k_exit_codes[] = {4, 5, 6};
 
-std::int64_t seconds_of(char unit) {
-  switch (unit) {
-  case 's':
-    return 1;
-  case 'm':
-    return 60;
-  case 'h':
-    return 3600;
-  case 'd':
-    return 24 * 3600;
-  case 'w':
-    return 7 * 24 * 3600;
-  default:
-    return 0;
-  }
-}
-
 // Seconds; null for `never`.
 Result<Json> parse_lifetime(std::string_view text) {
   if (text == "never") return Json(nullptr);
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool has_unit = error == std::errc() && end + 1 == text.data() + text.size();
-  const std::int64_t unit_s = has_unit ? seconds_of(*end) : 0;
   constexpr std::int64_t k_most_s = std::int64_t{100} * 365 * 24 * 3600;
-  if (unit_s == 0 || count < 1 || count > k_most_s / unit_s)
+  const std::optional<std::int64_t> lifetime_s = parse_long_duration(text, k_most_s);
+  if (!lifetime_s || *lifetime_s == 0)
     return fail(ErrorCode::flag_value, fmt::format("`--expires` is `{}`", printable(text, 60)),
                 "write 12h, 90d or 52w, up to 100 years, or never");
-  return Json(count * unit_s);
+  return Json(*lifetime_s);
 }
 
 std::string time_text(const Json& token, const char* key, std::string_view none) {

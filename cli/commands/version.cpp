@@ -1,14 +1,11 @@
 // mrun version: this program, the daemon that runs, the engines that are installed.
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/arguments.h"
 #include "cli/client/daemon_client.h"
 #include "cli/context.h"
 #include "cli/flags.h"
+#include "cli/installed_engines.h"
 #include "cli/render/json_text.h"
 #include "common/build_info.h"
 #include "common/text.h"
@@ -16,19 +13,8 @@
 namespace mrun::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr ExampleSpec k_examples[] = {{"version", "this program, the daemon, the engines"},
                                       {"version --json", "for a bug report"}};
-
-std::vector<std::string> engine_names(const InstallPaths& install) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(install.prefix / "lib/mrun/engines", error))
-    if (entry.path().extension() == ".so") names.push_back(entry.path().stem().string());
-  std::ranges::sort(names);
-  return names;
-}
 
 // Null when none runs or it does not answer at once.
 Json daemon_status(const Context& context) {
@@ -41,7 +27,7 @@ Json daemon_status(const Context& context) {
 
 Result<int> run(Context& context, const Arguments&) {
   MRUN_ASSIGN(const InstallPaths install, context.install());
-  const std::vector<std::string> engines = engine_names(install);
+  const std::vector<std::string> engines = installed_engines(install);
   const Json daemon = daemon_status(context);
   const Json daemon_build = daemon.is_object() && daemon.contains("build") ? daemon["build"] : Json(nullptr);
   if (context.json) {
@@ -53,12 +39,10 @@ Result<int> run(Context& context, const Arguments&) {
                                            {"daemon_build", daemon_build}}));
     return 0;
   }
-  std::string names;
-  for (const std::string& name : engines)
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
   std::string text = fmt::format("mrun {} (build {})\n", version_text(), build_id());
   text += fmt::format("installed in  {}\n", install.prefix.string());
-  text += fmt::format("engines       {}\n", names.empty() ? "none" : names);
+  text += fmt::format("engines       {}\n",
+                      engines.empty() ? "none" : fmt::format("{}", fmt::join(engines, ", ")));
   text += fmt::format("daemon        {}\n", daemon_build.is_string()
                                                 ? printable(daemon_build.get<std::string>(), 80)
                                                 : std::string("not running"));

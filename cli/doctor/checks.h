@@ -18,9 +18,11 @@ enum class CheckState { ok, warning, failed };
 struct Check {
   std::string id; // "torch"
   CheckState state = CheckState::ok;
-  std::string says = {};                     // one line
-  std::string help = {};                     // the next command; "" when there is nothing to do
-  std::function<Result<void>()> repair = {}; // of --fix; empty when only its owner can mend it
+  std::string says = {}; // one line
+  std::string help = {}; // the next command; "" when there is nothing to do
+  // Of --fix; empty when only its owner can mend it. What is ok may have one too: left-overs, missing
+  // folders.
+  std::function<Result<void>()> repair = {};
   bool was_repaired = false;
 };
 

@@ -1,16 +1,25 @@
 // The user's own: folders, configuration, store, database, socket, daemon.
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cli/client/connection.h"
 #include "cli/client/daemon_process.h"
+#include "cli/config_edit.h"
 #include "cli/doctor/checks.h"
 #include "common/build_info.h"
+#include "common/fd.h"
 #include "common/limits.h"
 #include "common/session_folder.h"
 #include "common/shell_word.h"
@@ -23,11 +32,24 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t k_little_disk_bytes = 1024 * k_mib;
+constexpr std::chrono::minutes k_least_age{1}; // of what nobody works with any more
+constexpr std::size_t k_max_socket_table_bytes = 16 * k_mib;
 
-Result<void> set_mode(const fs::path& path, mode_t mode) {
-  if (::chmod(path.c_str(), mode) == 0) return {};
-  return fail_errno(ErrorCode::home_refused, errno,
-                    fmt::format("can't change the mode of {}", printable(path.string())));
+bool is_own(const struct stat& status) {
+  return S_ISDIR(status.st_mode) && status.st_uid == ::geteuid();
+}
+
+// By its descriptor, so that it is still the folder that was looked at.
+Result<void> close_to_others(const std::vector<fs::path>& folders) {
+  for (const fs::path& path : folders) {
+    const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat status {};
+    if (!folder || ::fstat(folder.get(), &status) < 0 || !is_own(status) ||
+        ::fchmod(folder.get(), status.st_mode & 07755) < 0)
+      return fail_errno(ErrorCode::home_refused, errno,
+                        fmt::format("can't change the mode of {}", printable(path.string())));
+  }
+  return {};
 }
 
 std::string text(const Json& object, const char* key) {
@@ -51,6 +73,54 @@ std::string help_for_foreign(const fs::path& folder, uid_t owner) {
   return fmt::format("run mrun as its owner (user {}), or set MRUN_HOME to a folder of yours", owner);
 }
 
+// Files that `mrun config set` tries a change in: those whose process is gone.
+std::vector<fs::path> abandoned_trials(const fs::path& config_file) {
+  const std::string prefix = config_file.filename().string() + std::string(k_config_trial);
+  std::vector<fs::path> found;
+  std::error_code problem;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(config_file), problem)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    pid_t process = 0;
+    const char* const end = name.data() + name.size();
+    const auto [rest, error] = std::from_chars(name.data() + prefix.size(), end, process);
+    const bool is_number = error == std::errc() && rest == end && process > 0;
+    const auto age = fs::file_time_type::clock::now() - entry.last_write_time(problem);
+    if (problem || !is_number || age < k_least_age) continue; // the process may be of another container
+    if (::kill(process, 0) < 0 && errno == ESRCH) found.push_back(entry.path());
+  }
+  return found;
+}
+
+Result<void> remove_files(const std::vector<fs::path>& files) {
+  for (const fs::path& file : files)
+    if (::unlink(file.c_str()) < 0 && errno != ENOENT)
+      return fail_errno(ErrorCode::io, errno, fmt::format("can't remove {}", printable(file.string())));
+  return {};
+}
+
+// Whether a process of this machine has a socket of that name; connecting instead would wake a service
+// manager.
+bool is_bound(const fs::path& socket) {
+  const Result<std::string> table =
+      read_file("/proc/net/unix", k_max_socket_table_bytes, ErrorCode::io, ErrorCode::io);
+  if (!table) return true; // not known: it stays
+  const std::string ending = " " + socket.string();
+  return std::ranges::any_of(split(*table, '\n'),
+                             [&](std::string_view line) { return line.ends_with(ending); });
+}
+
+// With the lock that daemons look and bind under, so that none is between the two. Not seen in this network's
+// table and nobody answers: nobody listens, in another container neither.
+Result<void> remove_stale_socket(const fs::path& socket) {
+  const UniqueFd folder(::open(socket.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::flock(folder.get(), LOCK_EX | LOCK_NB) < 0)
+    return fail_errno(ErrorCode::home_refused, errno, "can't lock the socket's folder");
+  if (is_bound(socket)) return {};
+  MRUN_ASSIGN(const auto connection, Connection::open(socket));
+  return connection ? Result<void>() : remove_files({socket});
+}
+
 // What is wrong with a folder that is there, by its own status; ok: nothing.
 Check judge_folder(const fs::path& folder, const struct stat& status) {
   Check check{.id = "home", .state = CheckState::failed};
@@ -62,14 +132,13 @@ Check judge_folder(const fs::path& folder, const struct stat& status) {
   } else if (status.st_uid != ::geteuid()) {
     check.says = fmt::format("{} belongs to another user ({})", name, status.st_uid);
     check.help = help_for_foreign(folder, status.st_uid);
-  } else if (::access(folder.c_str(), R_OK | W_OK | X_OK) < 0) {
-    check.says = fmt::format("you may not write to {}: {}", name, std::strerror(errno));
-    if (errno == EACCES) check.help = fmt::format("chmod u+rwx {}", pasted(folder));
   } else if ((status.st_mode & 022) != 0) {
     check.says = fmt::format("others may write to {}", name);
     check.help = is_session_folder(folder) ? k_without_session_folder : "chmod go-w " + pasted(folder);
-    if (!is_session_folder(folder))
-      check.repair = [folder, mode = status.st_mode] { return set_mode(folder, mode & 07755); };
+  } else if (::access(folder.c_str(), R_OK | W_OK | X_OK) < 0) {
+    const int problem = errno;
+    check.says = fmt::format("you may not write to {}: {}", name, std::strerror(problem));
+    if (problem == EACCES) check.help = fmt::format("chmod u+rwx {}", pasted(folder));
   } else {
     check.state = CheckState::ok;
   }
@@ -81,19 +150,31 @@ Check judge_folder(const fs::path& folder, const struct stat& status) {
 Check check_home(const DoctorFacts& facts) {
   Check check{.id = "home"};
   std::size_t missing = 0;
-  for (const fs::path& folder :
-       {facts.home.data, facts.home.state, facts.home.cache, facts.home.socket.parent_path()}) {
+  std::vector<fs::path> loose;
+  for (const fs::path& folder : {facts.home.data, facts.home.state, facts.home.cache, facts.home.logs(),
+                                 facts.home.socket.parent_path()}) {
     struct stat status {};
     if (::stat(folder.c_str(), &status) < 0) {
       ++missing;
       continue;
     }
     Check found = judge_folder(folder, status);
-    if (found.state != CheckState::ok) return found;
+    const bool is_loose = is_own(status) && (status.st_mode & 022) != 0 && !is_session_folder(folder);
+    if (found.state != CheckState::ok && !is_loose) return found;
+    if (is_loose && !loose.empty()) check.help += " " + pasted(folder);
+    if (is_loose && loose.empty()) check = std::move(found);
+    if (is_loose) loose.push_back(folder);
+  }
+  if (!loose.empty()) {
+    check.repair = [loose] { return close_to_others(loose); };
+    return check;
   }
   check.says = fmt::format("store {}, state {}", printable(facts.home.data.string()),
                            printable(facts.home.state.string()));
-  if (missing > 0) check.says += "; what is missing is made at first use";
+  if (missing > 0) {
+    check.says += "; what is missing is made at first use";
+    check.repair = [home = facts.home] { return home.create(); };
+  }
   return check;
 }
 
@@ -108,7 +189,15 @@ Check check_config(const DoctorFacts& facts) {
   const Json& config = facts.description["config"];
   check.says = fmt::format("{}{}", text(config, "file"),
                            config["is_there"] == Json(true) ? "" : " is not there: the defaults hold");
-  if (!config["error"].is_object()) return check;
+  if (!config["error"].is_object()) {
+    const auto trials = abandoned_trials(facts.home.config_file);
+    if (trials.empty()) return check;
+    check.says += fmt::format("; left by a `mrun config set` that was killed: {}{}",
+                              printable(trials[0].filename().string()),
+                              trials.size() > 1 ? fmt::format(" and {} more", trials.size() - 1) : "");
+    check.repair = [trials] { return remove_files(trials); };
+    return check;
+  }
   check.state = CheckState::failed;
   check.says = text(config["error"], "message");
   check.help = text(config["error"], "hint");
@@ -166,8 +255,9 @@ Check check_socket(const DoctorFacts& facts) {
     check.state = CheckState::failed;
     check.says = fmt::format("{} is in the way and no socket", printable(path));
     check.help = fmt::format("look at it, then rm {}", pasted(path));
-  } else if (facts.status.is_null() && !facts.daemon_hangs && home_holder(facts.home) <= 0) {
-    check.says += ": left by a daemon that is gone; the next one replaces it";
+  } else if (facts.status.is_null() && !facts.daemon_hangs && !is_bound(facts.home.socket)) {
+    check.says += ": left by a daemon that is gone, and replaced by the next";
+    check.repair = [socket = facts.home.socket] { return remove_stale_socket(socket); };
   }
   return check;
 }

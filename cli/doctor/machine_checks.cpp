@@ -3,7 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -12,6 +12,7 @@
 
 #include "cli/doctor/checks.h"
 #include "cli/doctor/gpu.h"
+#include "cli/installed_engines.h"
 #include "common/build_info.h"
 #include "common/clock.h"
 #include "common/text.h"
@@ -39,16 +40,6 @@ bool is_true(const Json& value) {
   return value == Json(true);
 }
 
-std::string engine_names(const InstallPaths& install) {
-  std::string names;
-  for (const char* name : {"torch", "process", "echo"}) {
-    std::error_code ignored;
-    if (fs::exists(install.engine(name), ignored))
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-  }
-  return names;
-}
-
 // The version of the kernel's Landlock interface; 0 where there is none.
 int landlock_version() {
   constexpr unsigned k_ask_version = 1; // LANDLOCK_CREATE_RULESET_VERSION
@@ -61,7 +52,8 @@ int landlock_version() {
 Check check_build(const DoctorFacts& facts) {
   Check check{.id = "build"};
   check.says = fmt::format("mrun {} ({}) in {}, engines {}", version_text(), build_id(),
-                           printable(facts.install.prefix.string()), engine_names(facts.install));
+                           printable(facts.install.prefix.string()),
+                           fmt::join(installed_engines(facts.install), ", "));
   std::error_code ignored;
   for (const fs::path& program :
        {facts.install.daemon(), facts.install.worker(), facts.install.helper("mrun-remote")})

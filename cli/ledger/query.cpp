@@ -1,10 +1,8 @@
 #include "cli/ledger/query.h"
 
-#include <charconv>
-#include <limits>
-
 #include <fmt/format.h>
 
+#include "cli/long_duration.h"
 #include "common/clock.h"
 #include "common/text.h"
 #include "daemon/api/tags.h"
@@ -15,37 +13,16 @@ namespace {
 constexpr std::int64_t k_second_ns = 1'000'000'000;
 constexpr std::int64_t k_max_ago_s = std::int64_t{100} * 366 * 24 * 3600;
 
-// Seconds of a unit's letter; 0 for another.
-std::int64_t seconds_of(char unit) {
-  switch (unit) {
-  case 's':
-    return 1;
-  case 'm':
-    return 60;
-  case 'h':
-    return 3600;
-  case 'd':
-    return 24 * 3600;
-  case 'w':
-    return 7 * 24 * 3600;
-  default:
-    return 0;
-  }
-}
-
 } // namespace
 
 Result<std::int64_t> parse_moment(std::string_view flag, std::string_view text, std::int64_t now_ns) {
   if (const auto time_ns = parse_rfc3339(text)) return *time_ns;
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool has_unit = error == std::errc() && end + 1 == text.data() + text.size();
-  const std::int64_t unit_s = has_unit ? seconds_of(*end) : 0;
-  if (unit_s == 0 || count < 0 || count > k_max_ago_s / unit_s)
+  const std::optional<std::int64_t> ago_s = parse_long_duration(text, k_max_ago_s);
+  if (!ago_s)
     return fail(ErrorCode::flag_value,
                 fmt::format("`--{}` is `{}`, it takes a time", flag, printable(text, 60)),
                 "write 90m, 24h, 7d or 2w for that long ago, or 2026-11-24, or 2026-11-24T20:44:19Z");
-  return now_ns - count * unit_s * k_second_ns;
+  return now_ns - *ago_s * k_second_ns;
 }
 
 Result<std::string> ledger_query(const Arguments& arguments, std::int64_t now_ns) {

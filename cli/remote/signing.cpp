@@ -8,6 +8,7 @@
 
 #include "cli/remote/credential_input.h"
 #include "common/fd.h"
+#include "common/shell_word.h"
 #include "common/text.h"
 #include "packager/config_file.h"
 #include "packager/registry/pull.h"
@@ -33,7 +34,8 @@ Result<std::string> ask_passphrase(const Context& context, const Arguments& argu
 void warn_of_readers(const Context& context, const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
-    context.warn(fmt::format("others may read the private key {0}: chmod 600 {0}", printable(path, 200)));
+    context.warn(fmt::format("others may read the private key {}: chmod 600 {}", printable(path, 200),
+                             shell_word(printable(path, 4096))));
 }
 
 Result<PublicKey> read_trusted_key(const std::string& key, const std::string& pattern) {

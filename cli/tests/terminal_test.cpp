@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -10,8 +11,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
+#include "cli/client/interrupt.h"
 #include "cli/terminal.h"
 #include "common/fd.h"
 
@@ -188,6 +191,29 @@ TEST_CASE("a secret is typed unseen, and keys are shown again after it") {
   pty.type("me\n");
   CHECK(terminal.ask("user: ", 64) == "me");
   CHECK(pty.shown().find("me\r\n") != std::string::npos);
+}
+
+TEST_CASE("a signal that a handler takes ends a hidden question, and keys are shown again") {
+  const Pty pty;
+  Terminal terminal(pty.secondary.get(), pty.secondary.get(), pty.secondary.get());
+  const auto guard = cli::InterruptGuard::install();
+  REQUIRE(guard);
+  const pthread_t asking = ::pthread_self();
+  std::thread user([&] {
+    pollfd ready{pty.primary.get(), POLLIN, 0};
+    ::poll(&ready, 1, -1); // the question stands
+    pty.type("s3c");
+    ::pthread_kill(asking, SIGINT);
+  });
+  CHECK(terminal.ask("secret: ", 64, Terminal::Echo::hidden).empty());
+  user.join();
+  CHECK(guard->exit_code() == 130);
+  termios state{};
+  REQUIRE(::tcgetattr(pty.secondary.get(), &state) == 0);
+  CHECK((state.c_lflag & ECHO) != 0);
+  sigset_t blocked{};
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  CHECK(::sigismember(&blocked, SIGINT) == 0);
 }
 
 TEST_CASE("the end of input is no") {

@@ -1,9 +1,12 @@
 """Goal: `mrun doctor` finds what is wrong, says the way out, mends what it can, and starts and changes nothing unasked."""
 
 import os
+import shutil
+import signal
 import sqlite3
+import subprocess
 
-from harness import run
+from harness import run, wait_for
 
 
 def checks(home, *words, env=None):
@@ -36,6 +39,49 @@ def main(home):
     assert fixed["state"] == "ok" and fixed["fixed"] and state.stat().st_mode & 0o777 == 0o755, fixed
     state.chmod(0o700)
 
+    # Several at once; folders that are missing are made, and only when asked.
+    cache = home.home / "cache"
+    shutil.rmtree(cache)
+    for folder in (state, home.home / "data"):
+        folder.chmod(0o777)
+    found = checks(home)["home"]
+    assert found["state"] == "failed" and f"{home.home}/data {state}" in found["help"], found
+    assert checks(home, "--fix")["home"]["fixed"] and all((home.home / name).stat().st_mode & 0o777 == 0o755 for name in ("state", "data"))
+    found = checks(home)["home"]
+    assert found["state"] == "ok" and found["can_fix"] and "missing" in found["says"] and not cache.exists(), found
+    assert checks(home, "--fix")["home"]["fixed"] and cache.stat().st_mode & 0o777 == 0o700
+    found = checks(home, "--fix")["home"]
+    assert not found["can_fix"] and not found["fixed"], found
+    for folder in (state, home.home / "data"):
+        folder.chmod(0o700)
+
+    # What was killed left behind: the socket of a daemon, the trial of a change of config.yaml.
+    home.mrun("predict", "test/echo")
+    assert not checks(home, "--fix")["socket"]["can_fix"] and home.socket.exists()
+    daemon = home.daemon_pid()
+    os.kill(daemon, signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f"/proc/{daemon}") or open(f"/proc/{daemon}/stat").read().split()[2] == "Z", 20, "the daemon's end")
+    wait_for(lambda: str(home.socket) not in open("/proc/net/unix").read(), 20, "its socket's end")
+    found = checks(home)["socket"]
+    assert found["state"] == "ok" and found["can_fix"] and "is gone" in found["says"] and home.socket.exists(), found
+    assert checks(home, "--fix")["socket"]["fixed"] and not home.socket.exists()
+    home.mrun("predict", "test/echo")
+    home.mrun("daemon", "stop")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    trials = {name: home.home / f"config.yaml.mrun-check-{name}" for name in (gone.pid, os.getpid(), "x")}
+    for trial in trials.values():
+        trial.write_text("idle_unload: 1m\n")
+    assert not checks(home)["config"]["can_fix"]  # it may still be at work
+    for trial in trials.values():
+        os.utime(trial, (0, 0))
+    found = checks(home)["config"]
+    assert found["state"] == "ok" and found["can_fix"] and trials[gone.pid].name in found["says"] and trials[gone.pid].exists(), found
+    assert checks(home, "--fix")["config"]["fixed"]
+    assert [trial.exists() for trial in trials.values()] == [False, True, True]
+    for name in (os.getpid(), "x"):
+        trials[name].unlink()
+
     # The session's folder is not mrun's: it is left as it is, whatever that is, and so is what its owner should change.
     session = home.path / "session"
     session.mkdir()
@@ -45,7 +91,7 @@ def main(home):
         found = checks(home, *words, env=foreign)["home"]
         assert found["state"] == "failed" and not found["can_fix"] and "unset XDG_RUNTIME_DIR" in found["help"], found
         assert session.stat().st_mode & 0o777 == 0o777, found
-    assert "unset XDG_RUNTIME_DIR" in home.try_mrun("predict", "test/echo", env=foreign).err
+    assert "unset XDG_RUNTIME_DIR" in home.try_mrun("daemon", "start", env=foreign).err
     # What is pasted into a shell is one word there.
     blank = home.path / "a home"
     (blank / "state").mkdir(parents=True)

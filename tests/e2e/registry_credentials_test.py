@@ -6,7 +6,9 @@ Tokens of a real registry: registry_token_test.py.
 import json
 import os
 import pathlib
+import signal
 import subprocess
+import termios
 
 from fault_rows import SECRETS, Row, Rows, bearer, token_says
 from faulty_registry import BASIC, Faulty, always, says
@@ -87,6 +89,16 @@ def strangers_get_nothing(rows):
             shown = screen.until("[y/N] ").type(f"{answer}\n").end(ends).shown
             assert server in shown and "s3cret" not in shown, (answer, shown)
             assert bool(elsewhere.seen) == (answer == "yes"), elsewhere.seen
+        # Ctrl-C at the password leaves a terminal that shows what is typed.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            screen = Screen(other, "login", faulty.host, "-u", "me", env=env).until("password or token: ")
+            terminal = screen.open()
+            assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+            screen.process.send_signal(number)
+            assert screen.process.wait(timeout=30) == -number
+            assert termios.tcgetattr(terminal)[3] & termios.ECHO
+            os.close(terminal)
+            screen.end(-number)
         other.mrun("pull", remote, "-f", env=env)
         other.mrun("logout", faulty.host, env=env)
         (pathlib.Path(env["DOCKER_CONFIG"]) / "config.json").write_text(json.dumps({"auths": {faulty.host: {"auth": BASIC.split()[1]}}}))

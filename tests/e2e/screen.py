@@ -13,6 +13,7 @@ import time
 from harness import MRUN, SLOWER
 
 CLEAR = "\r\x1b[K"
+TIOCGPTN = 0x80045430  # ioctl_tty(2): the number of the terminal's other end
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,6 +37,11 @@ class Screen:
         self.at = 0  # how much of what is shown then() has passed
         self.shown = ""  # on the terminal, as it was written: with every control character
         self.out = self.err = None  # what went elsewhere
+
+    def open(self):
+        """The terminal itself, once more, as a shell has it."""
+        number = struct.unpack("I", fcntl.ioctl(self.ours, TIOCGPTN, struct.pack("I", 0)))[0]
+        return os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
 
     def read(self):
         """Takes what comes next; False when nothing will."""
