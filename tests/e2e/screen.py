@@ -71,13 +71,13 @@ class Screen:
         return self
 
     def end(self, code=0, timeout=60):
-        """Waits for the end, which must be of that exit code."""
+        """Waits for the end, which must be of that exit code, or one of these."""
         while self.read():
             pass
         out, err = self.process.communicate(timeout=timeout * SLOWER)
         self.out, self.err = (out or b"").decode(), (err or b"").decode()
         os.close(self.ours)
-        assert self.process.returncode == code, (self.process.returncode, self.shown, self.out, self.err)
+        assert self.process.returncode in (code if isinstance(code, tuple) else (code,)), (self.process.returncode, self.shown, self.out, self.err)
         return self
 
     def left(self):
