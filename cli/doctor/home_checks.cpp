@@ -255,7 +255,8 @@ Check check_socket(const DoctorFacts& facts) {
     check.state = CheckState::failed;
     check.says = fmt::format("{} is in the way and no socket", printable(path));
     check.help = fmt::format("look at it, then rm {}", pasted(path));
-  } else if (facts.status.is_null() && !facts.daemon_hangs && !is_bound(facts.home.socket)) {
+  } else if (status.st_uid == ::geteuid() && facts.status.is_null() && !facts.daemon_hangs &&
+             !is_bound(facts.home.socket)) {
     check.says += ": left by a daemon that is gone, and replaced by the next";
     check.repair = [socket = facts.home.socket] { return remove_stale_socket(socket); };
   }
