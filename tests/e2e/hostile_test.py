@@ -36,6 +36,8 @@ ENDS = {
     ("gc", "flag without value"): {0, 2},  # nothing to remove, or nobody to ask
     ("lock", "flag without value"): {0, 2, 5},  # by whether an mrun.lock is above
     ("predictions", "long"): {2, 5, 6}, ("wait", "long"): {2, 5, 6}, ("logs", "long"): {2, 5, 6}, ("cancel", "long"): {2, 5, 6},  # no URL is as long
+    ("init", "bad utf-8"): WORKED, ("init", "escapes"): WORKED, ("init", "newlines"): WORKED,  # folders may have such names
+    **{("load", words): {1, 2, 5, 10} for words in WORDS if words not in ("unknown flag", "flag without value")},  # no archive, or that folder
     **{("logout", words): {1, 2, 4} for words in WORDS},
 }
 
@@ -96,7 +98,7 @@ def command_lines():
     yield "bench with a NUL in its inputs", ["bench", "test/echo", "-i", "text=@nul", "-n", "0"], REFUSED
     yield "an input without a name", ["predict", "test/echo", "-i", "=x"], USAGE
     yield "an input with a bad name", ["predict", "test/echo", "-i", b"\xff=x"], USAGE
-    yield "an output into nowhere", ["predict", "test/echo", "-o", "/no/such/folder/out"], REFUSED
+    yield "an output into nowhere", ["predict", "test/echo", "-o", "/etc/passwd/out"], REFUSED
     yield "a full disk", ["predict", "test/echo", "-o", "/dev/full"], REFUSED
     yield "a digest that is none", ["show", "test/echo@sha256:" + "g" * 64], USAGE
     yield "a tag of 200 letters", ["tag", "test/echo", "test/echo:" + "a" * 200], USAGE
