@@ -77,11 +77,15 @@ std::vector<std::string> Walker::child_names(const Json& node, std::size_t count
   return keys_of(*parsed, count);
 }
 
-Result<void> Walker::walk(const Json& node, const std::string& prefix) {
+Result<void> check_node(const Json& node) {
   if (!node.is_object() || !node.contains("type") || !node.contains("children_spec"))
     return bad_spec("no type");
+  return node["children_spec"].is_array() ? Result<void>() : bad_spec("no children");
+}
+
+Result<void> Walker::walk(const Json& node, const std::string& prefix) {
+  MRUN_TRY(check_node(node));
   const Json& children = node["children_spec"];
-  if (!children.is_array()) return bad_spec("no children");
   if (node["type"].is_null()) {
     if (paths.size() >= k_max_leaves) return bad_spec("too many leaves");
     paths.push_back(prefix.empty() ? "0" : prefix);
@@ -137,16 +141,16 @@ Result<Json> leaf_tree(std::string_view spec, const NamedTuples& named_tuples,
 Result<std::vector<std::string>> input_paths(std::string_view spec, const NamedTuples& named_tuples,
                                              const std::vector<std::string>& argument_names) {
   MRUN_ASSIGN(const Json root, parse_spec(spec));
-  if (!root.is_object() || !root.contains("children_spec") || root["children_spec"].size() != 2)
-    return bad_spec("in_spec is not (args, kwargs)");
+  MRUN_TRY(check_node(root));
+  if (root["children_spec"].size() != 2) return bad_spec("in_spec is not (args, kwargs)");
   const Json& arguments = root["children_spec"][0];
   const Json& keywords = root["children_spec"][1];
-  if (!arguments.is_object() || !arguments.contains("children_spec")) return bad_spec("no args");
+  MRUN_TRY(check_node(arguments));
+  MRUN_TRY(check_node(keywords));
   Walker walker{named_tuples, {}};
   const Json& positional = arguments["children_spec"];
   for (std::size_t i = 0; i < positional.size(); ++i)
     MRUN_TRY(walker.walk(positional[i], i < argument_names.size() ? argument_names[i] : std::to_string(i)));
-  if (!keywords.is_object() || !keywords.contains("children_spec")) return bad_spec("no kwargs");
   const std::vector<std::string> names = walker.child_names(keywords, keywords["children_spec"].size());
   for (std::size_t i = 0; i < names.size(); ++i)
     MRUN_TRY(walker.walk(keywords["children_spec"][i], names[i]));
