@@ -159,11 +159,14 @@ Check check_home(const DoctorFacts& facts) {
       continue;
     }
     Check found = judge_folder(folder, status);
+    if (found.state == CheckState::ok) continue;
     const bool is_loose = is_own(status) && (status.st_mode & 022) != 0 && !is_session_folder(folder);
-    if (found.state != CheckState::ok && !is_loose) return found;
-    if (is_loose && !loose.empty()) check.help += " " + pasted(folder);
-    if (is_loose && loose.empty()) check = std::move(found);
-    if (is_loose) loose.push_back(folder);
+    if (!is_loose) return found;
+    if (loose.empty())
+      check = std::move(found);
+    else
+      check.help += " " + pasted(folder);
+    loose.push_back(folder);
   }
   if (!loose.empty()) {
     check.repair = [loose] { return close_to_others(loose); };

@@ -8,8 +8,7 @@
 namespace mrun::cli {
 
 // Of valid UTF-8 in one line. Wide letters (CJK, emoji) take two columns; combining marks, joiners and the
-// codes that colour (`ESC [ … m`) none. Unicode Standard Annex 11 in large blocks: rare letters may be off
-// by one.
+// codes that colour (`ESC [ … m`) none: Unicode Standard Annex 11, as utf8proc has it.
 std::size_t columns_of(std::string_view text);
 
 // The same text where it takes `columns` (from 1) at most; else as much of its beginning as leaves room for
